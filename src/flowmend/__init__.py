@@ -1,0 +1,1 @@
+"""Flowmend runs Power Automate and Logic Apps flows, and mends them."""

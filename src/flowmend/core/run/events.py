@@ -1,0 +1,191 @@
+"""What goes into `decide` (events) and what comes out of it (commands)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail, Outcome, Status
+from flowmend.core.run.record import ActionKey, Entry
+
+
+class Moment(Protocol):
+    """Time and chance, given from outside so that `decide` stays pure."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    def guid(self) -> UUID: ...
+
+    def draw(self) -> float:
+        """In [0, 1)."""
+        ...
+
+
+# -- events -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run begins, or goes on after a slice that ended with `more`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The run was read back after a restart: commands of everything unfinished are given again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A call ended; times are of this attempt."""
+
+    key: ActionKey
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A `WaitUntil` came due."""
+
+    key: ActionKey
+
+
+@dataclass(frozen=True, slots=True)
+class CallInDoubt:
+    """A call was sent, its answer is not known, and it may not be repeated unasked."""
+
+    key: ActionKey
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtAnswered:
+    """The owner said what became of a call in doubt. answer: `happened`, `send_again` or `fail`."""
+
+    key: ActionKey
+    answer: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRepaired:
+    """A connection that held actions of this run works again."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    by: str = ""
+
+
+Event = Started | Recovered | CallFinished | TimerFired | CallInDoubt | DoubtAnswered | ConnectionRepaired | CancelRequested
+
+
+# -- commands ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled."""
+
+    method: str
+    uri: str
+    headers: dict[str, Json]
+    queries: dict[str, Json]
+    body: Json
+    has_body: bool
+    authentication: Json
+    options: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorCall:
+    """A connector action's evaluated inputs, in either spelling.
+
+    reference: key into the flow's connection references. connector: the API's short name.
+    operation_id + parameters (OpenApiConnection, `a/b` flattened names), or method + path + queries +
+    headers + body (ApiConnection; path without the `/{connectionId}` prefix).
+    """
+
+    reference: str
+    connector: str
+    operation_id: str = ""
+    parameters: dict[str, Json] | None = None
+    method: str = ""
+    path: str = ""
+    queries: dict[str, Json] | None = None
+    headers: dict[str, Json] | None = None
+    body: Json = None
+    authentication: Json = None
+    options: frozenset[str] = frozenset()
+
+
+Call = HttpCall | ConnectorCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOperation:
+    """Perform a call and answer with `CallFinished`.
+
+    client_request_id: deterministic (run, action, repetition), the same for every attempt and repeat.
+    is_repeat: the call may have been sent before a crash; whoever performs it asks the operation
+    whether repeating is safe, and answers `CallInDoubt` where it is not.
+    """
+
+    key: ActionKey
+    call: Call
+    client_request_id: str
+    attempt: int = 1
+    is_repeat: bool = False
+    timeout_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Answer with `TimerFired` at that time; a later one for the same key replaces the earlier."""
+
+    key: ActionKey
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonCall:
+    """The answer of this call no longer matters (time-out, cancel, terminate)."""
+
+    key: ActionKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendResponse:
+    """Answer the synchronous caller, once what was decided so far is durable."""
+
+    status_code: int
+    headers: dict[str, str]
+    body: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRun:
+    """The run is finished."""
+
+    status: Status
+    code: str
+    error: ErrorDetail | None
+
+
+Command = CallOperation | WaitUntil | AbandonCall | SendResponse | EndRun
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """entries: to journal, in order, already applied to the state. commands: to carry out after that.
+
+    more: the step budget ran out; call `decide` again with `Started`, after letting others run.
+    """
+
+    entries: list[Entry]
+    commands: list[Command]
+    more: bool = False

@@ -1,0 +1,91 @@
+"""What the journal keeps of a run: entries that, folded in order, give the run's state back."""
+
+from datetime import datetime
+
+import msgspec
+
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Attempt, Diagnosis, ErrorDetail, Status
+
+#: (action name, one index per enclosing loop, outermost first)
+ActionKey = tuple[str, tuple[int, ...]]
+
+
+class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="action"):
+    """One state of one action, or of one pass of it inside a loop; a later record of a key replaces the earlier.
+
+    repetition: one index per enclosing loop, outermost first. attempts: finished tries. inputs, outputs:
+    None is "none". details: what the fold needs and people do not read: a loop's items, the branch taken,
+    the variable set or appended to (an append holds the appended value only). key: the deterministic
+    client request id of the call (`Idempotency-Key`). wake_at: when a Waiting record goes on by itself.
+    from_run: the run whose finished action this one took over (resume).
+    """
+
+    name: str
+    repetition: tuple[int, ...] = ()
+    status: Status
+    code: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    inputs: Json = None
+    outputs: Json = None
+    error: ErrorDetail | None = None
+    attempts: tuple[Attempt, ...] = ()
+    tracking_id: str = ""
+    tracked_properties: Json = None
+    diagnosis: Diagnosis | None = None
+    connection_id: str = ""
+    key: str = ""
+    wake_at: datetime | None = None
+    details: Json = None
+    from_run: str = ""
+
+
+class ResponseRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="response"):
+    """The answer given to the synchronous caller."""
+
+    action: str
+    status_code: int
+    headers: dict[str, str]
+    body: Json
+    at: datetime
+
+
+class CancelRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cancel"):
+    """Somebody asked for the run to be cancelled."""
+
+    at: datetime
+    by: str = ""
+
+
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="end"):
+    """The run is finished. outputs: `{name: {type, value}}` of the definition's outputs."""
+
+    status: Status
+    code: str = ""
+    error: ErrorDetail | None = None
+    outputs: Json = None
+    at: datetime
+
+
+Entry = ActionRecord | ResponseRecord | CancelRecord | EndRecord
+
+
+class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run starts with; stored beside the journal, never changed.
+
+    trigger: the `trigger()` view `{name, inputs?, outputs?, startTime, endTime, scheduledTime?, …}`.
+    workflow: the `workflow()` view. parameters: values by name, defaults applied. origin_run: the run
+    this one resubmits. is_synchronous: a caller waits for a Response action.
+    """
+
+    run_name: str
+    flow_id: str
+    version: str
+    trigger: dict[str, Json]
+    workflow: dict[str, Json]
+    parameters: dict[str, Json]
+    client_tracking_id: str
+    started_at: datetime
+    origin_run: str = ""
+    is_synchronous: bool = False
