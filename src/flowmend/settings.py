@@ -1,0 +1,72 @@
+"""Settings: the environment read once into one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowmend.core.errors import AskedWrongly
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this Flowmend runs.
+
+    data: the folder with database and key file. database_url: SQLAlchemy URL, "" means SQLite in `data`.
+    public_url: what links in pages and mails begin with, no trailing slash. trusted_proxies: addresses whose
+    X-Forwarded-* headers count. master_key: base64 key from the environment, "" means the key file.
+    allowed_private_hosts: `host:port` of private or loopback addresses that flows may call.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    database_url: str = ""
+    public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    master_key: str = ""
+    allowed_private_hosts: frozenset[str] = frozenset()
+    max_body_bytes: int = MEGABYTE
+    max_trigger_body_bytes: int = 10 * MEGABYTE
+    max_import_bytes: int = 100 * MEGABYTE
+
+    def __repr__(self) -> str:
+        return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+def read_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
+    """The settings of `FLOWMEND_*` variables, each replaced by the override that is not None.
+
+    Errors: AskedWrongly naming the variable whose value does not read.
+    """
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    found: dict[str, object] = {
+        "data": Path(environment.get("FLOWMEND_DATA", "flowmend-data")),
+        "host": environment.get("FLOWMEND_HOST", "127.0.0.1"),
+        "port": _whole_number(environment, "FLOWMEND_PORT", 8080),
+        "database_url": environment.get("FLOWMEND_DATABASE_URL", ""),
+        "public_url": environment.get("FLOWMEND_PUBLIC_URL", "").rstrip("/"),
+        "trusted_proxies": _names(environment, "FLOWMEND_TRUSTED_PROXIES"),
+        "master_key": environment.get("FLOWMEND_MASTER_KEY", ""),
+        "allowed_private_hosts": frozenset(_names(environment, "FLOWMEND_ALLOWED_PRIVATE_HOSTS")),
+        "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
+    }
+    return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise AskedWrongly(f"{name} must be a whole number, not {text!r}.", code="InvalidSetting", target=name)
+    return int(text)
+
+
+def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in environment.get(name, "").split(",") if part.strip())

@@ -1,0 +1,263 @@
+"""Rows as values: what the tables hold, for everyone above the store. Frozen; times aware, UTC."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from flowmend.core.json_value import Json
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A row read from or written to the store."""
+
+
+class FlowState(StrEnum):
+    """Whether a flow reacts to its trigger."""
+
+    ON = "On"
+    OFF = "Off"
+
+
+class HealthState(StrEnum):
+    """Connection health (architecture, the table of states)."""
+
+    UNTESTED = "untested"
+    PENDING_CONSENT = "pending_consent"
+    CONNECTED = "connected"
+    SUSPECT = "suspect"  # one refusal that a silent refresh may cure
+    BROKEN = "broken"
+    REPAIRING = "repairing"  # a new credential is being tested
+
+
+class PersonRow(Row, frozen=True, kw_only=True):
+    """Someone who may sign in to the portal; one owner for now."""
+
+    person_id: str
+    name: str
+    email: str = ""
+    language: str = ""
+    created_at: datetime
+
+
+class FlowRow(Row, frozen=True, kw_only=True):
+    """A flow. sealed_access_key: signs its callback URLs. version: the latest. settings: ours, by name."""
+
+    flow_id: str
+    name: str
+    packaging: str
+    state: FlowState
+    version: str
+    owner_id: str
+    sealed_access_key: bytes
+    settings: Json
+    created_at: datetime
+    changed_at: datetime
+
+
+class FlowVersionRow(Row, frozen=True, kw_only=True):
+    """One version of a flow. document: the definition as written, plus references and parameter values."""
+
+    flow_id: str
+    version: str
+    document: Json
+    created_at: datetime
+
+
+class ConnectionMappingRow(Row, frozen=True, kw_only=True):
+    """Which connection a flow's connection reference means; swapping it edits no flow."""
+
+    flow_id: str
+    reference: str
+    connection_id: str
+
+
+class RunRow(Row, frozen=True, kw_only=True):
+    """A run's head. start: an encoded `RunStart` (payload). error_*: of the run, for lists and filters.
+
+    failed_action, diagnosis_category, connection_id: of the first failed action with a diagnosis.
+    epoch: who may write its journal; raised when another worker takes over. wake_at: when a run at rest
+    goes on. origin_run: the run it resubmits. resubmitted_by: the person. started_by: trigger, person or schedule.
+    """
+
+    run_name: str
+    flow_id: str
+    version: str
+    trigger_name: str
+    status: str
+    code: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    started_at: datetime
+    ended_at: datetime | None = None
+    wake_at: datetime | None = None
+    client_tracking_id: str
+    origin_run: str = ""
+    resubmitted_by: str = ""
+    failed_action: str = ""
+    diagnosis_category: str = ""
+    connection_id: str = ""
+    epoch: int = 1
+    start: bytes
+
+
+class TriggerEventRow(Row, frozen=True, kw_only=True):
+    """One firing (or check) of a trigger: its history entry. Kept until its run is done with.
+
+    status: Succeeded, Skipped, Failed, or Waiting while held. event_name equals the run's name if it fired.
+    outputs: payload. code: `ConnectionNeedsRepair` while held. origin_event: the event it resubmits.
+    """
+
+    event_name: str
+    flow_id: str
+    trigger_name: str
+    status: str
+    code: str = ""
+    fired: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+    scheduled_at: datetime | None = None
+    tracking_id: str
+    client_tracking_id: str
+    run_name: str = ""
+    origin_event: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    inputs: bytes = b""
+    outputs: bytes = b""
+
+
+class TriggerStateRow(Row, frozen=True, kw_only=True):
+    """Where a trigger stands: next due time and what it remembers."""
+
+    flow_id: str
+    trigger_name: str
+    next_at: datetime | None
+    last_at: datetime | None = None
+    memory: Json = None
+
+
+class TrackedValueRow(Row, frozen=True, kw_only=True):
+    """A tracked property of a run: how people find the run for order 4711."""
+
+    run_name: str
+    flow_id: str
+    name: str
+    value: str
+
+
+class ConnectorRow(Row, frozen=True, kw_only=True):
+    """An installed connector folder: its two documents, and the hosts and sign-in its secrets are bound to."""
+
+    connector_id: str
+    display_name: str
+    definition: Json
+    properties: Json
+    fingerprint: str
+    installed_at: datetime
+
+
+class SignInAppRow(Row, frozen=True, kw_only=True):
+    """Client id, secret or certificate, and tenant of one provider."""
+
+    app_id: str
+    connector_id: str
+    client_id: str
+    sealed_secret: bytes = b""
+    tenant: str = ""
+    settings: Json = None
+    secret_expires_at: datetime | None = None
+    created_at: datetime
+
+
+class AccountRow(Row, frozen=True, kw_only=True):
+    """The person or principal connections are signed in as."""
+
+    account_id: str
+    connector_id: str
+    name: str
+    created_at: datetime
+
+
+class ConnectionRow(Row, frozen=True, kw_only=True):
+    """Someone's signed-in access to a connector.
+
+    parameters: the values that are no secrets. sealed_credential: the current slot. sealed_candidate: the
+    other slot, a new credential under test or the old one kept until the first good use. allowed_origins:
+    the origins the credential is bound to. refused_*: the refusal as received, secrets removed.
+    """
+
+    connection_id: str
+    connector_id: str
+    display_name: str
+    account_id: str = ""
+    account_name: str = ""
+    app_id: str = ""
+    owner_id: str
+    parameter_set: str = ""
+    parameters: Json
+    allowed_origins: Json
+    sealed_credential: bytes = b""
+    sealed_candidate: bytes = b""
+    credential_version: int = 0
+    health: HealthState
+    health_changed_at: datetime
+    last_good_at: datetime | None = None
+    refused_at: datetime | None = None
+    refused_code: str = ""
+    refused_message: str = ""
+    refused_category: str = ""
+    refused_fixable_by: str = ""
+    remedy: str = ""
+    expires_at: datetime | None = None
+    created_at: datetime
+    changed_at: datetime
+
+
+class AttemptRow(Row, frozen=True, kw_only=True):
+    """A verify attempt, counted across entrances."""
+
+    connection_id: str
+    at: datetime
+    was_refused: bool
+
+
+class TokenRow(Row, frozen=True, kw_only=True):
+    """An API token; only its digest is kept."""
+
+    token_id: str
+    person_id: str
+    digest: bytes
+    name: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class SessionRow(Row, frozen=True, kw_only=True):
+    """A browser's sign-in; only the digest of its cookie is kept."""
+
+    digest: bytes
+    person_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class LoginLinkRow(Row, frozen=True, kw_only=True):
+    """A link good for one sign-in within ten minutes; only its digest is kept."""
+
+    digest: bytes
+    person_id: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+class AuditRow(Row, frozen=True, kw_only=True):
+    """Who did what to which thing, or which secret was used where. details: values without secrets."""
+
+    at: datetime
+    person_id: str
+    verb: str
+    target: str
+    details: Json = None
