@@ -82,9 +82,15 @@ class TooLarge(AskedWrongly):
 
 
 class TooManyAttempts(AskedWrongly):
-    """Refused for a while, to keep an account from being locked out."""
+    """Refused for a while, to keep an account from being locked out. retry_after_seconds: how long that is."""
 
     code = "TooManyAttempts"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, target: str | None = None, retry_after_seconds: int = 60
+    ) -> None:
+        super().__init__(message, code=code, target=target)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class TheyFailed(FlowmendError):
