@@ -11,6 +11,11 @@ from flowmend.core.json_value import Json
 EMPTY: Mapping[str, Json] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, Json]:
+    # Until Python 3.12 a mappingproxy has no hash, and dataclasses then refuse it as a default value.
+    return EMPTY
+
+
 class Packaging(StrEnum):
     """The form in which a flow arrived; some defaults follow it."""
 
@@ -35,7 +40,7 @@ class Parameter:
     default: Json = None
     has_default: bool = False
     allowed_values: tuple[Json, ...] = ()
-    metadata: Mapping[str, Json] = EMPTY
+    metadata: Mapping[str, Json] = field(default_factory=_empty)
 
     @property
     def is_secret(self) -> bool:
@@ -65,7 +70,7 @@ class RuntimeConfiguration:
     secure_inputs: bool = False
     secure_outputs: bool = False
     static_result: str = ""
-    raw: Mapping[str, Json] = EMPTY
+    raw: Mapping[str, Json] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +89,17 @@ class Action:
     pointer: str
     kind: str = ""
     inputs: Json = None
-    run_after: Mapping[str, tuple[str, ...]] = EMPTY
-    branches: Mapping[str, Mapping[str, "Action"]] = EMPTY
+    run_after: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)
+    branches: Mapping[str, Mapping[str, "Action"]] = field(default_factory=_empty)
     condition: Json = None
     foreach: Json = None
-    cases: Mapping[str, Json] = EMPTY
+    cases: Mapping[str, Json] = field(default_factory=_empty)
     limit: Limit = field(default_factory=Limit)
     runtime: RuntimeConfiguration = field(default_factory=RuntimeConfiguration)
     operation_options: frozenset[str] = frozenset()
-    tracked_properties: Mapping[str, Json] = EMPTY
-    metadata: Mapping[str, Json] = EMPTY
-    raw: Mapping[str, Json] = EMPTY
+    tracked_properties: Mapping[str, Json] = field(default_factory=_empty)
+    metadata: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty)
 
     def walk(self) -> Iterator["Action"]:
         """This action and everything inside it, in document order."""
@@ -113,14 +118,14 @@ class Trigger:
     pointer: str
     kind: str = ""
     inputs: Json = None
-    recurrence: Mapping[str, Json] = EMPTY
+    recurrence: Mapping[str, Json] = field(default_factory=_empty)
     conditions: tuple[Json, ...] = ()
     split_on: Json = None
     runtime: RuntimeConfiguration = field(default_factory=RuntimeConfiguration)
     operation_options: frozenset[str] = frozenset()
-    correlation: Mapping[str, Json] = EMPTY
-    metadata: Mapping[str, Json] = EMPTY
-    raw: Mapping[str, Json] = EMPTY
+    correlation: Mapping[str, Json] = field(default_factory=_empty)
+    metadata: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,20 +140,20 @@ class ConnectionReference:
     connection_name: str = ""
     logical_name: str = ""
     runtime_source: str = ""
-    raw: Mapping[str, Json] = EMPTY
+    raw: Mapping[str, Json] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A whole definition. raw: as written, for export and for `unknown keys survive`."""
 
-    parameters: Mapping[str, Parameter] = EMPTY
-    triggers: Mapping[str, Trigger] = EMPTY
-    actions: Mapping[str, Action] = EMPTY
-    outputs: Mapping[str, Json] = EMPTY
-    static_results: Mapping[str, Json] = EMPTY
-    metadata: Mapping[str, Json] = EMPTY
-    raw: Mapping[str, Json] = EMPTY
+    parameters: Mapping[str, Parameter] = field(default_factory=_empty)
+    triggers: Mapping[str, Trigger] = field(default_factory=_empty)
+    actions: Mapping[str, Action] = field(default_factory=_empty)
+    outputs: Mapping[str, Json] = field(default_factory=_empty)
+    static_results: Mapping[str, Json] = field(default_factory=_empty)
+    metadata: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty)
 
     def walk(self) -> Iterator[Action]:
         """Every action of the tree, in document order."""
@@ -168,6 +173,6 @@ class Flow:
     name: str
     packaging: Packaging
     definition: Definition
-    connection_references: Mapping[str, ConnectionReference] = EMPTY
-    parameter_values: Mapping[str, Json] = EMPTY
+    connection_references: Mapping[str, ConnectionReference] = field(default_factory=_empty)
+    parameter_values: Mapping[str, Json] = field(default_factory=_empty)
     is_stateless: bool = False

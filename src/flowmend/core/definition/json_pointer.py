@@ -1,0 +1,13 @@
+"""JSON pointers, the way a problem says where it is.
+
+Source: RFC 6901; `~` and `/` inside a name are written `~0` and `~1` (§3).
+"""
+
+
+def pointer_to(parent: str, *tokens: str | int) -> str:
+    """The pointer of a value below `parent`: `pointer_to("/actions", "A/B", 0)` is `/actions/A~1B/0`."""
+    return parent + "".join(f"/{_escape(str(token))}" for token in tokens)
+
+
+def _escape(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")
