@@ -15,6 +15,7 @@ from flowmend.core.definition.flow import (
 from flowmend.core.definition.identity import FLOW_NAMESPACE, Identity, flow_identity
 from flowmend.core.definition.packages import Parts, detect_packaging, parts_of
 from flowmend.core.definition.reading import Reading, read_flow
+from flowmend.core.definition.retry_policy import RetryPolicy, read_retry_policy, wait_before_retry
 from flowmend.core.definition.writing import write_definition
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Parameter",
     "Parts",
     "Reading",
+    "RetryPolicy",
     "RuntimeConfiguration",
     "Trigger",
     "connection_key",
@@ -38,5 +40,7 @@ __all__ = [
     "flow_identity",
     "parts_of",
     "read_flow",
+    "read_retry_policy",
+    "wait_before_retry",
     "write_definition",
 ]
