@@ -1,5 +1,6 @@
 """The settings any trigger or action may carry: `limit`, `runtimeConfiguration`, `operationOptions`."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -16,6 +17,8 @@ _MOST_CONCURRENT_RUNS = 100
 _MOST_WAITING_RUNS = 100
 _MOST_ITERATIONS = 5000
 _MOST_PAGED_ITEMS = 100_000
+
+_WHOLE_NUMBER = re.compile(r"\s*-?\d{1,20}\s*", re.ASCII)
 
 
 def read_limit(raw: Json, pointer: str, findings: Findings) -> Limit:
@@ -80,7 +83,7 @@ def read_count(raw: Json, pointer: str, findings: Findings, *, most: int) -> int
     """A whole number of at least 1, which may be written as a text; over `most` it is cut to it."""
     if raw is None:
         return None
-    number = _whole_number(raw)
+    number = whole_number(raw)
     if number is None or number < 1:
         findings.warning(
             "InvalidSetting",
@@ -94,13 +97,14 @@ def read_count(raw: Json, pointer: str, findings: Findings, *, most: int) -> int
     return min(number, most)
 
 
-def _whole_number(raw: Json) -> int | None:
+def whole_number(raw: Json) -> int | None:
+    """A whole number, which may be written as a text; None for anything else."""
     if isinstance(raw, bool):
         return None
     if isinstance(raw, int):
         return raw
     # A number of twenty digits is over every limit already, and int() refuses texts of thousands.
-    if isinstance(raw, str) and raw.strip().isdecimal() and len(raw) <= 20:
+    if isinstance(raw, str) and _WHOLE_NUMBER.fullmatch(raw):
         return int(raw)
     return None
 
