@@ -33,7 +33,12 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """The run was read back after a restart: commands of everything unfinished are given again."""
+    """The run was read back after a restart: commands of everything unfinished are given again.
+
+    caller_waits: the synchronous caller is still there (after a rest, not after a restart of the process).
+    """
+
+    caller_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,26 @@ class ConnectionRepaired:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerGone:
+    """The synchronous caller waits no longer: a Response after this is skipped."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     by: str = ""
 
 
-Event = Started | Recovered | CallFinished | TimerFired | CallInDoubt | DoubtAnswered | ConnectionRepaired | CancelRequested
+Event = (
+    Started
+    | Recovered
+    | CallFinished
+    | TimerFired
+    | CallInDoubt
+    | DoubtAnswered
+    | ConnectionRepaired
+    | CallerGone
+    | CancelRequested
+)
 
 
 # -- commands ---------------------------------------------------------------------------------------
@@ -123,7 +143,15 @@ class ConnectorCall:
     options: frozenset[str] = frozenset()
 
 
-Call = HttpCall | ConnectorCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedCall:
+    """The evaluated inputs of an outward action that only a mock run can answer (a child flow, a webhook, …)."""
+
+    type: str
+    inputs: Json
+
+
+Call = HttpCall | ConnectorCall | TypedCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +160,8 @@ class CallOperation:
 
     client_request_id: deterministic (run, action, repetition), the same for every attempt and repeat.
     is_repeat: the call may have been sent before a crash; whoever performs it asks the operation
-    whether repeating is safe, and answers `CallInDoubt` where it is not.
+    whether repeating is safe, and answers `CallInDoubt` where it is not. on_interruption: what the action
+    itself says about that, `repeat`, `ask` or `fail`, else "".
     """
 
     key: ActionKey
@@ -141,6 +170,7 @@ class CallOperation:
     attempt: int = 1
     is_repeat: bool = False
     timeout_at: datetime | None = None
+    on_interruption: str = ""
 
 
 @dataclass(frozen=True, slots=True)

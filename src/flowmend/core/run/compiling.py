@@ -1,0 +1,257 @@
+"""A flow made ready to run: computed once per version, shared by every run of it, never changed by one.
+
+The tree of actions becomes nodes that know their neighbours, so that the engine follows references
+instead of searching. Expressions are compiled when an action first needs them: a flow with one bad
+expression still runs, and that action fails.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from flowmend.core.definition.connection_references import connection_key, find_reference
+from flowmend.core.definition.flow import Action, Flow
+from flowmend.core.definition.ordering import find_cycles
+from flowmend.core.errors import InvalidDocument
+from flowmend.core.expression import Template, compile_condition, compile_template
+from flowmend.core.json_value import Json
+from flowmend.core.problem import Problem, Severity
+
+LOOPS = frozenset({"Foreach", "Until"})
+CONTAINERS = frozenset({"If", "Switch", "Scope", *LOOPS})
+
+#: Iterations of a Foreach that run at once where nothing is set (wdl.md §6).
+_DEFAULT_CONCURRENCY = 20
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """Actions that stand beside each other: those of the flow, or of one branch of a container.
+
+    name: `actions`, `else`, `default` or `case:<name>`. owner: None for the flow's own actions.
+    waits: per node, how many predecessors it has. leaves: what nothing runs after.
+    """
+
+    number: int
+    name: str
+    owner: "Node | None"
+    nodes: tuple["Node", ...] = ()
+    starts: tuple["Node", ...] = ()
+    leaves: tuple["Node", ...] = ()
+    waits: tuple[int, ...] = ()
+
+    def contains(self, other: "Branch") -> bool:
+        """Whether `other` is this branch or lies anywhere inside it."""
+        while other is not self:
+            if other.owner is None:
+                return False
+            other = other.owner.branch
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One action in its place. index: its position in its branch.
+
+    loops: the enclosing ones, outermost first; a record of this action has one repetition index for each.
+    predecessors: with the statuses it accepts. concurrency: of a Foreach. reference: the connection
+    reference its host names, or "". secured: `inputs` and `outputs`, where they are not to be shown.
+    """
+
+    action: Action
+    index: int
+    branch: Branch
+    loops: tuple["Node", ...]
+    name: str
+    type: str
+    depth: int
+    is_container: bool
+    concurrency: int = 1
+    reference: str = ""
+    holds_on_broken_connection: bool = False
+    on_interruption: str = ""
+    secured: tuple[str, ...] = ()
+    predecessors: tuple[tuple["Node", tuple[str, ...]], ...] = ()
+    dependents: tuple["Node", ...] = ()
+    branches: tuple[Branch, ...] = ()
+    _templates: dict[str, Template] = field(default_factory=dict)
+
+    def template(self, part: str, raw: Json) -> Template:
+        """The compiled form of one part of the action, kept under `part`.
+
+        Errors: ExpressionError where an expression in it does not parse.
+        """
+        template = self._templates.get(part)
+        if template is None:
+            template = self._templates[part] = compile_template(raw)
+        return template
+
+    def condition(self) -> Template:
+        """The compiled `expression` of an If, Switch or Until. Errors: as `template`."""
+        template = self._templates.get("condition")
+        if template is None:
+            compiled = compile_template if self.type == "Switch" else compile_condition
+            template = self._templates["condition"] = compiled(self.action.condition)
+        return template
+
+    def branch_named(self, name: str) -> Branch:
+        return next(branch for branch in self.branches if branch.name == name)
+
+
+@dataclass(slots=True, eq=False)
+class CompiledFlow:
+    """A flow ready to run. nodes: by declared name. has_response: a synchronous caller can be answered.
+
+    is_mock: every outward call is answered by the one who runs it, also of types Flowmend cannot perform.
+    """
+
+    flow: Flow
+    root: Branch
+    nodes: Mapping[str, Node]
+    has_response: bool
+    is_mock: bool
+    _folded_names: Mapping[str, Node]
+    _outputs: dict[str, Template] = field(default_factory=dict)
+
+    def find(self, name: str) -> Node | None:
+        """The node of that name, ignoring case (wdl.md §1)."""
+        return self.nodes.get(name) or self._folded_names.get(name.lower())
+
+    def output_template(self, name: str, raw: Json) -> Template:
+        """The compiled value of one of the definition's outputs. Errors: ExpressionError."""
+        if name not in self._outputs:
+            self._outputs[name] = compile_template(raw)
+        return self._outputs[name]
+
+    def walk(self) -> Iterator[Node]:
+        """Every node, in document order."""
+        return iter(self.nodes.values())
+
+
+def compile_flow(flow: Flow, *, is_mock: bool = False) -> CompiledFlow:
+    """The flow ready to run.
+
+    Errors: InvalidDocument where actions wait for each other in a circle or two have the same name; what
+    else is wrong with an action fails it when it runs.
+    """
+    compiler = _Compiler(flow)
+    root = compiler.branch("actions", flow.definition.actions, owner=None, loops=())
+    if compiler.problems:
+        raise InvalidDocument(compiler.problems[0].message, compiler.problems)
+    folded = {name.lower(): node for name, node in compiler.nodes.items()}
+    has_response = any(node.type == "Response" for node in compiler.nodes.values())
+    return CompiledFlow(
+        flow=flow,
+        root=root,
+        nodes=compiler.nodes,
+        has_response=has_response,
+        is_mock=is_mock,
+        _folded_names=folded,
+    )
+
+
+class _Compiler:
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._branch_count = 0
+        self._taken_names: set[str] = set()
+        self._secret_names = _secret_names(flow)
+        self._holds = _flowmend_setting(flow.definition.metadata, "onBrokenConnection") == "holdAtAction"
+        self.nodes: dict[str, Node] = {}
+        self.problems: list[Problem] = []
+
+    def branch(
+        self, name: str, actions: Mapping[str, Action], *, owner: Node | None, loops: tuple[Node, ...]
+    ) -> Branch:
+        self._branch_count += 1
+        branch = Branch(number=self._branch_count, name=name, owner=owner)
+        self._refuse_cycles(actions)
+        nodes = {action.name: self._node(action, index, branch, loops) for index, action in enumerate(actions.values())}
+        dependents: dict[str, list[Node]] = {action_name: [] for action_name in nodes}
+        for node in nodes.values():
+            run_after = [(nodes[before], statuses) for before, statuses in node.action.run_after.items()]
+            node.predecessors = tuple(run_after)
+            for before, _ in run_after:
+                dependents[before.name].append(node)
+        for action_name, following in dependents.items():
+            nodes[action_name].dependents = tuple(following)
+        branch.nodes = tuple(nodes.values())
+        branch.starts = tuple(node for node in branch.nodes if not node.predecessors)
+        branch.leaves = tuple(node for node in branch.nodes if not node.dependents)
+        branch.waits = tuple(len(node.predecessors) for node in branch.nodes)
+        return branch
+
+    def _node(self, action: Action, index: int, branch: Branch, loops: tuple[Node, ...]) -> Node:
+        if action.name.lower() in self._taken_names:
+            self._problem("DuplicateName", action.pointer, f"Two actions are called '{action.name}'.")
+        self._taken_names.add(action.name.lower())
+        held = _flowmend_setting(action.metadata, "onBrokenConnection")
+        node = Node(
+            action=action,
+            index=index,
+            branch=branch,
+            loops=loops,
+            name=action.name,
+            type=action.type,
+            depth=len(loops),
+            is_container=action.type in CONTAINERS,
+            concurrency=self._concurrency(action, loops),
+            reference=self._reference(action),
+            holds_on_broken_connection=held == "holdAtAction" if held else self._holds,
+            on_interruption=_flowmend_setting(action.metadata, "onInterruption"),
+            secured=self._secured(action),
+        )
+        self.nodes[action.name] = node
+        inside = (*loops, node) if action.type in LOOPS else loops
+        node.branches = tuple(
+            self.branch(name, actions, owner=node, loops=inside) for name, actions in action.branches.items()
+        )
+        return node
+
+    def _reference(self, action: Action) -> str:
+        key = connection_key(action.inputs) or ""
+        declared = find_reference(key, self._flow.connection_references)
+        return declared.key if declared else key
+
+    def _concurrency(self, action: Action, loops: tuple[Node, ...]) -> int:
+        # A Foreach inside a Foreach runs one at a time, whatever it says (wdl.md §6).
+        if "sequential" in action.operation_options or any(loop.type == "Foreach" for loop in loops):
+            return 1
+        if action.runtime.repetitions is not None:
+            return action.runtime.repetitions
+        return 1 if self._flow.packaging.is_power_automate else _DEFAULT_CONCURRENCY
+
+    def _secured(self, action: Action) -> tuple[str, ...]:
+        # Hidden outputs are hidden as the inputs of whoever reads them (wdl.md §4). Reading is recognised
+        # by the quoted name anywhere in the inputs, which hides rather too much than too little.
+        hides_inputs = action.runtime.secure_inputs
+        if not hides_inputs and self._secret_names:
+            text = json.dumps(action.inputs, default=str, ensure_ascii=False).lower()
+            hides_inputs = any(name in text for name in self._secret_names)
+        hides = (("inputs", hides_inputs), ("outputs", action.runtime.secure_outputs))
+        return tuple(name for name, is_hidden in hides if is_hidden)
+
+    def _refuse_cycles(self, actions: Mapping[str, Action]) -> None:
+        for cycle in find_cycles(actions):
+            circle = " → ".join((*cycle, cycle[0]))
+            pointer = f"{actions[cycle[0]].pointer}/runAfter"
+            self._problem("CyclicRunAfter", pointer, f"The actions wait for each other in a circle: {circle}.")
+
+    def _problem(self, code: str, pointer: str, message: str) -> None:
+        self.problems.append(Problem(severity=Severity.ERROR, code=code, pointer=pointer, message=message))
+
+
+def _secret_names(flow: Flow) -> tuple[str, ...]:
+    names = [f"'{action.name.lower()}'" for action in flow.definition.walk() if action.runtime.secure_outputs]
+    if any(trigger.runtime.secure_outputs for trigger in flow.definition.triggers.values()):
+        names += ["triggerbody(", "triggeroutputs(", "trigger("]
+    secret_parameters = (parameter for parameter in flow.definition.parameters.values() if parameter.is_secret)
+    # `$authentication` is read by nothing but the sign-in of connectors, which is never recorded.
+    names += [f"parameters('{p.name.lower()}')" for p in secret_parameters if p.name != "$authentication"]
+    return tuple(names)
+
+
+def _flowmend_setting(metadata: Mapping[str, Json], name: str) -> str:
+    settings = metadata.get("flowmend")
+    value = settings.get(name) if isinstance(settings, Mapping) else None
+    return value if isinstance(value, str) else ""

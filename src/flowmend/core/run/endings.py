@@ -1,0 +1,84 @@
+"""How a run ends: by itself, by Terminate, or because somebody cancelled it."""
+
+from flowmend.core.errors import ExpressionError
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail, Status
+from flowmend.core.run.branches import ACTION_FAILED
+from flowmend.core.run.compiling import CONTAINERS, Node
+from flowmend.core.run.events import AbandonCall, EndRun
+from flowmend.core.run.finish import Finish
+from flowmend.core.run.leaves import branch_failed
+from flowmend.core.run.record import ActionRecord, CancelRecord, EndRecord
+from flowmend.core.run.scope import RunScope
+from flowmend.core.run.state import Ending
+from flowmend.core.run.turn import Turn
+
+_CANCELLED = Finish(status=Status.CANCELLED, code="ActionCancelled")
+_TIMED_OUT = ErrorDetail("ActionTimedOut", "The action timed out: its 'limit.timeout' was over before it ended.")
+
+
+def cancel_run(turn: Turn, by: str) -> None:
+    """Nothing is started any more; what runs is cancelled by the steps that follow."""
+    if turn.state.ending is None:
+        turn.emit(CancelRecord(at=turn.moment.now, by=by))
+
+
+def cancel_action(turn: Turn, node: Node, begun: ActionRecord) -> None:
+    """An action under way when its run or container ended."""
+    turn.finish_begun(node, begun, _counted(turn, node, begun, _CANCELLED))
+    _abandon(turn, node, begun)
+
+
+def time_out(turn: Turn, node: Node, begun: ActionRecord) -> None:
+    """An action or container whose `limit.timeout` is over."""
+    finish = Finish(status=Status.TIMED_OUT, code=_TIMED_OUT.code, error=_TIMED_OUT)
+    turn.finish_begun(node, begun, _counted(turn, node, begun, finish))
+    _abandon(turn, node, begun)
+
+
+def end_run(turn: Turn) -> None:
+    """The run's last entry and command, once every action has ended."""
+    state = turn.state
+    ending = state.ending or _ending_of_leaves(turn)
+    entry = EndRecord(
+        status=ending.status,
+        code=ending.code,
+        error=ending.error,
+        outputs=None if ending.status is Status.CANCELLED else _run_outputs(turn),
+        at=turn.moment.now,
+    )
+    turn.emit(entry)
+    turn.commands.append(EndRun(status=ending.status, code=ending.code, error=ending.error))
+
+
+def _counted(turn: Turn, node: Node, begun: ActionRecord, finish: Finish) -> Finish:
+    loop = turn.state.loops.get((node.name, begun.repetition))
+    if loop is None:
+        return finish
+    return Finish(status=finish.status, code=finish.code, error=finish.error, details={"count": loop.next_index})
+
+
+def _abandon(turn: Turn, node: Node, begun: ActionRecord) -> None:
+    if node.type not in CONTAINERS and begun.status is Status.RUNNING and begun.wake_at is None:
+        turn.commands.append(AbandonCall((node.name, begun.repetition)))
+
+
+def _ending_of_leaves(turn: Turn) -> Ending:
+    if branch_failed(turn.state.records, turn.compiled.root, ()):
+        return Ending(status=Status.FAILED, code=ACTION_FAILED.code, error=ACTION_FAILED)
+    return Ending(status=Status.SUCCEEDED, code="", error=None)
+
+
+def _run_outputs(turn: Turn) -> Json:
+    """`{name: {type, value, error?}}`: an output that does not evaluate says why and fails nothing."""
+    outputs: dict[str, Json] = {}
+    scope = RunScope(turn.state, turn.moment, (), ())
+    for name, declared in turn.compiled.flow.definition.outputs.items():
+        raw = declared if isinstance(declared, dict) else {"value": declared}
+        output: dict[str, Json] = {"type": raw.get("type", "")}
+        try:
+            output["value"] = turn.compiled.output_template(name, raw.get("value")).evaluate(scope)
+        except ExpressionError as error:
+            output["error"] = {"code": error.code, "message": error.message}
+        outputs[name] = output
+    return outputs or None

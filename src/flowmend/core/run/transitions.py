@@ -1,0 +1,211 @@
+"""How one journal entry changes where the run stands; the only code that changes it.
+
+`decide` and recovery share it, so a state read back from the journal is the state that wrote it. Counters
+say when an action may start and when a branch is through; nothing is searched for.
+"""
+
+from collections.abc import Iterable
+
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.run.compiling import Branch, CompiledFlow, Node
+from flowmend.core.run.leaves import branch_failed
+from flowmend.core.run.record import ActionKey, ActionRecord, CancelRecord, EndRecord, Entry, RunStart
+from flowmend.core.run.state import Ending, OpenBranch, OpenLoop, Repetition, RunState, Skip
+from flowmend.core.run.terminate import read_ending
+from flowmend.core.run.variables import apply_to_variables
+
+_RUNNING = Status.RUNNING
+_SUCCEEDED = Status.SUCCEEDED
+
+
+def new_state(compiled: CompiledFlow, start: RunStart) -> RunState:
+    """A run of which nothing has happened yet: its first actions are ready."""
+    root = OpenBranch(
+        branch=compiled.root,
+        repetition=(),
+        owner_key=None,
+        remaining=len(compiled.root.nodes),
+        waiting=list(compiled.root.waits),
+    )
+    state = RunState(compiled=compiled, start=start, root=root, has_caller=start.is_synchronous)
+    state.branches[compiled.root.number, ()] = root
+    for node in compiled.root.starts:
+        state.ready[node.name, ()] = node
+    return state
+
+
+def fold(compiled: CompiledFlow, start: RunStart, entries: Iterable[Entry]) -> RunState:
+    """The state that a run's journal tells, entries in their order.
+
+    Errors: KeyError where the journal belongs to another version of the flow.
+    """
+    state = new_state(compiled, start)
+    for entry in entries:
+        apply(state, entry)
+    return state
+
+
+def apply(state: RunState, entry: Entry) -> None:
+    """Changes `state` by one entry."""
+    if isinstance(entry, ActionRecord):
+        _apply_action(state, entry)
+    elif isinstance(entry, EndRecord):
+        state.end = entry
+    elif isinstance(entry, CancelRecord):
+        state.ending = Ending(status=Status.CANCELLED, code="", error=None)
+        _close_everything(state)
+    else:
+        state.has_responded = True
+
+
+def _apply_action(state: RunState, record: ActionRecord) -> None:
+    node = state.compiled.nodes[record.name]
+    key = (record.name, record.repetition)
+    previous = state.records.get(key)
+    state.records[key] = record
+    state.ready.pop(key, None)
+    if record.status.is_terminal:
+        if previous is not None:
+            state.unfinished.pop(key, None)
+        if node.is_container:
+            _close_container(state, node, key, record, was_open=previous is not None)
+        elif record.status is _SUCCEEDED:
+            _apply_effect(state, node, record)
+        _count_end(state, node, record)
+    else:
+        state.unfinished[key] = record
+        if node.is_container and record.status is _RUNNING:
+            _open_container(state, node, key, record.details)
+
+
+def _apply_effect(state: RunState, node: Node, record: ActionRecord) -> None:
+    if node.type.endswith("Variable"):
+        apply_to_variables(state.variables, node.type, record)
+    elif node.type == "Response":
+        state.has_responded = True
+    elif node.type == "Terminate":
+        state.ending = read_ending(record.inputs)
+        _close_everything(state)
+
+
+# -- an action came to its end ------------------------------------------------------------------------
+
+
+def _count_end(state: RunState, node: Node, record: ActionRecord) -> None:
+    opened = state.branches[node.branch.number, record.repetition]
+    opened.remaining -= 1
+    if opened.skip is None:
+        waiting = opened.waiting
+        for follower in node.dependents:
+            waiting[follower.index] -= 1
+            if waiting[follower.index] == 0:
+                state.ready[follower.name, record.repetition] = follower
+    if opened.remaining == 0 and opened.owner_key is not None:
+        _close_branch(state, opened)
+
+
+def _close_branch(state: RunState, opened: OpenBranch) -> None:
+    del state.branches[opened.branch.number, opened.repetition]
+    owner, owner_key = opened.branch.owner, opened.owner_key
+    if opened.skip is not None or owner is None or owner_key is None:
+        return
+    loop = state.loops.get(owner_key)
+    if loop is None:
+        state.ready[owner_key] = owner
+        return
+    loop.open_count -= 1
+    has_failed = branch_failed(state.records, opened.branch, opened.repetition)
+    if owner.type == "Until":
+        loop.has_failed = has_failed  # only the last iteration's status counts (wdl.md §6)
+        state.ready[owner_key] = owner
+        return
+    loop.has_failed = loop.has_failed or has_failed
+    if loop.next_index < len(loop.items):
+        _open_iteration(state, owner, owner_key, loop)
+    elif loop.open_count == 0:
+        state.ready[owner_key] = owner
+
+
+# -- a container begins, goes on, ends --------------------------------------------------------------------
+
+
+def _open_container(state: RunState, node: Node, key: ActionKey, details: Json) -> None:
+    if node.type == "Foreach":
+        loop = state.loops[key] = OpenLoop(items=details["items"])
+        if not node.branches[0].nodes:
+            loop.next_index = len(loop.items)
+            state.ready[key] = node
+        for _ in range(min(node.concurrency, len(loop.items) - loop.next_index)):
+            _open_iteration(state, node, key, loop)
+    elif node.type == "Until":
+        loop = state.loops.setdefault(key, OpenLoop(items=[]))
+        loop.next_index = details["iteration"]
+        _open_iteration(state, node, key, loop)
+    else:
+        taken = details["branch"] if details else "actions"
+        for branch in node.branches:
+            skip = None if branch.name == taken else Skip.BRANCH_NOT_TAKEN
+            _open_branch(state, branch, key[1], key, skip)
+        if not any(branch.name == taken and branch.nodes for branch in node.branches):
+            state.ready[key] = node
+
+
+def _open_iteration(state: RunState, node: Node, key: ActionKey, loop: OpenLoop) -> None:
+    repetition = (*key[1], loop.next_index)
+    loop.next_index += 1
+    loop.open_count += 1
+    branch = node.branches[0]
+    if branch.nodes:
+        _open_branch(state, branch, repetition, key, None)
+    else:
+        loop.open_count -= 1
+        state.ready[key] = node
+
+
+def _open_branch(
+    state: RunState, branch: Branch, repetition: Repetition, owner_key: ActionKey, skip: Skip | None
+) -> None:
+    if not branch.nodes:
+        return
+    state.branches[branch.number, repetition] = OpenBranch(
+        branch=branch,
+        repetition=repetition,
+        owner_key=owner_key,
+        remaining=len(branch.nodes),
+        waiting=list(branch.waits),
+        skip=skip,
+    )
+    for node in branch.starts if skip is None else branch.nodes:
+        state.ready[node.name, repetition] = node
+
+
+def _close_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord, *, was_open: bool) -> None:
+    state.loops.pop(key, None)
+    if not was_open:
+        if record.status is not _SUCCEEDED:
+            skip = Skip.ENDED if record.code == "Terminated" else Skip.CONTAINER_DID_NOT_RUN
+            for branch in node.branches:
+                _open_branch(state, branch, record.repetition, key, skip)
+    elif record.status is Status.TIMED_OUT:
+        depth = len(record.repetition)
+        for opened in tuple(state.branches.values()):
+            is_inside = any(branch.contains(opened.branch) for branch in node.branches)
+            if is_inside and opened.repetition[:depth] == record.repetition:
+                _end_branch(state, opened)
+
+
+def _close_everything(state: RunState) -> None:
+    for opened in tuple(state.branches.values()):
+        _end_branch(state, opened)
+
+
+def _end_branch(state: RunState, opened: OpenBranch) -> None:
+    if opened.skip is not None:
+        return  # its actions are being skipped already, for the reason they have
+    opened.skip = Skip.ENDED
+    for node in opened.branch.nodes:
+        key = (node.name, opened.repetition)
+        record = state.records.get(key)
+        if record is None or not record.status.is_terminal:
+            state.ready[key] = node

@@ -1,0 +1,55 @@
+"""How a record looks to an expression, `actions('X')`, and the identifiers derived for it."""
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from flowmend.core.json_value import Json
+from flowmend.core.run.record import ActionRecord, RunStart
+
+#: The namespace of every identifier derived from a run's name.
+RUN_NAMESPACE = UUID("6f1c2f0e-3f0b-5c53-9d3a-1f6a5f3b7c20")
+
+#: The code that views leave out (wdl.md §7).
+NOT_SPECIFIED = "NotSpecified"
+
+
+def action_view(record: ActionRecord, start: RunStart) -> dict[str, Json]:
+    """`{name, inputs?, outputs?, startTime, endTime?, trackingId, clientTrackingId, code?, status, error?}`."""
+    view: dict[str, Json] = {"name": record.name}
+    if record.inputs is not None:
+        view["inputs"] = record.inputs
+    if record.outputs is not None:
+        view["outputs"] = record.outputs
+    if record.started_at is not None:
+        view["startTime"] = timestamp(record.started_at)
+    if record.ended_at is not None:
+        view["endTime"] = timestamp(record.ended_at)
+    view["trackingId"] = tracking_id(record, start.run_name)
+    view["clientTrackingId"] = start.client_tracking_id
+    if record.code and record.code != NOT_SPECIFIED:
+        view["code"] = record.code
+    view["status"] = record.status.value
+    if record.error is not None:
+        view["error"] = {"code": record.error.code, "message": record.error.message}
+    return view
+
+
+def tracking_id(record: ActionRecord, run_name: str) -> str:
+    """The action's tracking id; derived, so that the journal need not hold one per record."""
+    return record.tracking_id or str(
+        uuid5(RUN_NAMESPACE, f"tracking/{_place(run_name, record.name, record.repetition)}")
+    )
+
+
+def client_request_id(run_name: str, name: str, repetition: tuple[int, ...]) -> str:
+    """The id every attempt and repeat of one call carries (`Idempotency-Key`, `x-ms-client-request-id`)."""
+    return str(uuid5(RUN_NAMESPACE, f"call/{_place(run_name, name, repetition)}"))
+
+
+def _place(run_name: str, name: str, repetition: tuple[int, ...]) -> str:
+    return f"{run_name}/{name}/{'-'.join(map(str, repetition))}"
+
+
+def timestamp(at: datetime) -> str:
+    """`2026-01-02T03:04:05.1234560Z`: the service writes seven digits."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}0Z"
