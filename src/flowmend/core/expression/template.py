@@ -213,12 +213,11 @@ def _joining(pieces: Sequence[str | Run]) -> Run:
 def _with_computed_names(entries: Sequence[tuple[str, Compiled, Compiled]]) -> Run:
     def evaluate(scope: Scope, budget: Budget) -> Json:
         result: dict[str, Json] = {}
-        written = ""
-        try:
-            for written, name, item in entries:
+        for written, name, item in entries:
+            try:
                 result[to_text(name.run(scope, budget))] = item.run(scope, budget)
-        except ExpressionError as error:
-            raise placed(error, written) from error.__cause__
+            except ExpressionError as error:
+                raise placed(error, written) from error.__cause__
         return result
 
     return evaluate

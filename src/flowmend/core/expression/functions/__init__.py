@@ -7,16 +7,19 @@ from types import MappingProxyType
 from flowmend.core.expression.functions import (
     collection,
     conversion,
+    datetime,
     logical,
     manipulation,
     math,
+    number_format,
     string,
     uri,
     workflow,
+    xml,
 )
 from flowmend.core.expression.functions.function import Function
 
-_GROUPS = (string, collection, logical, conversion, math, workflow, uri, manipulation)
+_GROUPS = (string, number_format, collection, logical, conversion, math, datetime, workflow, uri, manipulation, xml)
 
 #: {lower-case name: Function}
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(

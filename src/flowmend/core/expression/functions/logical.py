@@ -58,7 +58,7 @@ def compare(name: str, left: Json, right: Json) -> int:
     """-1, 0 or 1; two numbers by value, two strings ignoring case; any other pair is an error."""
     if is_number(left) and is_number(right):
         if isinstance(left, float) or isinstance(right, float):
-            return (left > right) - (left < right)
+            return int(left > right) - int(left < right)
         return (Decimal(left) > Decimal(right)) - (Decimal(left) < Decimal(right))
     if isinstance(left, str) and isinstance(right, str):
         one, other = left.upper(), right.upper()
