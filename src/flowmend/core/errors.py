@@ -7,6 +7,7 @@
     │   ├── NotFound            the thing named does not exist
     │   ├── NotAllowed          no authorisation, a wrong signature, an origin that may not
     │   ├── Conflict            the thing is not in a state that allows this
+    │   │   └── Fenced          another worker has taken the run over; whoever gets this lets go of it
     │   ├── TooLarge            a body, file or result is over its limit
     │   └── TooManyAttempts     refused for a while, to keep an account from being locked out
     └── TheyFailed              something outside or below did not do its part
@@ -73,6 +74,12 @@ class Conflict(AskedWrongly):
     """The thing is not in a state that allows this."""
 
     code = "Conflict"
+
+
+class Fenced(Conflict):
+    """Another worker has taken the run over; whoever gets this lets go of the run."""
+
+    code = "RunTakenOver"
 
 
 class TooLarge(AskedWrongly):

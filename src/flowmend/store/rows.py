@@ -106,6 +106,7 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
 
     status: Succeeded, Skipped, Failed, or Waiting while held. event_name equals the run's name if it fired.
     outputs: payload. code: `ConnectionNeedsRepair` while held. origin_event: the event it resubmits.
+    client_request_id: what the caller named its request, "" if it named none; a repeat is known by it.
     """
 
     event_name: str
@@ -119,6 +120,7 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
     scheduled_at: datetime | None = None
     tracking_id: str
     client_tracking_id: str
+    client_request_id: str = ""
     run_name: str = ""
     origin_event: str = ""
     error_code: str = ""

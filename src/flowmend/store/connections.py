@@ -1,0 +1,118 @@
+"""Connections with their sign-in apps, accounts and verify attempts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flowmend.core.errors import Conflict
+from flowmend.store.database import Database, select_row
+from flowmend.store.rows import AccountRow, AttemptRow, ConnectionRow, SignInAppRow
+from flowmend.store.tables import accounts, attempts, connections, sign_in_apps
+
+
+class Connections:
+    """Errors of all methods: StoreUnavailable; of those that add also Conflict."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: ConnectionRow) -> None:
+        self._database.add(connections, row)
+
+    def get(self, connection_id: str) -> ConnectionRow | None:
+        return self._database.first(
+            select_row(connections, ConnectionRow).where(connections.c.connection_id == connection_id), ConnectionRow
+        )
+
+    def list(self, *, connector_id: str = "", app_id: str = "") -> Sequence[ConnectionRow]:
+        """Connections by name; of one connector or one sign-in app where named."""
+        chosen = select_row(connections, ConnectionRow)
+        if connector_id:
+            chosen = chosen.where(connections.c.connector_id == connector_id)
+        if app_id:
+            chosen = chosen.where(connections.c.app_id == app_id)
+        return self._database.every(
+            chosen.order_by(connections.c.display_name, connections.c.connection_id), ConnectionRow
+        )
+
+    def change(self, connection_id: str, **changes: Any) -> bool:
+        """Set columns of a connection's row; False where there is none of this id."""
+        return self._database.change(connections, connections.c.connection_id == connection_id, changes)
+
+    def delete(self, connection_id: str) -> bool:
+        """Remove a connection with its attempts and the mappings that mean it; False where there is none."""
+        return self._database.remove(connections, connections.c.connection_id == connection_id) > 0
+
+    def swap_credential(
+        self, connection_id: str, expected_version: int, sealed_credential: bytes, **changes: Any
+    ) -> int:
+        """Put a proven credential in place of the one of `expected_version`; the new version.
+
+        changes: other columns set in the same statement, e.g. `sealed_candidate` for the old one kept.
+        Errors: Conflict `CredentialChanged` where another swap came first or the connection is gone.
+        """
+        is_expected = (connections.c.connection_id == connection_id) & (
+            connections.c.credential_version == expected_version
+        )
+        new = {"sealed_credential": sealed_credential, "credential_version": expected_version + 1}
+        if not self._database.change(connections, is_expected, changes | new):
+            raise Conflict(
+                "The credential was changed meanwhile. Look at the connection, then verify again if it still fails.",
+                code="CredentialChanged",
+                target=connection_id,
+            )
+        return expected_version + 1
+
+    def add_attempt(self, row: AttemptRow) -> None:
+        """Errors: Conflict where the connection does not exist."""
+        self._database.add(attempts, row)
+
+    def attempts(self, connection_id: str, since: datetime) -> Sequence[AttemptRow]:
+        """Verify attempts at or after `since`, oldest first."""
+        return self._database.every(
+            select_row(attempts, AttemptRow)
+            .where(attempts.c.connection_id == connection_id, attempts.c.at >= since)
+            .order_by(attempts.c.at, attempts.c.attempt_id),
+            AttemptRow,
+        )
+
+    def forget_attempts(self, connection_id: str) -> int:
+        """Remove a connection's attempts; how many there were."""
+        return self._database.remove(attempts, attempts.c.connection_id == connection_id)
+
+    def add_sign_in_app(self, row: SignInAppRow) -> None:
+        self._database.add(sign_in_apps, row)
+
+    def get_sign_in_app(self, app_id: str) -> SignInAppRow | None:
+        return self._database.first(
+            select_row(sign_in_apps, SignInAppRow).where(sign_in_apps.c.app_id == app_id), SignInAppRow
+        )
+
+    def sign_in_apps(self, connector_id: str = "") -> Sequence[SignInAppRow]:
+        """Sign-in apps, oldest first; of one connector where named."""
+        chosen = select_row(sign_in_apps, SignInAppRow)
+        if connector_id:
+            chosen = chosen.where(sign_in_apps.c.connector_id == connector_id)
+        return self._database.every(chosen.order_by(sign_in_apps.c.created_at, sign_in_apps.c.app_id), SignInAppRow)
+
+    def change_sign_in_app(self, app_id: str, **changes: Any) -> bool:
+        return self._database.change(sign_in_apps, sign_in_apps.c.app_id == app_id, changes)
+
+    def delete_sign_in_app(self, app_id: str) -> bool:
+        return self._database.remove(sign_in_apps, sign_in_apps.c.app_id == app_id) > 0
+
+    def put_account(self, row: AccountRow) -> None:
+        """Add an account or replace the one of the same id."""
+        self._database.put(accounts, row)
+
+    def get_account(self, account_id: str) -> AccountRow | None:
+        return self._database.first(
+            select_row(accounts, AccountRow).where(accounts.c.account_id == account_id), AccountRow
+        )
+
+    def accounts(self, connector_id: str = "") -> Sequence[AccountRow]:
+        """Accounts by name; of one connector where named."""
+        chosen = select_row(accounts, AccountRow)
+        if connector_id:
+            chosen = chosen.where(accounts.c.connector_id == connector_id)
+        return self._database.every(chosen.order_by(accounts.c.name, accounts.c.account_id), AccountRow)

@@ -1,0 +1,32 @@
+"""Installed connectors."""
+
+from collections.abc import Sequence
+
+from flowmend.store.database import Database, select_row
+from flowmend.store.rows import ConnectorRow
+from flowmend.store.tables import connectors
+
+
+class Connectors:
+    """Errors of all methods: StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, row: ConnectorRow) -> None:
+        """Install a connector or replace the installed one."""
+        self._database.put(connectors, row)
+
+    def get(self, connector_id: str) -> ConnectorRow | None:
+        return self._database.first(
+            select_row(connectors, ConnectorRow).where(connectors.c.connector_id == connector_id), ConnectorRow
+        )
+
+    def list(self) -> Sequence[ConnectorRow]:
+        """All connectors by display name."""
+        by_name = connectors.c.display_name, connectors.c.connector_id
+        return self._database.every(select_row(connectors, ConnectorRow).order_by(*by_name), ConnectorRow)
+
+    def delete(self, connector_id: str) -> bool:
+        """Remove a connector; False where there is none of this id."""
+        return self._database.remove(connectors, connectors.c.connector_id == connector_id) > 0

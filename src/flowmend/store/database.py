@@ -1,0 +1,106 @@
+"""The database under the queries: connections for reading and for writing, rows in and out as values."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Select, Table, delete, insert, select, update
+
+from flowmend.store.failures import our_errors
+from flowmend.store.rows import Row
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class Database:
+    """What every query class works on. Errors of all methods: StoreUnavailable, and Conflict for writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._readers = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writers = engine.execution_options(flowmend_writes=True)
+        # SQLite lets one write at a time and makes others poll; a lock makes them queue.
+        self._one_writer = threading.Lock() if self.is_sqlite else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose every statement sees what is committed when it begins."""
+        with our_errors(), self._readers.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction, committed at the end or rolled back by an error."""
+        with self.writer_turn(), our_errors(), self._writers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writer_turn(self) -> Iterator[None]:
+        """Waits until no other thread of this process writes, where the database allows but one."""
+        if self._one_writer is None:
+            yield
+        else:
+            with self._one_writer:
+                yield
+
+    def first(self, statement: Select[Any], shape: type[AnyRow]) -> AnyRow | None:
+        """The first row found, or None."""
+        with self.reading() as connection:
+            found = connection.execute(statement).mappings().first()
+        return None if found is None else shape(**found)
+
+    def every(self, statement: Select[Any], shape: type[AnyRow]) -> Sequence[AnyRow]:
+        """All rows found, in the statement's order."""
+        with self.reading() as connection:
+            return [shape(**found) for found in connection.execute(statement).mappings()]
+
+    def value(self, statement: Select[Any]) -> Any:
+        """The first column of the first row, or None."""
+        with self.reading() as connection:
+            return connection.execute(statement).scalar()
+
+    def tuples(self, statement: Executable) -> Sequence[Sequence[Any]]:
+        """All rows found, as plain tuples."""
+        with self.reading() as connection:
+            return [tuple(found) for found in connection.execute(statement)]
+
+    def add(self, table: Table, row: Row) -> None:
+        """Insert a row."""
+        with self.writing() as connection:
+            connection.execute(insert(table), columns_of(row))
+
+    def put(self, table: Table, row: Row) -> None:
+        """Insert a row, or replace the one of the same primary key."""
+        with self.writing() as connection:
+            put(connection, table, row)
+
+    def change(self, table: Table, where: ColumnElement[bool], changes: Mapping[str, Any]) -> bool:
+        """Set columns of the rows that meet the condition; False where there is none."""
+        with self.writing() as connection:
+            return connection.execute(update(table).where(where).values(**changes)).rowcount > 0
+
+    def remove(self, table: Table, where: ColumnElement[bool]) -> int:
+        """Delete the rows that meet the condition; how many there were."""
+        with self.writing() as connection:
+            return connection.execute(delete(table).where(where)).rowcount
+
+
+def put(connection: Connection, table: Table, row: Row) -> None:
+    """Within a transaction: insert a row, or replace the one of the same primary key."""
+    columns = columns_of(row)
+    same = [column == columns[column.name] for column in table.primary_key]
+    if connection.execute(update(table).where(*same).values(**columns)).rowcount == 0:
+        connection.execute(insert(table), columns)
+
+
+def columns_of(row: Row) -> dict[str, Any]:
+    """{column: value} of a row."""
+    return msgspec.structs.asdict(row)
+
+
+def select_row(table: Table, shape: type[Row]) -> Select[Any]:
+    """A select of the table's columns that the row has."""
+    return select(*(table.c[name] for name in shape.__struct_fields__ if name in table.c))

@@ -1,0 +1,47 @@
+"""Where foreign errors stop: what a database or its driver raises becomes one of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from flowmend.core.errors import Conflict, StoreUnavailable
+
+#: SQLSTATE classes that say the database, not the row, is in trouble: connection, resources, operator, system.
+_TROUBLE_CLASSES = ("08", "53", "57", "58")
+#: SQLite's errors about a row; all its others are about the database.
+_ROW_FAULTS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_ERROR", "SQLITE_RANGE")
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raises Conflict for a broken rule of the tables, StoreUnavailable for everything else a database reports."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise our_error(error) from error
+
+
+def our_error(error: BaseException) -> BaseException:
+    """The error of ours for one of SQLAlchemy's or of a driver; every other stays as it is."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(cause).__mro__}
+    if not isinstance(error, SQLAlchemyError) and not kinds & {("sqlite3", "Error"), ("psycopg", "Error")}:
+        return error
+    if any(name == "IntegrityError" for _, name in kinds):
+        # The driver's own sentence may quote values; it stays in the cause.
+        return Conflict("The store already holds this, or what it belongs to is gone.", code="StoreConflict")
+    return StoreUnavailable(f"The database did not carry this out ({type(cause).__name__}). Look at its log and disk.")
+
+
+def is_general(error: BaseException) -> bool:
+    """Whether the database itself is in trouble, so that trying the rows one by one is of no use."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return str(state).startswith(_TROUBLE_CLASSES)
+    name = getattr(cause, "sqlite_errorname", None)
+    if name is not None:
+        return not str(name).startswith(_ROW_FAULTS)
+    # psycopg tells a lost connection without an SQLSTATE.
+    return any(kind.__name__ in {"OperationalError", "InterfaceError"} for kind in type(cause).__mro__)

@@ -1,0 +1,106 @@
+"""Flows, their versions, and which connections their references mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from flowmend.core.errors import NotFound
+from flowmend.store.database import Database, columns_of, select_row
+from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowVersionRow
+from flowmend.store.tables import (
+    connection_mappings,
+    flow_versions,
+    flows,
+    journal_pages,
+    run_requests,
+    runs,
+    tracked_values,
+    trigger_events,
+)
+
+
+class Flows:
+    """Errors of all methods: StoreUnavailable; of those that write also Conflict."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, row: FlowRow, version: FlowVersionRow) -> None:
+        """A new flow with its first version. Errors: Conflict where its id is taken."""
+        with self._database.writing() as connection:
+            connection.execute(insert(flows), columns_of(row))
+            connection.execute(insert(flow_versions), columns_of(version))
+
+    def add_version(self, row: FlowRow, version: FlowVersionRow) -> None:
+        """A new version of a flow; row: the flow's as it now is. Errors: NotFound; Conflict where it has this version."""
+        with self._database.writing() as connection:
+            changed = connection.execute(update(flows).where(flows.c.flow_id == row.flow_id).values(columns_of(row)))
+            if changed.rowcount == 0:
+                raise NotFound(f"There is no flow {row.flow_id}.", code="FlowNotFound", target=row.flow_id)
+            connection.execute(insert(flow_versions), columns_of(version))
+
+    def get(self, flow_id: str) -> FlowRow | None:
+        return self._database.first(select_row(flows, FlowRow).where(flows.c.flow_id == flow_id), FlowRow)
+
+    def list(self) -> Sequence[FlowRow]:
+        """All flows by name."""
+        return self._database.every(select_row(flows, FlowRow).order_by(flows.c.name, flows.c.flow_id), FlowRow)
+
+    def version(self, flow_id: str, version: str | None = None) -> FlowVersionRow | None:
+        """One version of a flow, the latest where none is named."""
+        chosen = select(flows.c.version).where(flows.c.flow_id == flow_id).scalar_subquery()
+        return self._database.first(
+            select_row(flow_versions, FlowVersionRow).where(
+                flow_versions.c.flow_id == flow_id, flow_versions.c.version == (chosen if version is None else version)
+            ),
+            FlowVersionRow,
+        )
+
+    def versions(self, flow_id: str) -> Sequence[FlowVersionRow]:
+        """All versions of a flow, newest first."""
+        newest_first = flow_versions.c.created_at.desc(), flow_versions.c.version.desc()
+        return self._database.every(
+            select_row(flow_versions, FlowVersionRow).where(flow_versions.c.flow_id == flow_id).order_by(*newest_first),
+            FlowVersionRow,
+        )
+
+    def change(self, flow_id: str, **changes: Any) -> bool:
+        """Set columns of a flow's row; False where there is no such flow."""
+        return self._database.change(flows, flows.c.flow_id == flow_id, changes)
+
+    def delete(self, flow_id: str) -> bool:
+        """Remove a flow with its versions, mappings, trigger states, runs and history; False where there is none."""
+        its_runs = select(runs.c.run_name).where(runs.c.flow_id == flow_id)
+        with self._database.writing() as connection:
+            for of_runs in (journal_pages, run_requests):
+                connection.execute(delete(of_runs).where(of_runs.c.run_name.in_(its_runs)))
+            for of_flow in (tracked_values, trigger_events, runs):
+                connection.execute(delete(of_flow).where(of_flow.c.flow_id == flow_id))
+            return connection.execute(delete(flows).where(flows.c.flow_id == flow_id)).rowcount > 0
+
+    def set_mapping(self, mapping: ConnectionMappingRow) -> None:
+        """Let a flow's reference mean this connection from now on. Errors: Conflict where either does not exist."""
+        self._database.put(connection_mappings, mapping)
+
+    def remove_mapping(self, flow_id: str, reference: str) -> bool:
+        """Let a reference mean no connection; False where it meant none."""
+        same = (connection_mappings.c.flow_id == flow_id) & (connection_mappings.c.reference == reference)
+        return self._database.remove(connection_mappings, same) > 0
+
+    def mappings(self, flow_id: str | None = None) -> Sequence[ConnectionMappingRow]:
+        """The mappings of one flow, or of all, by flow and reference."""
+        chosen = select_row(connection_mappings, ConnectionMappingRow)
+        if flow_id is not None:
+            chosen = chosen.where(connection_mappings.c.flow_id == flow_id)
+        return self._database.every(
+            chosen.order_by(connection_mappings.c.flow_id, connection_mappings.c.reference), ConnectionMappingRow
+        )
+
+    def using(self, connection_id: str) -> Sequence[FlowRow]:
+        """The flows one of whose references means this connection, by name."""
+        using = select(connection_mappings.c.flow_id).where(connection_mappings.c.connection_id == connection_id)
+        return self._database.every(
+            select_row(flows, FlowRow).where(flows.c.flow_id.in_(using)).order_by(flows.c.name, flows.c.flow_id),
+            FlowRow,
+        )

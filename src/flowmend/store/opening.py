@@ -1,0 +1,95 @@
+"""Opening a database: engine, the settings of its connections, and tables of the right version."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from flowmend.core.errors import AskedWrongly
+from flowmend.store.database import Database
+from flowmend.store.failures import our_errors
+from flowmend.store.tables import alembic_version, metadata
+
+#: The newest migration, which `metadata` equals; a test holds both together.
+LATEST_REVISION = "0001"
+
+_BUSY_TIMEOUT_SECONDS = 10
+_POOL_SIZE = 8
+#: One compiled statement per size of a group (journal_statements.py) and per query, kept by the driver.
+_KEPT_STATEMENTS = 512
+
+
+def open_database(url: str) -> Database:
+    """The database at an SQLAlchemy URL, its tables made or migrated.
+
+    Errors: AskedWrongly `InvalidSetting` for a URL that names no database of ours; StoreUnavailable.
+    """
+    engine = _make_engine(_read_url(url))
+    try:
+        with our_errors():
+            _prepare(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Database(engine)
+
+
+def _read_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise AskedWrongly("The database URL does not read.", code="InvalidSetting", target="database_url") from error
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in {"sqlite", "sqlite+pysqlite"} and url.database not in {None, "", ":memory:"}:
+        return url.set(drivername="sqlite+pysqlite")
+    raise AskedWrongly(
+        f"A database of kind {url.drivername!r} cannot be used; give sqlite:///FILE or postgresql://HOST/NAME.",
+        code="InvalidSetting",
+        target="database_url",
+    )
+
+
+def _make_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True, connect_args={"prepare_threshold": 2})
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_size=_POOL_SIZE,
+        connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "cached_statements": _KEPT_STATEMENTS},
+    )
+    event.listen(engine, "connect", _prepare_sqlite_connection)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, by name
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A read that turns into a write fails at once when another wrote in between; IMMEDIATE waits its turn instead.
+    if connection.get_execution_options().get("flowmend_writes"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare(engine: Engine) -> None:
+    with engine.connect() as connection:
+        is_fresh = not inspect(connection).has_table(alembic_version.name)
+        revision = None if is_fresh else connection.execute(select(alembic_version.c.version_num)).scalar()
+    if revision == LATEST_REVISION:
+        return
+    if revision is None:
+        with engine.execution_options(flowmend_writes=True).begin() as connection:
+            metadata.create_all(connection)
+            connection.execute(insert(alembic_version), {"version_num": LATEST_REVISION})
+        return
+    from flowmend.store.migrations import migrate  # Alembic is loaded only by those who need it
+
+    migrate(engine)

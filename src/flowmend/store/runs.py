@@ -1,0 +1,193 @@
+"""Runs: their heads, and the questions that pages, timers and recovery ask about them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import LargeBinary, Select, func, insert, literal, select, update
+
+from flowmend.core.errors import NotFound
+from flowmend.core.outcome import Status
+from flowmend.store.database import Database, select_row
+from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.rows import RunRow
+from flowmend.store.run_filter import RunFilter, matching
+from flowmend.store.tables import (
+    HAS_CONNECTION,
+    HAS_ORIGIN,
+    IS_UNFINISHED,
+    START_SEQUENCE,
+    flows,
+    journal_pages,
+    run_requests,
+    runs,
+)
+
+__all__ = ["Counts", "RunFilter", "Runs"]
+
+_BLOCK = 1000
+_NO_START = literal(b"", LargeBinary).label("start")
+
+#: {status: number of runs}
+Counts = Mapping[str, int]
+
+
+class Runs:
+    """Reading, taking over and resubmissions; the journal writes runs. Errors of all methods: StoreUnavailable.
+
+    Names of runs decrease over time, so ordered by name the newest comes first. Rows in lists leave `start` empty:
+    it can be megabytes.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, run_name: str) -> RunRow | None:
+        """A run with its start."""
+        row = self._database.first(_select_head().where(runs.c.run_name == run_name), RunRow)
+        if row is None:
+            return None
+        start = select(journal_pages.c.page).where(
+            journal_pages.c.run_name == run_name, journal_pages.c.sequence == START_SEQUENCE
+        )
+        return _with_start(row, self._database.value(start) or b"")
+
+    def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
+        """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
+        chosen = _select_head()
+        if wanted is not None:
+            chosen = chosen.where(*matching(wanted))
+        if cursor:
+            chosen = chosen.where(runs.c.run_name > cursor)
+        found = self._database.every(chosen.order_by(runs.c.run_name).limit(limit + 1), RunRow)
+        return found[:limit], found[limit - 1].run_name if len(found) > limit else ""
+
+    def count_by_status(self, flow_id: str | None = None, since: datetime | None = None) -> Counts:
+        """How many runs, of one flow or of all, have each status. since: started then or later."""
+        counted = select(runs.c.status, func.count()).group_by(runs.c.status)
+        if flow_id is not None:
+            counted = counted.where(runs.c.flow_id == flow_id)
+        if since is not None:
+            counted = counted.where(runs.c.started_at >= since)
+        return _counts(self._database.tuples(counted))
+
+    def counts_of_each_flow(self, since: datetime | None = None) -> Mapping[str, Counts]:
+        """{flow id: {status: number of runs}}, flows without runs left out. since: started then or later."""
+        counted = select(runs.c.flow_id, runs.c.status, func.count()).group_by(runs.c.flow_id, runs.c.status)
+        if since is not None:
+            counted = counted.where(runs.c.started_at >= since)
+        by_flow: dict[str, dict[str, int]] = {}
+        for flow_id, status, count in self._database.tuples(counted):
+            by_flow.setdefault(flow_id, {})[status] = count
+        return by_flow
+
+    def last_of_each_flow(self) -> Mapping[str, RunRow]:
+        """{flow id: its newest run}, flows without runs left out."""
+        newest = select(func.min(runs.c.run_name)).where(runs.c.flow_id == flows.c.flow_id).correlate(flows)
+        chosen = _select_head().join(flows, runs.c.run_name == newest.scalar_subquery())
+        return {row.flow_id: row for row in self._database.every(chosen, RunRow)}
+
+    def unfinished(self) -> Iterator[RunRow]:
+        """All runs that have not ended, oldest first, read in blocks."""
+        last = ""
+        while True:
+            chosen = _select_head().where(IS_UNFINISHED)
+            if last:
+                chosen = chosen.where(runs.c.run_name < last)
+            block = self._database.every(chosen.order_by(runs.c.run_name.desc()).limit(_BLOCK), RunRow)
+            yield from block
+            if len(block) < _BLOCK:
+                return
+            last = block[-1].run_name
+
+    def due(self, now: datetime, limit: int = 500) -> Sequence[str]:
+        """Names of runs at rest whose time to go on has come, longest due first."""
+        due = select(runs.c.run_name).where(runs.c.wake_at <= now, IS_UNFINISHED)
+        found = self._database.tuples(due.order_by(runs.c.wake_at, runs.c.run_name).limit(limit))
+        return [name for (name,) in found]
+
+    def next_due(self) -> datetime | None:
+        """The earliest time at which a run at rest goes on; None where none waits for a time."""
+        earliest = select(func.min(runs.c.wake_at)).where(runs.c.wake_at.is_not(None), IS_UNFINISHED)
+        return cast("datetime | None", self._database.value(earliest))
+
+    def pages(self, run_name: str) -> Sequence[tuple[int, bytes]]:
+        """The journal of a run: (sequence, page) in order, without the start."""
+        chosen = select(journal_pages.c.sequence, journal_pages.c.page).where(
+            journal_pages.c.run_name == run_name, journal_pages.c.sequence > START_SEQUENCE
+        )
+        return [(sequence, page) for sequence, page in self._database.tuples(chosen.order_by(journal_pages.c.sequence))]
+
+    def held_by(self, connection_id: str) -> Sequence[str]:
+        """Names of the runs that wait for this connection, oldest first."""
+        waits = (runs.c.connection_id == connection_id) & HAS_CONNECTION & (runs.c.status == Status.WAITING.value)
+        found = self._database.tuples(select(runs.c.run_name).where(waits).order_by(runs.c.run_name.desc()))
+        return [name for (name,) in found]
+
+    def lineage(self, run_name: str) -> Sequence[RunRow]:
+        """The run, what it resubmits up to the first, and every resubmission of any of these, newest first."""
+        above = (
+            select(runs.c.run_name, runs.c.origin_run).where(runs.c.run_name == run_name).cte("above", recursive=True)
+        )
+        above = above.union(
+            select(runs.c.run_name, runs.c.origin_run).join(above, runs.c.run_name == above.c.origin_run)
+        )
+        family = select(above.c.run_name).cte("family", recursive=True)
+        family = family.union(
+            select(runs.c.run_name).join(family, runs.c.origin_run == family.c.run_name).where(HAS_ORIGIN)
+        )
+        chosen = _select_head().where(runs.c.run_name.in_(select(family.c.run_name)))
+        return self._database.every(chosen.order_by(runs.c.run_name), RunRow)
+
+    def take(self, run_name: str) -> int:
+        """Raise a run's epoch and return it: from now on only its holder can write. Errors: NotFound."""
+        taken = update(runs).where(runs.c.run_name == run_name).values(epoch=runs.c.epoch + 1).returning(runs.c.epoch)
+        with self._database.writing() as connection:
+            epoch = connection.execute(taken).scalar()
+        if epoch is None:
+            raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
+        return int(epoch)
+
+    def take_unfinished(self) -> int:
+        """Raise the epoch of every run that has not ended, in one transaction; how many there are."""
+        taken = update(runs).where(IS_UNFINISHED).values(epoch=runs.c.epoch + 1)
+        with self._database.writing() as connection:
+            return connection.execute(taken).rowcount
+
+    def of_connection(self, connection_id: str, statuses: Sequence[str] = (), since: datetime | None = None) -> Counts:
+        """{status: number of runs} that name this connection in their failure. statuses: empty means all."""
+        counted = select(runs.c.status, func.count()).where(runs.c.connection_id == connection_id, HAS_CONNECTION)
+        if statuses:
+            counted = counted.where(runs.c.status.in_([str(status) for status in statuses]))
+        if since is not None:
+            counted = counted.where(runs.c.started_at >= since)
+        return _counts(self._database.tuples(counted.group_by(runs.c.status)))
+
+    def hourly_ticks(self, since: datetime, connection_id: str | None = None) -> Sequence[Tick]:
+        """How runs of the flows that use a connection, or each connection, ended per hour since then, oldest first."""
+        ticks = self._database.tuples(select_ticks(since, connection_id))
+        return [Tick(connection_id=key, hour=hour, status=status, count=count) for key, hour, status, count in ticks]
+
+    def note_resubmission(self, run_name: str, request_id: str, new_run: str) -> None:
+        """Remember what a request to resubmit made. Errors: Conflict where the same request came before."""
+        row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
+        with self._database.writing() as connection:
+            connection.execute(insert(run_requests), row)
+
+    def resubmission(self, run_name: str, request_id: str) -> str | None:
+        """The run or event that this request to resubmit made, None where it has not come yet."""
+        same = (run_requests.c.run_name == run_name) & (run_requests.c.request_id == request_id)
+        return cast("str | None", self._database.value(select(run_requests.c.new_run).where(same)))
+
+
+def _select_head() -> Select[Any]:
+    return select_row(runs, RunRow).add_columns(_NO_START)
+
+
+def _with_start(row: RunRow, start: bytes) -> RunRow:
+    return msgspec.structs.replace(row, start=start)
+
+
+def _counts(found: Sequence[Sequence[Any]]) -> Counts:
+    return dict(map(tuple, found))

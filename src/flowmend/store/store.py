@@ -1,0 +1,44 @@
+"""The store: one database with its queries by noun and its journal."""
+
+from flowmend.store.access import Access
+from flowmend.store.audit import Audit
+from flowmend.store.connections import Connections
+from flowmend.store.connectors import Connectors
+from flowmend.store.database import Database
+from flowmend.store.flows import Flows
+from flowmend.store.journal import Journal
+from flowmend.store.opening import open_database
+from flowmend.store.runs import Runs
+from flowmend.store.tracked_values import TrackedValues
+from flowmend.store.trigger_events import TriggerEvents
+from flowmend.store.triggers import Triggers
+
+
+class Store:
+    """Queries are synchronous and may be used from any thread; they raise only errors of ours."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.flows = Flows(database)
+        self.runs = Runs(database)
+        self.trigger_events = TriggerEvents(database)
+        self.triggers = Triggers(database)
+        self.tracked_values = TrackedValues(database)
+        self.connectors = Connectors(database)
+        self.connections = Connections(database)
+        self.access = Access(database)
+        self.audit = Audit(database)
+        self.journal = Journal(database)
+
+    def close(self) -> None:
+        """Write what the journal still holds, then let the database go; may be called twice."""
+        self.journal.close()
+        self._database.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """The store at an SQLAlchemy URL (`sqlite:///FILE` or `postgresql://HOST/NAME`), its tables made or migrated.
+
+    Errors: AskedWrongly `InvalidSetting`; StoreUnavailable.
+    """
+    return Store(open_database(url))

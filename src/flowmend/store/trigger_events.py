@@ -1,0 +1,86 @@
+"""Trigger events: the history of every firing and check, and what is held."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from flowmend.store.database import Database, select_row
+from flowmend.store.rows import TriggerEventRow
+from flowmend.store.tables import HAS_CLIENT_REQUEST, IS_HELD
+from flowmend.store.tables import trigger_events as events
+
+
+class TriggerEvents:
+    """Reading only; the journal writes them. Errors of all methods: StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, event_name: str) -> TriggerEventRow | None:
+        return self._database.first(
+            select_row(events, TriggerEventRow).where(events.c.event_name == event_name), TriggerEventRow
+        )
+
+    def list(
+        self,
+        flow_id: str,
+        limit: int = 50,
+        cursor: str = "",
+        statuses: Sequence[str] = (),
+        *,
+        trigger_name: str = "",
+    ) -> tuple[Sequence[TriggerEventRow], str]:
+        """A flow's trigger history, newest first, and the cursor of the next page ("" at the end).
+
+        statuses: empty means all. cursor: what the page before gave.
+        """
+        chosen = select_row(events, TriggerEventRow).where(events.c.flow_id == flow_id)
+        if trigger_name:
+            chosen = chosen.where(events.c.trigger_name == trigger_name)
+        if statuses:
+            chosen = chosen.where(events.c.status.in_([str(status) for status in statuses]))
+        if cursor:
+            chosen = chosen.where(events.c.event_name > cursor)
+        found = self._database.every(chosen.order_by(events.c.event_name).limit(limit + 1), TriggerEventRow)
+        return found[:limit], found[limit - 1].event_name if len(found) > limit else ""
+
+    def held(self, flow_id: str | None = None, *, limit: int | None = None) -> Sequence[TriggerEventRow]:
+        """Held events of one flow, or of all, in the order in which they arrived."""
+        chosen = select_row(events, TriggerEventRow).where(IS_HELD)
+        if flow_id is not None:
+            chosen = chosen.where(events.c.flow_id == flow_id)
+        # Names decrease over time, so among events of one microsecond the larger name came first.
+        in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
+        return self._database.every(in_order if limit is None else in_order.limit(limit), TriggerEventRow)
+
+    def count_held(self, flow_id: str | None = None) -> int:
+        counted = select(func.count()).where(IS_HELD)
+        return int(
+            self._database.value(counted if flow_id is None else counted.where(events.c.flow_id == flow_id)) or 0
+        )
+
+    def held_of_each_flow(self) -> dict[str, int]:
+        """{flow id: number of held events}, flows without any left out."""
+        counted = select(events.c.flow_id, func.count()).where(IS_HELD)
+        return dict(map(tuple, self._database.tuples(counted.group_by(events.c.flow_id))))
+
+    def by_client_request(
+        self, flow_id: str, trigger_name: str, client_request_id: str, since: datetime
+    ) -> TriggerEventRow | None:
+        """The first event that this caller's request made, if it came at or after `since`."""
+        if not client_request_id:
+            return None
+        return self._database.first(
+            select_row(events, TriggerEventRow)
+            .where(
+                HAS_CLIENT_REQUEST,
+                events.c.flow_id == flow_id,
+                events.c.client_request_id == client_request_id,
+                events.c.trigger_name == trigger_name,
+                events.c.started_at >= since,
+            )
+            .order_by(events.c.started_at)
+            .limit(1),
+            TriggerEventRow,
+        )

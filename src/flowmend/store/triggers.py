@@ -1,0 +1,63 @@
+"""Where triggers stand: when each is due next, and what it remembers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from flowmend.store.database import Database, select_row
+from flowmend.store.rows import TriggerStateRow
+from flowmend.store.tables import trigger_states
+
+
+class Triggers:
+    """Errors of all methods: StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, flow_id: str, trigger_name: str) -> TriggerStateRow | None:
+        return self._database.first(
+            select_row(trigger_states, TriggerStateRow).where(_is(flow_id, trigger_name)), TriggerStateRow
+        )
+
+    def put(self, row: TriggerStateRow) -> None:
+        """Add a trigger's state or replace it. Errors: Conflict where its flow does not exist."""
+        self._database.put(trigger_states, row)
+
+    def remove(self, flow_id: str, trigger_name: str | None = None) -> int:
+        """Forget one trigger of a flow, or all of them; how many there were."""
+        of_flow = trigger_states.c.flow_id == flow_id
+        return self._database.remove(trigger_states, of_flow if trigger_name is None else _is(flow_id, trigger_name))
+
+    def of_flow(self, flow_id: str) -> Sequence[TriggerStateRow]:
+        return self._database.every(
+            select_row(trigger_states, TriggerStateRow)
+            .where(trigger_states.c.flow_id == flow_id)
+            .order_by(trigger_states.c.trigger_name),
+            TriggerStateRow,
+        )
+
+    def due(self, now: datetime, limit: int = 500) -> Sequence[TriggerStateRow]:
+        """The triggers whose time has come, longest due first."""
+        return self._database.every(
+            select_row(trigger_states, TriggerStateRow)
+            .where(trigger_states.c.next_at <= now)
+            .order_by(trigger_states.c.next_at, trigger_states.c.flow_id)
+            .limit(limit),
+            TriggerStateRow,
+        )
+
+    def next_due(self) -> datetime | None:
+        """The earliest time any trigger is due, past or future; None where none is."""
+        return cast(
+            "datetime | None",
+            self._database.value(
+                select(func.min(trigger_states.c.next_at)).where(trigger_states.c.next_at.is_not(None))
+            ),
+        )
+
+
+def _is(flow_id: str, trigger_name: str) -> ColumnElement[bool]:
+    return and_(trigger_states.c.flow_id == flow_id, trigger_states.c.trigger_name == trigger_name)
