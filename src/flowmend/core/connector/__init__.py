@@ -1,1 +1,64 @@
-"""core.connector"""
+"""Connectors: what a service can do, as data, and how a call to it is made and judged. No credentials live here."""
+
+from flowmend.core.connector.building import (
+    NO_SIGN_IN,
+    SignInParts,
+    allowed_origins,
+    build_path_request,
+    build_request,
+    fill_url,
+)
+from flowmend.core.connector.http_action import build_http_action
+from flowmend.core.connector.judging import outcome_of, refused_outcome, status_name
+from flowmend.core.connector.lenient_json import parse_lenient_json
+from flowmend.core.connector.matching import OperationMatch, match_operation
+from flowmend.core.connector.openapi import ConnectorReading, read_connector
+from flowmend.core.connector.operation import (
+    ConnectionParameter,
+    Connector,
+    KeyPlacement,
+    Location,
+    OAuthSettings,
+    Operation,
+    Parameter,
+    Policy,
+    ProbeOperation,
+    SignInKind,
+    SignInMethod,
+)
+from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, origin_of
+from flowmend.core.connector.response import HttpResponse, TransportFailure
+
+__all__ = [
+    "NO_SIGN_IN",
+    "ConnectionParameter",
+    "Connector",
+    "ConnectorReading",
+    "HttpRequest",
+    "HttpResponse",
+    "KeyPlacement",
+    "Location",
+    "OAuthSettings",
+    "Operation",
+    "OperationMatch",
+    "Parameter",
+    "Policy",
+    "ProbeOperation",
+    "SignInKind",
+    "SignInMethod",
+    "SignInParts",
+    "TransportFailure",
+    "UnbuildableRequest",
+    "allowed_origins",
+    "build_http_action",
+    "build_path_request",
+    "build_request",
+    "fill_url",
+    "match_operation",
+    "origin_of",
+    "outcome_of",
+    "parse_lenient_json",
+    "read_connector",
+    "refused_outcome",
+    "status_name",
+]

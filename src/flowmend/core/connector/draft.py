@@ -1,0 +1,99 @@
+"""A request while it is being put together: arguments placed, not yet one URL."""
+
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from flowmend.core.connector.request import UnbuildableRequest
+from flowmend.core.json_value import Json
+
+_CONTROL = frozenset("\r\n\0")
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestDraft:
+    """Changed in place by policies; never leaves the building of one request.
+
+    path: a template with `{name}` places. path_values: percent-encoded already. queries: plain, in order.
+    """
+
+    method: str
+    base_url: str
+    path: str
+    path_values: dict[str, str] = field(default_factory=dict)
+    queries: list[tuple[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+    def header(self, name: str) -> str | None:
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), None)
+
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header, replacing one whose name differs in case only."""
+        wanted = name.lower()
+        for key in [key for key in self.headers if key.lower() == wanted]:
+            del self.headers[key]
+        self.headers[name] = value
+
+    def query(self, name: str) -> str | None:
+        wanted = name.lower()
+        return next((value for key, value in self.queries if key.lower() == wanted), None)
+
+    def set_query(self, name: str, value: str) -> None:
+        wanted = name.lower()
+        self.queries = [pair for pair in self.queries if pair[0].lower() != wanted]
+        self.queries.append((name, value))
+
+
+def text_of(value: Json) -> str:
+    """A value as it stands in a path, query or header: strings as they are, everything else as compact JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def joined(values: list[Json], collection_format: str) -> str:
+    """An array as one text; `multi` is the caller's business."""
+    separator = {"ssv": " ", "tsv": "\t", "pipes": "|"}.get(collection_format, ",")
+    return separator.join(text_of(value) for value in values)
+
+
+def encode_path_value(value: str, *, is_double: bool) -> str:
+    once = quote(value, safe="")
+    return quote(once, safe="") if is_double else once
+
+
+def check_path(path: str) -> UnbuildableRequest | None:
+    """Why a path, as it will be sent, may not be: it could lead out of the place the connector declares."""
+    if any(character in _CONTROL for character in path):
+        return _unsafe("a line break")
+    if "//" in path:
+        return _unsafe("'//', which an empty value leaves behind")
+    if "@" in path or "\\" in path:
+        return _unsafe("'@' or '\\' outside an encoded value")
+    decoded = unquote(unquote(path))
+    if any(character in _CONTROL for character in decoded):
+        return _unsafe("an encoded line break")
+    for segment in decoded.replace("\\", "/").split("/"):
+        if segment.partition(";")[0] in {".", ".."}:
+            return _unsafe("a dot segment")
+    return None
+
+
+def check_path_value(name: str, value: str) -> UnbuildableRequest | None:
+    """Why a path parameter's value may not be: encoded it is harmless to us, but not to a service that decodes first."""
+    if value.startswith(("//", "\\\\", "@")):
+        return UnbuildableRequest(
+            code="UnsafePath", message=f"The value of the path parameter '{name}' may not begin with '//' or '@'."
+        )
+    return None
+
+
+def check_header(name: str, value: str) -> UnbuildableRequest | None:
+    if any(character in _CONTROL for character in name + value):
+        return UnbuildableRequest(code="UnsafeHeader", message=f"The header '{name[:80]!r}' holds a line break.")
+    return None
+
+
+def _unsafe(what: str) -> UnbuildableRequest:
+    return UnbuildableRequest(code="UnsafePath", message=f"The path of the request holds {what}; nothing was sent.")

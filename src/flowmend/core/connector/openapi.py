@@ -1,0 +1,239 @@
+"""A connector folder's two documents to a `Connector`: OpenAPI 2.0 with its extensions, and apiProperties.
+
+Real files mix the case of keys and policy ids and are half-finished in many ways; what cannot be understood
+becomes a problem and the rest is read. Only local `$ref`s are followed: nothing is ever fetched.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
+from flowmend.core.connector.policies import blocks, is_supported
+from flowmend.core.connector.sign_in_methods import read_sign_in_methods
+from flowmend.core.json_value import Json
+from flowmend.core.problem import Problem, Severity
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
+_PREFIX = "x-ms-apimtemplateparameter."
+_POLICY_PREFIX = "x-ms-apimtemplate-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorReading:
+    """connector: None where the documents describe none. problems: all of them, pointers into either document."""
+
+    connector: Connector | None
+    problems: tuple[Problem, ...]
+
+
+def read_connector(definition: Json, properties: Json, *, connector_id: str) -> ConnectorReading:
+    """The connector two documents describe.
+
+    definition: apiDefinition.swagger.json. properties: apiProperties.json, or its inner `properties`; None is bare.
+    """
+    reader = _Reader(definition)
+    if not isinstance(definition, dict) or not isinstance(definition.get("paths"), dict):
+        reader.error("InvalidConnector", "", "The document is no OpenAPI 2.0 definition: it has no 'paths' object.")
+        return ConnectorReading(connector=None, problems=tuple(reader.problems))
+    if str(definition.get("swagger", "2.0")) != "2.0":
+        reader.error("UnsupportedOpenApiVersion", "/swagger", "Only OpenAPI 2.0 (Swagger) definitions are read.")
+        return ConnectorReading(connector=None, problems=tuple(reader.problems))
+    outer = _mapping(properties)
+    inner = _mapping(outer.get("properties")) or outer
+    policies = tuple(reader.policies(inner))
+    scripted = frozenset(str(name).lower() for name in inner.get("scriptOperations") or ())
+    operations = {operation.operation_id: operation for operation in reader.operations(policies, scripted)}
+    sign_in, problems = read_sign_in_methods(inner, _mapping(definition.get("securityDefinitions")))
+    reader.problems.extend(problems)
+    base_url = _base_url(definition)
+    if not base_url and not any(policy.template == "dynamichosturl" for policy in policies):
+        reader.error("InvalidConnector", "/host", "The definition names no host, and no policy supplies one.")
+    connector = Connector(
+        connector_id=connector_id,
+        display_name=str(_mapping(definition.get("info")).get("title") or connector_id),
+        base_url=base_url,
+        operations=operations,
+        sign_in=sign_in,
+        policies=policies,
+        test_operation=reader.test_operation(operations),
+    )
+    return ConnectorReading(connector=connector, problems=tuple(reader.problems))
+
+
+class _Reader:
+    def __init__(self, definition: Json) -> None:
+        self._definition = definition
+        self.problems: list[Problem] = []
+
+    def error(self, code: str, pointer: str, message: str) -> None:
+        self.problems.append(Problem(severity=Severity.ERROR, code=code, pointer=pointer, message=message))
+
+    def warning(self, code: str, pointer: str, message: str) -> None:
+        self.problems.append(Problem(severity=Severity.WARNING, code=code, pointer=pointer, message=message))
+
+    def operations(self, policies: tuple[Policy, ...], scripted: frozenset[str]) -> Iterator[Operation]:
+        seen: set[str] = set()
+        for path, item in self._definition["paths"].items():
+            item = _mapping(item)
+            shared = item.get("parameters")
+            for method in METHODS:
+                node = item.get(method)
+                if not isinstance(node, dict):
+                    continue
+                pointer = f"/paths/{_escaped(path)}/{method}"
+                operation_id = str(node.get("operationId") or f"{method}_{path.strip('/')}")
+                if operation_id in seen:
+                    self.warning("DuplicateOperation", pointer, f"The operation '{operation_id}' is declared twice.")
+                    continue
+                seen.add(operation_id)
+                yield self._operation(
+                    node,
+                    shared,
+                    operation_id=operation_id,
+                    method=method.upper(),
+                    path=path if path.startswith("/") else f"/{path}",
+                    pointer=pointer,
+                    unsupported=self._unsupported(operation_id, pointer, policies, scripted),
+                )
+
+    def _unsupported(
+        self, operation_id: str, pointer: str, policies: tuple[Policy, ...], scripted: frozenset[str]
+    ) -> str:
+        if operation_id.lower() in scripted:
+            self.warning("UnsupportedScript", pointer, f"The operation '{operation_id}' needs the connector's script.")
+            return f"UnsupportedScript: the operation '{operation_id}' needs the connector's C# script."
+        for policy in policies:
+            if blocks(policy.template) and policy.concerns(operation_id):
+                return (
+                    f"UnsupportedPolicy: the operation '{operation_id}' needs the policy '{policy.template}', "
+                    "which is not supported."
+                )
+        return ""
+
+    def _operation(
+        self,
+        node: Mapping[str, Json],
+        shared: Json,
+        *,
+        operation_id: str,
+        method: str,
+        path: str,
+        pointer: str,
+        unsupported: str,
+    ) -> Operation:
+        parameters: dict[tuple[str, Location], Parameter] = {}
+        for group in (shared, node.get("parameters")):
+            for index, declared in enumerate(group if isinstance(group, list) else ()):
+                parameter = self._parameter(declared, f"{pointer}/parameters/{index}")
+                if parameter is not None:
+                    parameters[parameter.name, parameter.location] = parameter
+        return Operation(
+            operation_id=operation_id,
+            method=method,
+            path=path,
+            summary=str(node.get("summary") or operation_id),
+            parameters=tuple(parameters.values()),
+            consumes=_texts(node.get("consumes", self._definition.get("consumes"))),
+            produces=_texts(node.get("produces", self._definition.get("produces"))),
+            is_trigger=node.get("x-ms-trigger") is not None,
+            honours_key=node.get("x-flowmend-idempotent", self._definition.get("x-flowmend-idempotent")) is True,
+            may_probe=node.get("x-ms-no-generic-test") is not True,
+            unsupported=unsupported,
+        )
+
+    def _parameter(self, node: Json, pointer: str) -> Parameter | None:
+        node = self._resolved(node)
+        if not isinstance(node, dict):
+            self.warning("InvalidParameter", pointer, "The parameter is no object, or its $ref leads nowhere.")
+            return None
+        try:
+            location = Location(str(node.get("in")))
+        except ValueError:
+            self.warning("InvalidParameter", pointer, f"The parameter is in '{node.get('in')}', which is nowhere.")
+            return None
+        schema = _mapping(self._resolved(node.get("schema")))
+        is_required = node.get("required") is True
+        default = node.get("default", schema.get("default"))
+        return Parameter(
+            name=str(node.get("name") or "body"),
+            location=location,
+            type=str(node.get("type") or schema.get("type") or "string"),
+            is_required=is_required,
+            default=default,
+            collection_format=str(node.get("collectionFormat") or "csv"),
+            is_double_encoded=node.get("x-ms-url-encoding") == "double",
+            is_sent_by_default=default is not None and (is_required or node.get("x-ms-visibility") == "internal"),
+        )
+
+    def _resolved(self, node: Json) -> Json:
+        """The node a chain of local `$ref`s leads to; None where it leads nowhere or in a circle."""
+        for _ in range(20):
+            reference = node.get("$ref") if isinstance(node, dict) else None
+            if not isinstance(reference, str):
+                return node
+            if not reference.startswith("#/"):
+                return None
+            node = self._definition
+            for step in reference[2:].split("/"):
+                node = _mapping(node).get(step.replace("~1", "/").replace("~0", "~"))
+        return None
+
+    def policies(self, properties: Mapping[str, Json]) -> Iterator[Policy]:
+        for index, node in enumerate(properties.get("policyTemplateInstances") or ()):
+            node = _mapping(node)
+            template = str(node.get("templateId", "")).lower()
+            if not is_supported(template):
+                self.warning(
+                    "UnsupportedPolicy",
+                    f"/properties/policyTemplateInstances/{index}",
+                    f"The policy '{node.get('templateId')}' is not supported.",
+                )
+            parameters = {str(name).lower(): value for name, value in _mapping(node.get("parameters")).items()}
+            limited = parameters.get(f"{_POLICY_PREFIX}operationname")
+            names = limited if isinstance(limited, list) else [limited] if limited else []
+            yield Policy(
+                template=template,
+                parameters={
+                    name.removeprefix(_PREFIX): value
+                    for name, value in parameters.items()
+                    if not name.startswith(_POLICY_PREFIX)
+                },
+                operations=frozenset(str(name).lower() for name in names),
+                is_for_response=str(parameters.get(f"{_POLICY_PREFIX}policysection", "")).lower() == "response",
+            )
+
+    def test_operation(self, operations: Mapping[str, Operation]) -> ProbeOperation | None:
+        declared = _mapping(_mapping(self._definition.get("x-ms-capabilities")).get("testConnection"))
+        if not declared:
+            return None
+        wanted = str(declared.get("operationId", ""))
+        if wanted not in operations:
+            self.warning(
+                "InvalidTestOperation",
+                "/x-ms-capabilities/testConnection",
+                f"The test operation '{wanted}' does not exist.",
+            )
+            return None
+        return ProbeOperation(operation_id=wanted, arguments=dict(_mapping(declared.get("parameters"))))
+
+
+def _base_url(definition: Mapping[str, Json]) -> str:
+    host = str(definition.get("host") or "").strip().rpartition("://")[2].strip("/")
+    if not host:
+        return ""
+    schemes = [str(scheme).lower() for scheme in definition.get("schemes") or ()]
+    scheme = "http" if schemes and "https" not in schemes else "https"
+    base_path = str(definition.get("basePath") or "").strip("/")
+    return f"{scheme}://{host}/{base_path}".rstrip("/")
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,187 @@
+"""A connector as values: what a service can do, where its requests go, and how one signs in to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flowmend.core.json_value import Json
+
+READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Location(StrEnum):
+    """Where a parameter goes, spelled as OpenAPI's `in`."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+    BODY = "body"
+    FORM = "formData"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter of an operation.
+
+    collection_format: how an array is joined (`csv`, `ssv`, `pipes`, `multi`). is_double_encoded:
+    `x-ms-url-encoding: double`. is_sent_by_default: its default goes out when no value is given.
+    """
+
+    name: str
+    location: Location
+    type: str = "string"
+    is_required: bool = False
+    default: Json = None
+    collection_format: str = "csv"
+    is_double_encoded: bool = False
+    is_sent_by_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing a service does. path: with `{name}` places, relative to the connector's base URL.
+
+    honours_key: `x-flowmend-idempotent`, so repeating with the same key is safe. consumes: media types, the
+    first preferred. unsupported: why Flowmend cannot perform it (`UnsupportedScript: …`), "" where it can.
+    may_probe: False for `x-ms-no-generic-test`.
+    """
+
+    operation_id: str
+    method: str
+    path: str
+    summary: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    consumes: tuple[str, ...] = ()
+    produces: tuple[str, ...] = ()
+    is_trigger: bool = False
+    honours_key: bool = False
+    may_probe: bool = True
+    unsupported: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        return self.method in READ_METHODS
+
+    def at(self, location: Location) -> tuple[Parameter, ...]:
+        return tuple(parameter for parameter in self.parameters if parameter.location is location)
+
+
+class SignInKind(StrEnum):
+    """How one signs in."""
+
+    NONE = "none"
+    BASIC = "basic"  # user name and password, RFC 7617
+    API_KEY = "api_key"  # one or more secrets, in headers, queries or policies
+    OAUTH2 = "oauth2"  # authorization code with PKCE, and refresh
+    UNSUPPORTED = "unsupported"  # declared, but not one of these; the reading says which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionParameter:
+    """A value asked for when a connection is made. type: as declared, lower case (`securestring`, …)."""
+
+    name: str
+    type: str = "string"
+    title: str = ""
+    description: str = ""
+    hint: str = ""
+    is_secret: bool = False
+    is_required: bool = True
+    default: Json = None
+    allowed_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlacement:
+    """Where a secret parameter goes in every request: the header or query `name`."""
+
+    parameter: str
+    location: Location
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthSettings:
+    """A provider's endpoints; URLs may hold `{name}` places filled from connection parameters.
+
+    client_id: "" where the owner must register an app of their own. resource: AAD's v1 audience.
+    """
+
+    identity_provider: str
+    authorization_url: str
+    token_url: str
+    refresh_url: str
+    scopes: tuple[str, ...] = ()
+    scope_delimiter: str = " "
+    client_id: str = ""
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInMethod:
+    """One way to sign in. name: the parameter set's, "" for the only way. parameters: all values asked for."""
+
+    kind: SignInKind
+    name: str = ""
+    title: str = ""
+    parameters: tuple[ConnectionParameter, ...] = ()
+    placements: tuple[KeyPlacement, ...] = ()
+    user_parameter: str = ""
+    password_parameter: str = ""
+    oauth: OAuthSettings | None = None
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        return frozenset(parameter.name for parameter in self.parameters if parameter.is_secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One policy template instance. template: lower case. parameters: without the APIM prefix.
+
+    operations: lower-case operation ids it is limited to, empty for all. is_for_response: `-policySection`.
+    """
+
+    template: str
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    operations: frozenset[str] = frozenset()
+    is_for_response: bool = False
+
+    def concerns(self, operation_id: str) -> bool:
+        return not self.operations or operation_id.lower() in self.operations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOperation:
+    """The declared `testConnection`. arguments: its parameters by name."""
+
+    operation_id: str
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """What a service can do. base_url: scheme, host and base path, no trailing slash; "" where only a policy knows.
+
+    operations: by operation id as declared. sign_in: the ways to sign in, never empty.
+    """
+
+    connector_id: str
+    display_name: str
+    base_url: str
+    operations: Mapping[str, Operation]
+    sign_in: tuple[SignInMethod, ...]
+    policies: tuple[Policy, ...] = ()
+    test_operation: ProbeOperation | None = None
+
+    def operation(self, operation_id: str) -> Operation | None:
+        """The operation of that id, compared ignoring case where no id is exactly so."""
+        exact = self.operations.get(operation_id)
+        if exact is not None:
+            return exact
+        wanted = operation_id.lower()
+        return next((operation for key, operation in self.operations.items() if key.lower() == wanted), None)
+
+    def method_named(self, parameter_set: str) -> SignInMethod:
+        """The way to sign in of that parameter set, the first where there is none of that name."""
+        return next((method for method in self.sign_in if method.name == parameter_set), self.sign_in[0])
