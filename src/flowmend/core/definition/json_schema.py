@@ -4,7 +4,7 @@ Nothing is ever fetched for a `$ref`, patterns run in linear time, and no schema
 Source: wdl.md §3 and §4; the service checks by draft 4 unless the schema names another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,32 +30,32 @@ class Violation:
 class JsonSchema:
     """A schema made ready; keep it, making one costs more than using it.
 
-    Errors: InvalidDocument, code InvalidSchema, where the schema itself is wrong.
+    Errors: InvalidDocument, code InvalidSchema, where the schema is no object.
     """
 
     def __init__(self, schema: Json) -> None:
-        from jsonschema.exceptions import SchemaError, UnknownType
-
-        try:
-            self._validator = _validator(schema)
-        except (SchemaError, UnknownType, RecursionError, TypeError, AttributeError) as error:
-            raise _invalid(str(error).partition("\n")[0][:200]) from error
+        if not isinstance(schema, Mapping):
+            raise _invalid("it is not an object")
+        self._validator = _validator(schema)
 
     def violations(self, value: Json) -> tuple[Violation, ...]:
         """Every way in which `value` does not fit, at most a hundred; empty where it does.
 
-        Errors: InvalidDocument, code InvalidSchema, for a `$ref` that leads nowhere or round in a circle.
+        Errors: InvalidDocument, code InvalidSchema, for a keyword that cannot be followed, and for a `$ref` that leads
+        nowhere or round in a circle.
         """
         from referencing.exceptions import Unresolvable
 
-        found: dict[Violation, None] = {}  # an ordered set: each missing property repeats the list of all
+        found = []
         try:
             for error in self._validator.iter_errors(value):
-                found[Violation(message=_message(error), path=_path(error), keyword=str(error.validator))] = None
+                found.append(Violation(message=_message(error), path=_path(error), keyword=str(error.validator)))
                 if len(found) == _MOST_VIOLATIONS:
                     break
         except Unresolvable as error:
             raise _invalid("a '$ref' in it names nothing inside it; nothing is ever fetched") from error
+        except (TypeError, AttributeError, ValueError, KeyError) as error:
+            raise _invalid("one of its keywords has a value of the wrong type") from error
         except RecursionError as error:
             raise _invalid("a '$ref' in it leads round in a circle") from error
         return tuple(found)
@@ -65,11 +65,36 @@ def _validator(schema: Json) -> Any:
     from jsonschema.validators import Draft4Validator, extend, validator_for
     from referencing import Registry
 
+    # The schema is not held against its meta-schema: designers write `required: []`, `"type": "any"` and names
+    # required twice, and the service takes all of them.
     draft = validator_for(schema, default=Draft4Validator)
-    draft.check_schema(schema)
-    own = {"pattern": _check_pattern, "patternProperties": _check_pattern_properties}
+    own = {
+        "type": _check_type,
+        "required": _check_required,
+        "pattern": _check_pattern,
+        "patternProperties": _check_pattern_properties,
+    }
     checked = extend(draft, own)  # type: ignore[no-untyped-call]  # jsonschema's stubs leave it untyped
     return checked(schema, registry=Registry())
+
+
+def _check_type(validator: Any, types: Json, instance: Json, _schema: Json) -> Iterator[Any]:
+    from jsonschema.exceptions import UnknownType, ValidationError
+
+    try:
+        is_one = any(validator.is_type(instance, name) for name in (types if isinstance(types, list) else [types]))
+    except UnknownType:
+        return  # `any` of draft 3, and slips of the pen, allow everything
+    if not is_one:
+        yield ValidationError("type")
+
+
+def _check_required(_validator: Any, names: Json, instance: Json, _schema: Json) -> Iterator[Any]:
+    from jsonschema.exceptions import ValidationError
+
+    # Draft 3 wrote `required: true` beside a property; it says nothing about the properties of the value itself.
+    if isinstance(names, list) and isinstance(instance, dict) and any(name not in instance for name in names):
+        yield ValidationError("required")
 
 
 def _check_pattern(_validator: Any, pattern: Json, instance: Json, _schema: Json) -> Iterator[Any]:
@@ -101,8 +126,8 @@ def _message(error: Any) -> str:
         wanted = error.validator_value
         expected = ", ".join(str(name).capitalize() for name in (wanted if isinstance(wanted, list) else [wanted]))
         return f"Invalid type. Expected {expected} but got {_type_name(error.instance)}."
-    if error.validator == "required" and isinstance(error.validator_value, list):
-        missing = [str(name) for name in error.validator_value if name not in error.instance]
+    if error.validator == "required":
+        missing = dict.fromkeys(str(name) for name in error.validator_value if name not in error.instance)
         return f"Required properties are missing from object: {', '.join(missing)}."
     if error.validator == "additionalProperties":
         return "Property has not been defined and the schema does not allow additional properties."
