@@ -1,0 +1,22 @@
+"""Opening the vault: where its keys come from."""
+
+from functools import partial
+from pathlib import Path
+
+from flowmend.vault.key_file import KEY_FILE_NAME, create_key_file, read_key_file, replace_key_file
+from flowmend.vault.keys import read_keys
+from flowmend.vault.vault import Vault
+
+
+def open_vault(data: Path, master_key: str = "") -> Vault:
+    """The vault of a data folder.
+
+    master_key: keys from the environment, newest first, separated by commas; "" means the key file in the folder, made
+    at the first start. With keys from the environment a key file that is there still opens what it sealed.
+    Errors: AskedWrongly `InvalidKey`, `KeyFileOpenToOthers`; SecretUnreadable where the key file cannot be read or made.
+    """
+    path = data / KEY_FILE_NAME
+    filed = read_key_file(path)
+    if given := read_keys(master_key, source="FLOWMEND_MASTER_KEY"):
+        return Vault((*given, *filed))
+    return Vault(filed or create_key_file(path), keep=partial(replace_key_file, path))
