@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -112,15 +113,15 @@ async def run_round(
 ) -> dict[str, object]:
     """Drive one round; a caller that waits longer than `ANSWER_TIMEOUT_SECONDS` after the end fails the round."""
     parts = urlsplit(url)
-    if parts.hostname not in LOOPBACK:
-        sys.exit("The load generator calls loopback addresses only.")
+    if parts.hostname not in LOOPBACK or parts.port is None:
+        sys.exit("The load generator calls ports of loopback addresses only.")
     loop = asyncio.get_running_loop()
     requests = Requests(url, body)
     started_at = time.perf_counter()
     tally = Tally(deadline=started_at + seconds, left=max_requests)
     finished = [loop.create_future() for _ in range(concurrency)]
     for future in finished:
-        await loop.create_connection(lambda future=future: Caller(requests, tally, future), parts.hostname, parts.port)
+        await loop.create_connection(partial(Caller, requests, tally, future), parts.hostname, parts.port)
     async with asyncio.timeout(seconds + ANSWER_TIMEOUT_SECONDS):
         await asyncio.gather(*finished)
     elapsed = time.perf_counter() - started_at

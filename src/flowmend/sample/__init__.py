@@ -1,7 +1,7 @@
 """The sample: a small order service in its own process, connectors for it and flows that use them.
 
-The service stands beside Flowmend as a stranger would: it imports nothing from the rest of the package, and the
-rest reads only the folders and files named here.
+The service stands beside Flowmend as a stranger would: it imports nothing from the rest of the package. Its connectors
+and flows are plain files, read as a user's own would be.
 """
 
 from importlib.resources import files
