@@ -1,5 +1,6 @@
 """The service as a process of its own."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,22 @@ def test_the_process_says_where_it_listens_and_answers_there() -> None:
         finally:
             process.terminate()
             process.wait(timeout=10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a single process")
+def test_ctrl_c_ends_it_quietly() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().rpartition(" ")[2].strip()
+            with urlopen(f"{address}health", timeout=10):
+                process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (0, "")
 
 
 @pytest.mark.parametrize(

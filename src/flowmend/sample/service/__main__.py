@@ -3,6 +3,7 @@
 import argparse
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import uvicorn
@@ -27,7 +28,8 @@ def main() -> None:
     config = uvicorn.Config(
         build_application(OrderService(settings)), access_log=False, log_level="warning", server_header=False, ws="none"
     )
-    uvicorn.Server(config).run(sockets=sockets)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again once it has stopped
+        uvicorn.Server(config).run(sockets=sockets)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
