@@ -1,0 +1,5 @@
+"""`python -m flowmend`."""
+
+from flowmend.cli.main import main
+
+main()

@@ -1,0 +1,183 @@
+"""Connections and connectors: create, read, verify, test, delete; install a connector."""
+
+import msgspec
+from starlette.requests import Request
+
+from flowmend.api.answers import JsonAnswer
+from flowmend.api.operation import Operation
+from flowmend.api.request_reading import list_answer, person_of, read_body
+from flowmend.api.shapes.connection import (
+    ConnectionShape,
+    ConnectorShape,
+    InstalledConnector,
+    VerificationShape,
+    connection_shape,
+    connector_shape,
+    installed_connector,
+    verification_shape,
+)
+from flowmend.core.json_value import Json
+from flowmend.use_cases import connections
+from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.verify_connection import test_connection, verify_connection
+
+
+class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """parameters: values by name, secrets included; they are sealed and never shown again. id: drawn if empty."""
+
+    connector: str
+    display_name: str
+    parameters: dict[str, str] = {}
+    id: str = ""
+
+    def __repr__(self) -> str:
+        return f"NewConnection(connector={self.connector!r}, display_name={self.display_name!r})"
+
+
+class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """parameters: the new secrets by name, with whatever other value is to change."""
+
+    parameters: dict[str, str]
+
+    def __repr__(self) -> str:
+        return "NewCredential(…)"
+
+
+class NewConnector(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector folder: its name, `apiDefinition.swagger.json` and `apiProperties.json`."""
+
+    name: str
+    definition: dict[str, Json]
+    properties: dict[str, Json]
+
+
+async def list_connections(services: Services, _request: Request) -> JsonAnswer:
+    return list_answer([connection_shape(view) for view in await connections.list_connections(services)])
+
+
+async def make_connection(services: Services, request: Request) -> JsonAnswer:
+    wanted = await read_body(request, NewConnection)
+    view = await create_connection(
+        services,
+        wanted.connector,
+        wanted.display_name,
+        wanted.parameters,
+        person_of(request).person_id,
+        connection_id=wanted.id,
+    )
+    return JsonAnswer(connection_shape(view), status_code=201)
+
+
+async def get_connection(services: Services, request: Request) -> JsonAnswer:
+    return JsonAnswer(connection_shape(await connections.read_connection(services, _connection_id(request))))
+
+
+async def delete_connection(services: Services, request: Request) -> JsonAnswer:
+    await connections.delete_connection(services, _connection_id(request), person_of(request).person_id)
+    return JsonAnswer({})
+
+
+async def verify(services: Services, request: Request) -> JsonAnswer:
+    wanted = await read_body(request, NewCredential)
+    verification = await verify_connection(
+        services, _connection_id(request), wanted.parameters, person_id=person_of(request).person_id
+    )
+    return JsonAnswer(verification_shape(verification))
+
+
+async def test(services: Services, request: Request) -> JsonAnswer:
+    verification = await test_connection(services, _connection_id(request), person_of(request).person_id)
+    return JsonAnswer(verification_shape(verification))
+
+
+async def list_connectors(services: Services, _request: Request) -> JsonAnswer:
+    return list_answer([connector_shape(choice) for choice in await connections.list_connectors(services)])
+
+
+async def install_connector(services: Services, request: Request) -> JsonAnswer:
+    wanted = await read_body(request, NewConnector)
+    row = await connections.install_connector_documents(
+        services, wanted.name, wanted.definition, wanted.properties, person_of(request).person_id
+    )
+    return JsonAnswer(installed_connector(row), status_code=201)
+
+
+def _connection_id(request: Request) -> str:
+    return str(request.path_params["connection_id"])
+
+
+_TAG = "connections"
+
+CONNECTION_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="GET",
+        path="/connections",
+        handler=list_connections,
+        summary="All connections with their health",
+        tag=_TAG,
+        gives=ConnectionShape,
+        is_list=True,
+    ),
+    Operation(
+        method="POST",
+        path="/connections",
+        handler=make_connection,
+        summary="Create a connection",
+        tag=_TAG,
+        takes=NewConnection,
+        gives=ConnectionShape,
+        status=201,
+    ),
+    Operation(
+        method="GET",
+        path="/connections/{connection_id}",
+        handler=get_connection,
+        summary="One connection",
+        tag=_TAG,
+        gives=ConnectionShape,
+    ),
+    Operation(
+        method="DELETE",
+        path="/connections/{connection_id}",
+        handler=delete_connection,
+        summary="Delete a connection",
+        tag=_TAG,
+    ),
+    Operation(
+        method="POST",
+        path="/connections/{connection_id}/verify",
+        handler=verify,
+        summary="Test a new credential; only a proven one replaces the old",
+        tag=_TAG,
+        takes=NewCredential,
+        gives=VerificationShape,
+    ),
+    Operation(
+        method="POST",
+        path="/connections/{connection_id}/test",
+        handler=test,
+        summary="Test the present credential",
+        tag=_TAG,
+        gives=VerificationShape,
+    ),
+    Operation(
+        method="GET",
+        path="/connectors",
+        handler=list_connectors,
+        summary="Installed connectors",
+        tag=_TAG,
+        gives=ConnectorShape,
+        is_list=True,
+    ),
+    Operation(
+        method="POST",
+        path="/connectors",
+        handler=install_connector,
+        summary="Install a connector folder",
+        tag=_TAG,
+        takes=NewConnector,
+        gives=InstalledConnector,
+        status=201,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Signed URLs: the entrance by which callers start flows, and the links by which contents are read.
+
+This is the busiest path of the server, so it speaks ASGI directly: no request object, no routing table, and
+names are taken from the raw path and decoded afterwards (rest-api.md §0, §3).
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, unquote
+
+from starlette.routing import BaseRoute, Mount
+from starlette.types import Message, Receive, Scope, Send
+
+from flowmend.api.answers import error_answer, unexpected_answer
+from flowmend.api.contents import read_content
+from flowmend.api.shapes.content_link import content_digest
+from flowmend.core.errors import FlowmendError, NotFound
+from flowmend.core.expression.content import decode_body, encode_body
+from flowmend.core.run.events import SendResponse
+from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.start_run import NEEDS_REPAIR, Accepted, TriggerRequest, invoke_trigger
+
+_TRACKING = b"x-ms-client-tracking-id"
+_REQUEST_ID = b"x-ms-client-request-id"
+
+#: Headers of the hop or of the answer's framing: the server's own to say, never a flow's (wdl.md §4, Response).
+_NOT_A_FLOWS = frozenset(
+    {"connection", "content-length", "date", "keep-alive", "server", "set-cookie", "transfer-encoding", "upgrade"}
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNFIT_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+HeaderList = list[tuple[bytes, bytes]]
+
+
+def invoke_routes(services: Services) -> list[BaseRoute]:
+    """Everything below `/workflows`, each request authorised by its signature alone."""
+    return [Mount("/workflows", app=SignedEntrance(services))]
+
+
+class SignedEntrance:
+    """`/workflows/{id}/triggers/{name}/paths/invoke[/…]` and `/workflows/{id}/runs/{run}/…/contents/{kind}`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            segments = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1").split("/")[2:]
+            if len(segments) >= 5 and segments[1] == "triggers" and segments[3:5] == ["paths", "invoke"]:
+                accepted = await self._invoke(segments, scope, await _read(receive))
+                await _answer(send, accepted)
+            elif len(segments) >= 5 and segments[1] == "runs" and segments[-2] == "contents":
+                await self._content(segments, scope, send)
+            else:
+                await error_answer(NotFound("There is nothing at this address."))(scope, receive, send)
+        except FlowmendError as error:
+            status = 503 if error.code == NEEDS_REPAIR else None
+            await error_answer(error, status=status)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  # the outermost place: nothing may leave as a traceback
+            await unexpected_answer(error)(scope, receive, send)
+
+    async def _invoke(self, segments: list[str], scope: Scope, content: bytes) -> Accepted:
+        signature, queries = _split_query(scope["query_string"])
+        headers: dict[str, str] = {}
+        tracking = request_id = content_type = ""
+        for name, value in scope["headers"]:
+            if name == b"cookie":
+                continue  # a browser's session is no business of a flow's
+            text = value.decode("latin-1")
+            headers[_header_name(name)] = text
+            if name == b"content-type":
+                content_type = text
+            elif name == _TRACKING:
+                tracking = text
+            elif name == _REQUEST_ID:
+                request_id = text
+        request = TriggerRequest(
+            method=scope["method"],
+            headers=headers,
+            queries=queries,
+            relative_path="/".join(segments[5:]),
+            body=decode_body(content_type, content) if content else None,
+            has_body=bool(content),
+            client_tracking_id=tracking,
+            client_request_id=request_id,
+        )
+        return await invoke_trigger(
+            self._services, unquote(segments[0]), unquote(segments[2]), request, path_signature=signature
+        )
+
+    async def _content(self, segments: list[str], scope: Scope, send: Send) -> None:
+        signature, _ = _split_query(scope["query_string"])
+        content_path = unquote("/".join(segments[1:]))
+        content = await read_content(self._services, unquote(segments[0]), content_path, signature)
+        headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"content-length", str(len(content)).encode()),
+            (b"content-md5", content_digest(content).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
+
+
+async def _read(receive: Receive) -> bytes:
+    message: Message = await receive()
+    first: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return first
+    parts = [first]
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+async def _answer(send: Send, accepted: Accepted) -> None:
+    headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in accepted.workflow_headers.items()]
+    if accepted.response is None:
+        status, body = 202, b""
+    else:
+        status = accepted.response.status_code
+        body, given = flow_answer(accepted.response)
+        headers += given
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def flow_answer(response: SendResponse) -> tuple[bytes, HeaderList]:
+    """(body, headers) of what a Response action said.
+
+    A header that could break out of its line, or that frames the message, is left out.
+    """
+    body, content_type = encode_body(response.body)
+    headers: HeaderList = []
+    for name, value in response.headers.items():
+        lower = name.lower()
+        if lower in _NOT_A_FLOWS or not _TOKEN.fullmatch(name) or _UNFIT_VALUE.search(value):
+            continue
+        if lower == "content-type":
+            content_type = None
+        headers.append((lower.encode(), value.encode("latin-1", "replace")))
+    if content_type is not None:
+        headers.append((b"content-type", content_type.encode("latin-1", "replace")))
+    return body, headers
+
+
+def _split_query(query: bytes) -> tuple[Mapping[str, str], dict[str, str]]:
+    """(what belongs to the signature, what the flow sees)."""
+    signature: dict[str, str] = {}
+    queries: dict[str, str] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        (signature if name in SIGNATURE_QUERIES else queries)[name] = value
+    return signature, queries
+
+
+@lru_cache(maxsize=512)
+def _header_name(name: bytes) -> str:
+    """The server folds names to lower case; flows are written against `Content-Type`, and against x- names as sent."""
+    text = name.decode("latin-1")
+    return text if text.startswith("x-") else text.title()

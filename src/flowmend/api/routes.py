@@ -1,0 +1,62 @@
+"""`/api/v1`: every operation of the JSON API, as routes."""
+
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from flowmend.api.answers import JsonAnswer, error_answer
+from flowmend.api.connections import CONNECTION_OPERATIONS
+from flowmend.api.flows import FLOW_OPERATIONS
+from flowmend.api.openapi import openapi_document
+from flowmend.api.operation import Operation, OperationRoute
+from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
+from flowmend.api.runs import RUN_OPERATIONS
+from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.json_value import Json
+from flowmend.use_cases.ports import Services
+
+
+async def describe_api(services: Services, request: Request) -> JsonAnswer:
+    """The OpenAPI document of this very table."""
+    return JsonAnswer(openapi_document(OPERATIONS, services.settings.base_url + request.scope.get("root_path", "")))
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    *FLOW_OPERATIONS,
+    *RUN_OPERATIONS,
+    *RUN_ACTION_OPERATIONS,
+    *CONNECTION_OPERATIONS,
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        handler=describe_api,
+        summary="This API as an OpenAPI document",
+        tag="api",
+        gives=dict[str, Json],
+    ),
+)
+
+
+def api_routes(services: Services) -> list[BaseRoute]:
+    """Everything below `/api/v1`; what fits no operation gets a JSON answer too."""
+    routes = [OperationRoute(services, operation) for operation in OPERATIONS]
+    return [Mount("/api/v1", routes=[*routes, Route("/{rest:path}", _Unmatched(routes))])]
+
+
+class _Unmatched:
+    """404 for an unknown path, 405 with `Allow` for a known one."""
+
+    def __init__(self, routes: list[OperationRoute]) -> None:
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outer = {**scope, "path_params": {}}
+        allowed = sorted({route.operation.method for route in self._routes if route.matches(outer)[0] is Match.PARTIAL})
+        if allowed:
+            error = AskedWrongly(f"This address answers to {', '.join(allowed)} only.", code="MethodNotAllowed")
+            answer = error_answer(error, status=405, extra_headers={"allow": ", ".join(allowed)})
+        else:
+            answer = error_answer(
+                NotFound("There is nothing at this address. See /api/v1/openapi.json for what there is.")
+            )
+        await answer(scope, receive, send)

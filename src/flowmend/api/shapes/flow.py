@@ -1,0 +1,127 @@
+"""Flows: our own resource, snake_case."""
+
+from datetime import datetime
+
+import msgspec
+
+from flowmend.api.shapes.callback_url import CallbackUrlShape, callback_url_shape
+from flowmend.api.shapes.problem import ProblemShape, problem_shapes
+from flowmend.core.json_value import Json
+from flowmend.store.rows import RunRow
+from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
+
+
+class TriggerKind(msgspec.Struct, frozen=True, kw_only=True):
+    """type and kind as the definition spells them; kind may be ""."""
+
+    type: str
+    kind: str
+
+
+class LastRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow's newest run."""
+
+    name: str
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class NamedConnection(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    display_name: str
+
+
+class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow in a list. runs_24h: {status: count} of the last day. held: events that wait for a connection."""
+
+    id: str
+    name: str
+    state: str
+    trigger: TriggerKind
+    connectors: list[str]
+    changed_at: datetime
+    last_run: LastRun | None
+    runs_24h: dict[str, int]
+    broken_connections: list[NamedConnection]
+    held: int
+
+
+class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A name by which the flow means a connection. connection: its id, "" while none is chosen."""
+
+    key: str
+    connector: str
+    connection: str
+    display_name: str
+    health: str
+
+
+class FlowDetailShape(FlowShape, frozen=True, kw_only=True):
+    """A flow with everything it needs. blocking: why it cannot be turned on. document: as imported."""
+
+    version: str
+    packaging: str
+    settings: Json
+    created_at: datetime
+    will_begin: str
+    next_at: datetime | None
+    callback_url: CallbackUrlShape | None
+    connection_references: list[ConnectionReferenceShape]
+    problems: list[ProblemShape]
+    blocking: list[ProblemShape]
+    document: Json
+
+
+def flow_shape(summary: FlowSummary) -> FlowShape:
+    return FlowShape(**_summary(summary))
+
+
+def flow_detail_shape(detail: FlowDetail) -> FlowDetailShape:
+    return FlowDetailShape(
+        **_summary(detail.summary),
+        version=detail.row.version,
+        packaging=detail.row.packaging,
+        settings=detail.row.settings or {},
+        created_at=detail.created_at,
+        will_begin=detail.will_begin,
+        next_at=detail.next_at,
+        callback_url=None if detail.callback is None else callback_url_shape(detail.callback),
+        connection_references=[_reference(reference) for reference in detail.references],
+        problems=problem_shapes(detail.problems),
+        blocking=problem_shapes(detail.blocking),
+        document=detail.document,
+    )
+
+
+def _summary(summary: FlowSummary) -> dict[str, Json]:
+    return {
+        "id": summary.flow_id,
+        "name": summary.name,
+        "state": str(summary.state),
+        "trigger": TriggerKind(type=summary.trigger_type, kind=summary.trigger_kind),
+        "connectors": list(summary.connectors),
+        "changed_at": summary.changed_at,
+        "last_run": _last_run(summary.last_run),
+        "runs_24h": dict(summary.runs_24h),
+        "broken_connections": [
+            NamedConnection(id=connection_id, display_name=name) for connection_id, name in summary.broken_connections
+        ],
+        "held": summary.held,
+    }
+
+
+def _last_run(row: RunRow | None) -> LastRun | None:
+    if row is None:
+        return None
+    return LastRun(name=row.run_name, status=row.status, started_at=row.started_at, ended_at=row.ended_at)
+
+
+def _reference(reference: ReferenceState) -> ConnectionReferenceShape:
+    return ConnectionReferenceShape(
+        key=reference.key,
+        connector=reference.connector,
+        connection=reference.connection_id,
+        display_name=reference.display_name,
+        health=reference.health,
+    )

@@ -1,0 +1,5 @@
+"""`python -m flowmend.cli`."""
+
+from flowmend.cli.main import main
+
+main()

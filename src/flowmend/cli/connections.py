@@ -1,0 +1,220 @@
+"""`flowmend connections …`: list, show, create, verify, test. Secrets come from the terminal or standard input."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from flowmend.cli.options import DataOption, JsonOption, UrlOption
+from flowmend.core.json_value import Json
+
+connections = typer.Typer(help="Connections of the running server.", no_args_is_help=True)
+
+ConnectionArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="A connection's id, from `flowmend connections list`.")
+]
+SecretsOption = Annotated[
+    bool, typer.Option("--secrets-stdin", help="Read a JSON object of the secret parameters from standard input.")
+]
+
+
+@connections.command("list")
+def list_connections(data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Every connection with its status."""
+    from flowmend.cli.output import print_json, print_table, when
+    from flowmend.cli.server_client import find_server
+
+    found = find_server(url, data).get("/connections")["value"]
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("Name", "Connector", "Status", "Since", "Failed runs", "Held", "Id"),
+        (
+            (
+                one["display_name"],
+                one["connector_name"],
+                one["status_text"],
+                when(one["health_changed_at"]),
+                str(one["failed_runs"] or ""),
+                str(one["held_events"] or ""),
+                one["id"],
+            )
+            for one in found
+        ),
+        nothing="No connections yet. `flowmend connections create CONNECTOR` makes one.",
+    )
+
+
+@connections.command("show")
+def show_connection(
+    connection: ConnectionArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False
+) -> None:
+    """One connection: its health, what refused it, and which flows use it."""
+    from flowmend.cli.output import print_facts, print_json, when
+    from flowmend.cli.server_client import find_server, segment
+
+    one = find_server(url, data).get(f"/connections/{segment(connection)}")
+    if json:
+        print_json(one)
+        return
+    error = one["statuses"][0].get("error")
+    print_facts(
+        [
+            ("Name", one["display_name"]),
+            ("Id", one["id"]),
+            ("Connector", one["connector_name"]),
+            ("Status", one["status_text"]),
+            ("Error", f"{error['code']}: {error['message']}" if error else ""),
+            ("Account", one["account"]),
+            ("Sign-in", one["sign_in"]),
+            ("Refused", when(one["refused_at"])),
+            ("Last good call", when(one["last_good_at"])),
+            ("Used by", ", ".join(flow["name"] for flow in one["used_by"])),
+            ("Failed runs", str(one["failed_runs"] or "")),
+            ("Newest of them", one["newest_failed_run"] or ""),
+            ("Held events", str(one["held_events"] or "")),
+            ("Its test", one["test"]["sentence"] if one["test"] else "cannot be tested"),
+        ]
+    )
+
+
+@connections.command("create")
+def create(
+    connector: Annotated[str, typer.Argument(metavar="CONNECTOR", help="The connector's id.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call it; the connector's name if not given.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", metavar="NAME=VALUE", help="A value that is no secret; repeatable."),
+    ] = None,
+    secrets_stdin: SecretsOption = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Create a connection; asks for its values on the terminal."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+    from flowmend.core.errors import NotFound
+
+    given = _named_values(parameter or [])
+    server = find_server(url, data)
+    choice = next((one for one in server.get("/connectors")["value"] if one["id"] == connector), None)
+    if choice is None:
+        raise NotFound(f"There is no connector {connector}.", code="ConnectorNotFound", target=connector)
+    _refuse_secrets(given, choice["parameters"])
+    values = given | _entered(choice["parameters"], given, from_stdin=secrets_stdin)
+    made = server.send(
+        "POST",
+        "/connections",
+        {"connector": connector, "display_name": name or choice["display_name"], "parameters": values},
+    )
+    if json:
+        print_json(made)
+    else:
+        typer.echo(f"Created {made['id']}: {made['status_text']}")
+
+
+@connections.command("verify")
+def verify(
+    connection: ConnectionArgument,
+    secrets_stdin: SecretsOption = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Test a new credential; only a proven one replaces the old. Asks for it on the terminal."""
+    from flowmend.cli.server_client import find_server, segment
+    from flowmend.core.errors import AskedWrongly
+
+    server = find_server(url, data)
+    one = server.get(f"/connections/{segment(connection)}")
+    if not one["fields"]:
+        raise AskedWrongly(
+            f"{one['display_name']!r} is signed in at its provider. Open {server.url}/connections/{segment(connection)} "
+            "in a browser and choose Sign in again.",
+            code="SignInNeedsBrowser",
+        )
+    if one["test"] and not secrets_stdin and not json:
+        typer.echo(one["test"]["sentence"])
+    values = _entered(one["fields"], {}, from_stdin=secrets_stdin)
+    verification = server.send("POST", f"/connections/{segment(connection)}/verify", {"parameters": values})
+    _tell(verification, json=json, refused="The old credential stays as it was.")
+
+
+@connections.command("test")
+def try_credential(
+    connection: ConnectionArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False
+) -> None:
+    """Test the connection's present credential."""
+    from flowmend.cli.server_client import find_server, segment
+
+    verification = find_server(url, data).send("POST", f"/connections/{segment(connection)}/test")
+    _tell(verification, json=json, refused=f"`flowmend connections verify {connection}` enters a new one.")
+
+
+def _tell(verification: dict[str, Json], *, json: bool, refused: str) -> None:
+    from flowmend.cli.output import print_json
+
+    if json:
+        print_json(verification)
+    elif verification["is_proven"]:
+        released = verification["released"]
+        more = f" {released} held event{'s' if released > 1 else ''} started." if released else ""
+        typer.echo(f"Works ({verification['duration_ms']} ms). The connection is connected.{more}")
+    else:
+        typer.echo(f"Refused: {verification['code']}: {verification['message']} {refused}", err=True)
+    if not verification["is_proven"]:
+        raise typer.Exit(1)
+
+
+def _entered(fields: list[Json], given: dict[str, str], *, from_stdin: bool) -> dict[str, str]:
+    """The values of the fields that were not given: from standard input, else asked for, secrets unseen."""
+    if from_stdin:
+        return _secrets_of_stdin()
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("There is no terminal to ask on. Use --secrets-stdin.")
+    entered: dict[str, str] = {}
+    for field in fields:
+        if field["name"] in given:
+            continue
+        title = field["title"] or field["name"]
+        if field["is_secret"]:
+            entered[field["name"]] = typer.prompt(title, hide_input=True, default="" if not field["required"] else None)
+        else:
+            entered[field["name"]] = typer.prompt(
+                title, default=field["value"] or ("" if not field["required"] else None)
+            )
+    return {name: value for name, value in entered.items() if value}
+
+
+def _secrets_of_stdin() -> dict[str, str]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(sys.stdin.buffer.read(), type=dict[str, str])
+    except msgspec.MsgspecError:
+        # The message would quote what was sent.
+        raise typer.BadParameter('Standard input must be a JSON object of texts, {"name": "value"}.') from None
+
+
+def _named_values(texts: list[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--parameter")
+        named[name] = value
+    return named
+
+
+def _refuse_secrets(given: dict[str, str], fields: list[Json]) -> None:
+    secret = {field["name"] for field in fields if field["is_secret"]}
+    for name in given:
+        if name in secret:
+            raise typer.BadParameter(
+                f"{name} is a secret, and arguments are seen by other programs. Enter it when asked, or use --secrets-stdin.",
+                param_hint="--parameter",
+            )

@@ -1,0 +1,27 @@
+"""The JSON of a file, with the line and column of what is wrong in it."""
+
+import msgspec
+
+from flowmend.core.errors import InvalidDocument
+from flowmend.core.json_value import Json
+
+
+def read_json(content: bytes) -> Json:
+    """The JSON value of a file. Errors: InvalidDocument `InvalidJSON`, naming line and column."""
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return msgspec.json.decode(text)
+    except RecursionError as error:
+        raise InvalidDocument("The file nests too deep.", code="InvalidJSON") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidDocument(f"The file is not valid JSON: {_reason(text, str(error))}", code="InvalidJSON") from error
+
+
+def _reason(text: bytes, message: str) -> str:
+    # msgspec names a byte; people look for a line and a column.
+    reason, _, position = message.partition(" (byte ")
+    digits = position.rstrip(")")
+    if not digits.isdecimal():
+        return f"{message}."
+    before = text[: int(digits)]
+    return f"{reason} at line {before.count(10) + 1}, column {len(before) - before.rfind(10)}."

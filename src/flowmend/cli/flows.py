@@ -1,0 +1,183 @@
+"""`flowmend flows …`: list, show, turn on and off, run, connect."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowmend.cli.options import DataOption, JsonOption, UrlOption
+from flowmend.core.json_value import Json
+
+flows = typer.Typer(help="Flows of the running server.", no_args_is_help=True)
+
+FlowArgument = Annotated[str, typer.Argument(metavar="FLOW", help="A flow's id, or its name.")]
+
+
+@flows.command("list")
+def list_flows(data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Every flow with its state and newest run."""
+    from flowmend.cli.output import print_json, print_table, when
+    from flowmend.cli.server_client import find_server
+
+    found = find_server(url, data).get("/flows")["value"]
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("Name", "State", "Trigger", "Newest run", "At", "Id"),
+        (
+            (
+                one["name"],
+                one["state"],
+                one["trigger"]["type"],
+                one["last_run"]["status"] if one["last_run"] else "",
+                when(one["last_run"]["started_at"]) if one["last_run"] else "",
+                one["id"],
+            )
+            for one in found
+        ),
+        nothing="No flows yet. `flowmend import FILE` brings one in.",
+    )
+
+
+@flows.command("show")
+def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """One flow: what it needs, what is wrong with it, and how it is started."""
+    from flowmend.cli.output import print_facts, print_json, print_table, when
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    one = server.get(f"/flows/{flow_id(server, flow)}")
+    if json:
+        print_json(one)
+        return
+    callback = one["callback_url"]
+    print_facts(
+        [
+            ("Name", one["name"]),
+            ("Id", one["id"]),
+            ("State", one["state"]),
+            ("Version", one["version"]),
+            ("Changed", when(one["changed_at"])),
+            ("Trigger", f"{one['trigger']['type']} {one['trigger']['kind']}".strip()),
+            ("When on", one["will_begin"]),
+            ("Next at", when(one["next_at"])),
+            ("Callback URL", callback["value"] if callback else ""),
+        ]
+    )
+    print_table(
+        ("Connection reference", "Connector", "Connection", "Health"),
+        (
+            (known["key"], known["connector"], known["display_name"] or "none yet", known["health"])
+            for known in one["connection_references"]
+        ),
+        nothing="It needs no connections.",
+    )
+    if one["problems"] or one["blocking"]:
+        both = [*one["blocking"], *(found for found in one["problems"] if found not in one["blocking"])]
+        print_table(
+            ("Problem", "At", "What to do"),
+            ((found["message"], found["pointer"], found["hint"]) for found in both),
+            nothing="",
+        )
+
+
+@flows.command("turn-on")
+def turn_on(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Let the flow's trigger start runs; says what begins."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/turn_on")
+    if json:
+        print_json(answer)
+    else:
+        typer.echo(f"On. {answer['will_begin']}")
+
+
+@flows.command("turn-off")
+def turn_off(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Start no more runs; those under way finish."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/turn_off")
+    if json:
+        print_json(answer)
+    else:
+        typer.echo("Off. Runs under way finish; new events start nothing.")
+
+
+@flows.command("run")
+def run_flow(
+    flow: FlowArgument,
+    body: Annotated[str | None, typer.Option("--input", metavar="JSON", help="The trigger's body, or @FILE.")] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start a run now."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/run", None if body is None else read_input(body))
+    if json:
+        print_json(answer)
+    elif answer["held"]:
+        typer.echo(f"Held until its connection is repaired: {answer['event_name']}")
+    else:
+        typer.echo(f"Started {answer['name']}")
+
+
+@flows.command("connect")
+def connect(
+    flow: FlowArgument,
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The flow's name for the connection.")],
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The id of the connection it is to mean.")],
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say which connection a connection reference of a flow means."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    answer = server.send(
+        "PUT", f"/flows/{flow_id(server, flow)}/connections", {"reference": reference, "connection": connection}
+    )
+    if json:
+        print_json(answer)
+    else:
+        typer.echo(f"{reference} now means {connection}.")
+
+
+def flow_id(server: "Json", named: str) -> str:
+    """The id for a path, of a flow given by id or by name. Errors: NotFound; AskedWrongly where a name is not unique."""
+    from flowmend.cli.server_client import segment
+    from flowmend.core.errors import AskedWrongly
+
+    found = server.get("/flows")["value"]
+    if any(one["id"] == named for one in found):
+        return segment(named)
+    fitting = [one["id"] for one in found if one["name"].casefold() == named.casefold()]
+    if len(fitting) > 1:
+        raise AskedWrongly(
+            f"{len(fitting)} flows are called {named!r}: {', '.join(fitting)}. Give the id.", code="AmbiguousName"
+        )
+    return segment(fitting[0] if fitting else named)
+
+
+def read_input(text: str) -> Json:
+    """The JSON of an option: written out, or `@FILE`. Errors: InvalidDocument; typer.BadParameter without the file."""
+    from flowmend.cli.flow_text import read_json
+
+    if not text.startswith("@"):
+        return read_json(text.encode())
+    path = Path(text[1:])
+    if not path.is_file():
+        raise typer.BadParameter(f"There is no file {path}.", param_hint="--input")
+    return read_json(path.read_bytes())

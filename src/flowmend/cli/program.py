@@ -1,0 +1,69 @@
+"""The command's tree: every command and group, with what turns our errors into one line and an exit code."""
+
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+import flowmend
+from flowmend.cli.check import check
+from flowmend.cli.connections import connections
+from flowmend.cli.demo import demo
+from flowmend.cli.evaluate import evaluate
+from flowmend.cli.failures import report
+from flowmend.cli.flows import flows
+from flowmend.cli.import_files import import_files
+from flowmend.cli.login import login, token
+from flowmend.cli.run import run
+from flowmend.cli.runs import runs
+from flowmend.cli.up import up
+from flowmend.core.errors import FlowmendError
+
+
+class _Group(TyperGroup):
+    """Reports our errors in one line; anything else keeps its traceback, which a bug report needs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FlowmendError as error:
+            report(error)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Runs Power Automate and Logic Apps flows on your own machine, and mends them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flowmend {flowmend.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[  # the callback acts on it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Runs Power Automate and Logic Apps flows on your own machine, and mends them."""
+
+
+app.command("up")(up)
+app.command("demo")(demo)
+app.command("login")(login)
+app.command("token")(token)
+app.command("import")(import_files)
+app.command("check")(check)
+app.command("run")(run)
+app.command("eval")(evaluate)
+app.add_typer(flows, name="flows")
+app.add_typer(runs, name="runs")
+app.add_typer(connections, name="connections")

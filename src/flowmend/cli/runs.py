@@ -1,0 +1,151 @@
+"""`flowmend runs …`: list, show, resubmit, cancel."""
+
+from typing import Annotated
+
+import typer
+
+from flowmend.cli.options import DataOption, JsonOption, UrlOption
+from flowmend.core.json_value import Json
+
+runs = typer.Typer(help="Runs of the running server.", no_args_is_help=True)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, from `flowmend runs list`.")]
+RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN…", help="Names of runs.")]
+
+
+@runs.command("list")
+def list_runs(
+    flow: Annotated[str | None, typer.Option("--flow", help="Only runs of this flow, by id or name.")] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Only runs of this status, e.g. Failed.")] = None,
+    connection: Annotated[
+        str | None, typer.Option("--connection", help="Only runs that this connection failed.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Only runs with this in a tracked value, id or error.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Runs, newest first."""
+    from flowmend.cli.flows import flow_id
+    from flowmend.cli.output import between, print_json, print_table, when
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    path = f"/flows/{flow_id(server, flow)}/runs" if flow else "/runs"
+    found = server.pages(path, limit=limit, status=status, connection_id=connection, text=text)
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("Run", "Start", "Duration", "Status", "Error"),
+        (
+            (
+                one["name"],
+                when(one["properties"]["startTime"]),
+                between(one["properties"]["startTime"], one["properties"].get("endTime")),
+                one["properties"]["status"],
+                _error(one["properties"]),
+            )
+            for one in found
+        ),
+        nothing="No runs.",
+    )
+
+
+@runs.command("show")
+def show_run(run: RunArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """One run and what became of each of its actions; with --json inputs and outputs as links."""
+    from flowmend.cli.output import between, print_facts, print_json, print_table, when
+    from flowmend.cli.server_client import find_server, segment
+
+    server = find_server(url, data)
+    one = server.get(f"/runs/{segment(run)}")
+    actions = server.get(f"/runs/{segment(run)}/actions")["value"]
+    if json:
+        print_json(
+            {**one, "properties": {**one["properties"], "actions": {it["name"]: it["properties"] for it in actions}}}
+        )
+        return
+    found = one["properties"]
+    print_facts(
+        [
+            ("Run", one["name"]),
+            ("Status", found["status"]),
+            ("Error", _error(found)),
+            ("Start", when(found["startTime"])),
+            ("Duration", between(found["startTime"], found.get("endTime"))),
+            ("Version", found["workflow"]["name"]),
+            ("Resubmits", found.get("originRun", "")),
+            ("Failed action", found.get("failedAction", "")),
+            ("Connection", found.get("connection", "")),
+        ]
+    )
+    print_table(
+        ("Action", "Status", "Code", "Duration", "Times", "Error"),
+        (
+            (
+                it["name"],
+                it["properties"]["status"],
+                it["properties"].get("code", ""),
+                between(it["properties"].get("startTime"), it["properties"].get("endTime")),
+                str(it["properties"].get("repetitionCount") or it["properties"].get("iterationCount") or ""),
+                _error(it["properties"]),
+            )
+            for it in actions
+        ),
+        nothing="No action has begun.",
+    )
+    if found.get("connection") and found["status"] == "Failed":
+        typer.echo(
+            f"How to fix: flowmend connections verify {found['connection']}, then flowmend runs resubmit {one['name']}"
+        )
+
+
+@runs.command("resubmit")
+def resubmit(
+    names: RunsArgument,
+    original_definition: Annotated[
+        bool, typer.Option("--original-definition", help="Run the version the first run had, not the latest.")
+    ] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start new runs for the same trigger events, with the latest definition."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server, segment
+
+    server = find_server(url, data)
+    made: list[Json] = []
+    for name in names:
+        body = {"original_definition": original_definition}
+        answer = server.send("POST", f"/runs/{segment(name)}/resubmit", body)
+        made.append(answer)
+        if not json:
+            word = "held as" if answer["held"] else "resubmitted as"
+            typer.echo(f"{name} {word} {answer['name']} (version {answer['version']})")
+    if json:
+        print_json(made)
+
+
+@runs.command("cancel")
+def cancel(names: RunsArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Cancel runs that have not finished."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server, segment
+
+    server = find_server(url, data)
+    for name in names:
+        server.send("POST", f"/runs/{segment(name)}/cancel")
+        if not json:
+            typer.echo(f"{name} cancelled")
+    if json:
+        print_json([{"name": name} for name in names])
+
+
+def _error(properties: dict[str, Json]) -> str:
+    error = properties.get("error")
+    return f"{error['code']}: {error['message']}" if error else ""
