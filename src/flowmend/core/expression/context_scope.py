@@ -139,7 +139,9 @@ def evaluate_case(case: dict[str, Json], moment: Moment) -> Json:
     mode: `expr` (the default), a bare expression; `template`, any JSON value; `action`, a data operation
     `{type, inputs}` whose outputs are given. Errors: ExpressionError.
     """
-    context = case.get("context") or {}
+    context = case.get("context")
+    if context is None:
+        context = {}
     if not isinstance(context, dict):
         raise _missing(f"the context is of type '{kind_name(context)}'; it must be an object")
     scope = ContextScope(context, moment)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from jsonschema import Draft4Validator, Draft7Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -19,7 +19,7 @@ from flowmend.core.expression.conversion.text import json_text
 from flowmend.core.json_value import Json
 
 _MOST_ERRORS = 100
-_MALFORMED = (Unresolvable, TypeError, AttributeError, ValueError, KeyError, RecursionError)
+_MALFORMED = (Unresolvable, UnknownType, TypeError, AttributeError, ValueError, KeyError, RecursionError)
 
 
 def schema_errors(value: Json, schema: dict[str, Json]) -> list[dict[str, Json]]:

@@ -109,7 +109,7 @@ def _general(value: Number, letter: str, digits: int, signs: NumberSigns) -> str
     if letter == "R" or digits == 0:
         return number_text_of(value).replace(".", signs.decimal_sign).replace("-", signs.negative_sign, 1)
     rounded = Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(_exact(value)).normalize()
-    if rounded and not -5 <= rounded.adjusted() < digits:
+    if rounded and not -5 < rounded.adjusted() < digits:
         mantissa = f"{rounded.scaleb(-rounded.adjusted()):f}"
         power = rounded.adjusted()
         return f"{mantissa}E{'-' if power < 0 else '+'}{abs(power):02d}".replace(".", signs.decimal_sign)

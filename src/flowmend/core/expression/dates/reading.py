@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from flowmend.core.expression.cultures import EN_US, Culture, culture
 from flowmend.core.expression.dates.timestamp import (
+    LAST_TICK,
     TICKS_PER_HOUR,
     TICKS_PER_MINUTE,
     TICKS_PER_SECOND,
@@ -66,7 +67,7 @@ def assemble(day: tuple[int, int, int], clock: tuple[int, int, int, str], zone: 
         return None
     offset = (hours * TICKS_PER_HOUR + minutes * TICKS_PER_MINUTE) * (-1 if zone[0] == "-" else 1)
     utc = Timestamp.at(moment, ticks).ticks - offset
-    return Timestamp(utc, ZoneKind.OFFSET) if 0 <= utc <= Timestamp.at(date.max).ticks else None
+    return Timestamp(utc, ZoneKind.OFFSET) if 0 <= utc <= LAST_TICK else None
 
 
 def full_year(digits: str) -> int:

@@ -10,7 +10,7 @@ TICKS_PER_SECOND = 10_000_000
 TICKS_PER_MINUTE = 60 * TICKS_PER_SECOND
 TICKS_PER_HOUR = 60 * TICKS_PER_MINUTE
 TICKS_PER_DAY = 24 * TICKS_PER_HOUR
-_LAST_TICK = date.max.toordinal() * TICKS_PER_DAY - 1
+LAST_TICK = date.max.toordinal() * TICKS_PER_DAY - 1
 
 
 class ZoneKind(StrEnum):
@@ -61,7 +61,7 @@ class Timestamp:
     def plus(self, ticks: int) -> "Timestamp":
         """Errors: ExpressionError outside the years 1 to 9999."""
         moved = self.ticks + ticks
-        if not 0 <= moved <= _LAST_TICK:
+        if not 0 <= moved <= LAST_TICK:
             raise ExpressionError("The resulting date and time is outside the years 0001 to 9999.")
         return Timestamp(moved, self.kind)
 

@@ -173,8 +173,9 @@ def _decode_data_uri(text: str) -> Json:
     return decode_body(content_type, data) if is_json_type(content_type) else envelope(content_type, data)
 
 
-def _uri_component(text: str) -> str:
-    return quote(text, safe="~", errors="replace")
+def _uri_component(*texts: str) -> str:
+    """One text; several, as widely used flows have them, are encoded as one."""
+    return quote("".join(texts), safe="~", errors="replace")
 
 
 def _uri_component_to_binary(text: str) -> Json:
@@ -201,8 +202,8 @@ FUNCTIONS = (
     pure("dataUriToString", _data_uri_to_string, _TEXT),
     pure("dataUriToBinary", _data_uri_to_binary, _TEXT),
     pure("decodeDataUri", _decode_data_uri, _TEXT),
-    pure("uriComponent", _uri_component, _TEXT, grows=True),
-    pure("encodeUriComponent", _uri_component, _TEXT, grows=True),
+    pure("uriComponent", _uri_component, _TEXT, repeats=True, grows=True),
+    pure("encodeUriComponent", _uri_component, _TEXT, repeats=True, grows=True),
     pure("uriComponentToString", unquote_plus, _TEXT),
     pure("decodeUriComponent", unquote_plus, _TEXT),
     pure("uriComponentToBinary", _uri_component_to_binary, _TEXT),
