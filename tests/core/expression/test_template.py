@@ -213,6 +213,12 @@ def test_what_is_no_condition_does_not_compile(condition: Any) -> None:
     assert caught.value.code == "InvalidTemplate"
 
 
+def test_a_condition_that_does_not_compile_names_its_place() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        compile_condition({"and": [{"equals": [1, "@nope()"]}]})
+    assert caught.value.target == "/and/0/equals/1"
+
+
 @pytest.mark.parametrize("condition", ["@item()", "true", None, {"not": "@item()"}])
 def test_a_condition_that_is_not_boolean_fails(scope: Scopes, condition: Any) -> None:
     with pytest.raises(ExpressionError) as caught:

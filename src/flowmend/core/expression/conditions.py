@@ -1,6 +1,7 @@
 """Conditions: a string, or an object such as `{"and": [{"equals": ["@a", 1]}, {"not": {…}}]}` (wdl.md §4)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression.budget import Budget
@@ -24,12 +25,12 @@ def compile_condition(value: Json) -> Template:
     """
 
     def build(references: ReferenceCollector, observer: TemplateObserver | None) -> Compiled:
-        return _condition(value, ValueCompiler(references, observer), "")
+        return _condition(ValueCompiler(references, observer), value, "")
 
     return Template(build)
 
 
-def _condition(value: Json, compiler: ValueCompiler, path: str) -> Compiled:
+def _condition(compiler: ValueCompiler, value: Json, path: str) -> Compiled:
     if not isinstance(value, dict):
         return Compiled(_boolean(compiler.value(value, path).run))
     if len(value) != 1:
@@ -46,25 +47,25 @@ def _condition(value: Json, compiler: ValueCompiler, path: str) -> Compiled:
 def _operation(operator: str, operands: Json, compiler: ValueCompiler, path: str) -> Compiled:
     kind = operator.lower()
     if kind == "not":
-        negated = _condition(operands, compiler, path).run
+        negated = _condition(compiler, operands, path).run
         return Compiled(lambda scope, budget: not negated(scope, budget))
     if kind not in _COMPARISONS and kind not in {"and", "or"}:
         raise ExpressionError(f"'{operator}' is not an operator of a condition.")
     if not isinstance(operands, list):
         raise ExpressionError(f"The operands of '{operator}' are an array; this is of type '{kind_name(operands)}'.")
-    if kind in _COMPARISONS:
-        if len(operands) != 2:
-            raise ExpressionError(f"'{operator}' compares two operands; {len(operands)} are given.")
-        return compile_call(
-            known_function(operator, 2), [compiler.value(one, f"{path}[{at}]") for at, one in enumerate(operands)]
-        )
-    parts: list[Run] = []
+    if kind in _COMPARISONS and len(operands) != 2:
+        raise ExpressionError(f"'{operator}' compares two operands; {len(operands)} are given.")
+    compile_one = compiler.value if kind in _COMPARISONS else partial(_condition, compiler)
+    parts: list[Compiled] = []
     for index, operand in enumerate(operands):
         try:
-            parts.append(_condition(operand, compiler, f"{path}[{index}]").run)
+            parts.append(compile_one(operand, f"{path}[{index}]"))
         except ExpressionError as error:
             raise placed(error, index) from error.__cause__
-    return Compiled(_all(parts) if kind == "and" else _any(parts))
+    if kind in _COMPARISONS:
+        return compile_call(known_function(operator, 2), parts)
+    runs = [part.run for part in parts]
+    return Compiled(_all(runs) if kind == "and" else _any(runs))
 
 
 def _all(parts: Sequence[Run]) -> Run:

@@ -45,6 +45,10 @@ def json_text(value: Json) -> str:
         raise too_long()
     try:
         return _encoder.encode(value).decode()
+    except RecursionError:
+        raise ExpressionError(
+            "The value is nested too deep to become text.", code="ExpressionEvaluationFailed"
+        ) from None
     except UnicodeEncodeError:
         return _encoder.encode(_cleaned(value)).decode()
 
