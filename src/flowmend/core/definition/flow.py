@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from flowmend.core.json_value import Json
+from flowmend.core.problem import Problem
 
 EMPTY: Mapping[str, Json] = MappingProxyType({})
 
@@ -145,7 +146,7 @@ class ConnectionReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A whole definition. raw: as written, for export and for `unknown keys survive`."""
+    """A whole definition. raw: as written, for export and for `unknown keys survive`. pointer: where it stands."""
 
     parameters: Mapping[str, Parameter] = field(default_factory=_empty)
     triggers: Mapping[str, Trigger] = field(default_factory=_empty)
@@ -154,6 +155,7 @@ class Definition:
     static_results: Mapping[str, Json] = field(default_factory=_empty)
     metadata: Mapping[str, Json] = field(default_factory=_empty)
     raw: Mapping[str, Json] = field(default_factory=_empty)
+    pointer: str = ""
 
     def walk(self) -> Iterator[Action]:
         """Every action of the tree, in document order."""
@@ -166,7 +168,8 @@ class Flow:
     """One flow as imported.
 
     flow_id: the file's own UUID, else UUIDv5 of packaging and flow name. parameter_values: values the
-    file carries, `{name: value}`. is_stateless: Logic Apps Standard `kind: Stateless`.
+    file carries, `{name: value}`. is_stateless: Logic Apps Standard `kind: Stateless`. reading_problems: what
+    did not read, so that a flow read long ago still says why it cannot be turned on.
     """
 
     flow_id: str
@@ -176,3 +179,4 @@ class Flow:
     connection_references: Mapping[str, ConnectionReference] = field(default_factory=_empty)
     parameter_values: Mapping[str, Json] = field(default_factory=_empty)
     is_stateless: bool = False
+    reading_problems: tuple[Problem, ...] = ()

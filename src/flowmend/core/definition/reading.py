@@ -51,14 +51,16 @@ def read_flow(document: Json, *, packaging: Packaging, name: str, flow_id: str |
     definition = _read_definition(parts.definition, parts.definition_pointer, findings)
     references = read_connection_references(parts.references, parts.references_pointer, findings)
     steps: tuple[Action | Trigger, ...] = (*definition.triggers.values(), *definition.walk())
+    values = _parameter_values(parts, document, findings)
     flow = Flow(
         flow_id=flow_id or parts.flow_id or derived_flow_id(packaging, name),
         name=name,
         packaging=packaging,
         definition=definition,
         connection_references={**references, **implied_references(steps, references)},
-        parameter_values=_parameter_values(parts, document, findings),
+        parameter_values=values,
         is_stateless=parts.kind == "stateless",
+        reading_problems=findings.problems,
     )
     has_actions = isinstance(parts.definition.get("actions"), Mapping)
     return Reading(flow=flow if has_actions else None, problems=findings.problems)
@@ -104,6 +106,7 @@ def _read_definition(raw: Mapping[str, Json], pointer: str, findings: Findings) 
         static_results=part("staticResults"),
         metadata=part("metadata"),
         raw=raw,
+        pointer=pointer,
     )
     _check_names(definition, findings)
     _check_limits(definition, pointer, findings)

@@ -1,0 +1,92 @@
+"""Everything that can be known to be wrong with a flow before it runs."""
+
+from collections.abc import Collection
+
+from flowmend.core.checking.expressions import is_template_expression, strings
+from flowmend.core.checking.parameters import missing_parameters
+from flowmend.core.checking.places import Places
+from flowmend.core.checking.references import check_references
+from flowmend.core.checking.secrets import literal_secrets
+from flowmend.core.checking.steps import check_actions, check_triggers, initialised_variables
+from flowmend.core.definition.findings import Findings
+from flowmend.core.definition.flow import Flow, Packaging
+from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.problem import Problem
+
+
+def check_flow(
+    flow: Flow,
+    *,
+    known_connectors: Collection[str] | None = None,
+    mapped_references: Collection[str] | None = None,
+) -> tuple[Problem, ...]:
+    """Every problem of a flow, those of its reading first. Nothing is asked about what is None.
+
+    known_connectors: short names of the connectors that are installed. mapped_references: keys of the connection
+    references that have a connection. What Flowmend cannot run has a code that begins `Unsupported`.
+    """
+    findings = Findings()
+    places = Places(flow.definition)
+    variables = initialised_variables(places, findings)
+    check_triggers(flow, findings)
+    check_actions(places, variables, findings)
+    check_references(flow, places, variables, findings)
+    _check_parameters(flow, findings)
+    _check_template_expressions(flow, findings)
+    _check_secrets(flow, findings)
+    _check_connections(flow, known_connectors, mapped_references, findings)
+    return flow.reading_problems + findings.problems
+
+
+def _check_parameters(flow: Flow, findings: Findings) -> None:
+    for name, pointer in missing_parameters(flow).items():
+        findings.warning(
+            "ParameterWithoutValue",
+            pointer,
+            f"Parameter '{name}' has no value and no default; no run can start without one.",
+            "Give it a value when you import the flow, or a 'defaultValue'.",
+        )
+
+
+def _check_template_expressions(flow: Flow, findings: Findings) -> None:
+    if flow.packaging is not Packaging.ARM:
+        return
+    for text, pointer in strings(flow.definition.raw, flow.definition.pointer):
+        if is_template_expression(text):
+            findings.warning(
+                "UnsupportedTemplateExpression",
+                pointer,
+                "This is an expression of the deployment template; Flowmend takes it as plain text.",
+                "Write the value itself, or give it to a parameter.",
+            )
+
+
+def _check_secrets(flow: Flow, findings: Findings) -> None:
+    for pointer in literal_secrets(flow):
+        findings.warning(
+            "LiteralSecret",
+            pointer,
+            "A secret stands here as plain text; whoever has the file can read it.",
+            "Use a connection, or a parameter of type securestring whose value is given at import.",
+        )
+
+
+def _check_connections(
+    flow: Flow, known: Collection[str] | None, mapped: Collection[str] | None, findings: Findings
+) -> None:
+    for key, reference in flow.connection_references.items():
+        pointer = pointer_to(flow.definition.pointer.removesuffix("/definition"), "connectionReferences", key)
+        if known is not None and reference.connector not in known:
+            findings.warning(
+                "UnsupportedConnector",
+                pointer,
+                f"Connection reference '{key}' is for connector '{reference.connector}', which is not installed.",
+                "Install the connector, then import the flow again.",
+            )
+        if mapped is not None and key not in mapped:
+            findings.warning(
+                "ConnectionNotMapped",
+                pointer,
+                f"Connection reference '{key}' has no connection yet.",
+                f"Choose a connection to {reference.connector} for it.",
+            )

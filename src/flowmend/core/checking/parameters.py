@@ -1,0 +1,45 @@
+"""Parameters a flow reads, and those of them that have no value."""
+
+from collections.abc import Iterator
+
+from flowmend.core.checking.evaluated_parts import evaluated_parts
+from flowmend.core.checking.expressions import read_expressions
+from flowmend.core.definition.findings import Findings
+from flowmend.core.definition.flow import Action, Flow, Packaging, Trigger
+from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.expression.functions.function import Refers
+
+#: Parameters every flow has, whether it declares them or not (wdl.md §1).
+GIVEN_PARAMETERS = frozenset({"$connections", "$authentication"})
+
+
+def missing_parameters(flow: Flow) -> dict[str, str]:
+    """`{name: pointer}` of the parameters that have neither a value nor a default, sorted by name.
+
+    A Standard app declares parameters in a file beside its workflows, so there an undeclared one that an
+    expression reads is missing too; the pointer is then that of the expression.
+    """
+    definition = flow.definition
+    have = {name.lower() for name in flow.parameter_values} | GIVEN_PARAMETERS
+    missing = {
+        name: pointer_to(definition.pointer, "parameters", name)
+        for name, parameter in definition.parameters.items()
+        if not parameter.has_default and name.lower() not in have
+    }
+    if flow.packaging is Packaging.STANDARD:
+        have |= {name.lower() for name in definition.parameters}
+        for name, pointer in _read_parameters(flow):
+            if name.lower() not in have:
+                have.add(name.lower())
+                missing[name] = pointer
+    return dict(sorted(missing.items()))
+
+
+def _read_parameters(flow: Flow) -> Iterator[tuple[str, str]]:
+    ignored = Findings()  # what is wrong with an expression is reported elsewhere
+    steps: tuple[Action | Trigger, ...] = (*flow.definition.triggers.values(), *flow.definition.walk())
+    for step in steps:
+        for part in evaluated_parts(step):
+            for reference in read_expressions(part.value, part.pointer, ignored):
+                if reference.refers is Refers.PARAMETER:
+                    yield reference.name, reference.pointer
