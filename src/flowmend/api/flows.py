@@ -24,7 +24,7 @@ from flowmend.core.json_value import Json
 from flowmend.use_cases import flows
 from flowmend.use_cases.import_flow import import_flows, inspect_import
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.start_run import run_now
+from flowmend.use_cases.accept_event import run_now
 from flowmend.use_cases.trigger_histories import list_trigger_histories
 
 PAGING = (

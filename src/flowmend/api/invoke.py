@@ -20,7 +20,8 @@ from flowmend.core.expression.content import decode_body, encode_body
 from flowmend.core.run.events import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.start_run import NEEDS_REPAIR, Accepted, TriggerRequest, invoke_trigger
+from flowmend.use_cases.accept_event import Accepted, TriggerRequest, invoke_trigger
+from flowmend.use_cases.start_run import NEEDS_REPAIR
 
 _TRACKING = b"x-ms-client-tracking-id"
 _REQUEST_ID = b"x-ms-client-request-id"

@@ -147,7 +147,7 @@ def _print(results: list[Json], *, dry_run: bool) -> None:
             (
                 one["name"],
                 one["id"],
-                "new, turned off" if one["is_new"] else "a new version",
+                "new, turned off" if one["created"] else "a new version",
                 _problems(one["problems"]),
             )
             for one in results

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
+_WIDEST = 1000  # in a pipe or file nothing is to be cut or wrapped
+
 #: Status words and their colours on a terminal that has them.
-_STYLES = {
+STATUS_STYLES = {
     "Succeeded": "green",
     "Connected": "green",
     "On": "green",
@@ -34,7 +36,8 @@ def console() -> "Console":
     """The terminal; without one, plain text as wide as it needs."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else _WIDEST
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def print_json(value: Json) -> None:
@@ -51,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, nothin
 
     table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
     if table.row_count:
         console().print(table)
     else:
@@ -66,7 +69,7 @@ def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
         if value:
-            grid.add_row(Text(name, style="bold"), Text(value, style=_STYLES.get(value, "")))
+            grid.add_row(Text(name, style="bold"), Text(value, style=STATUS_STYLES.get(value, "")))
     console().print(grid)
 
 

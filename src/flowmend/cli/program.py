@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -24,7 +23,7 @@ from flowmend.core.errors import FlowmendError
 class _Group(TyperGroup):
     """Reports our errors in one line; anything else keeps its traceback, which a bug report needs."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except FlowmendError as error:

@@ -12,7 +12,6 @@ from flowmend.cli.options import DataOption, JsonOption
 from flowmend.core.json_value import Json
 
 if TYPE_CHECKING:
-    from flowmend.core.definition import Flow
     from flowmend.core.run import Entry
     from flowmend.use_cases.run_once import RunOnceResult
 
@@ -47,3 +46,83 @@ def run(
         _print_end(result)
     if result.status is not Status.SUCCEEDED:
         raise typer.Exit(1)
+
+
+def _run(
+    file: Path,
+    trigger_outputs: str | None,
+    parameters: str | None,
+    *,
+    mock: bool,
+    trace: bool,
+    data: Path | None,
+    quiet: bool,
+) -> "RunOnceResult":
+    """Errors: InvalidDocument where the file holds no flow that runs; AskedWrongly."""
+    from flowmend.cli.flow_files import read_flow_file
+    from flowmend.cli.flows import read_input
+    from flowmend.cli.run_tree import RunTree
+    from flowmend.core.errors import AskedWrongly, InvalidDocument
+    from flowmend.use_cases.run_once import run_once
+
+    read = read_flow_file(file)
+    if read.flow is None:
+        raise InvalidDocument(f"{file} holds no flow that can run.", read.problems)
+    outputs = None if trigger_outputs is None else read_input(trigger_outputs)
+    values = {} if parameters is None else read_input(parameters)
+    if not isinstance(values, dict):
+        raise AskedWrongly("The parameters must be a JSON object, {name: value}.", code="InvalidParameters")
+    flow = read.flow
+
+    async def mocked(on_entry: "Callable[[Entry], None] | None") -> "RunOnceResult":
+        return await run_once(
+            flow, trigger_outputs=outputs, mock=True, parameters=values, trace=trace, on_entry=on_entry
+        )
+
+    async def live(on_entry: "Callable[[Entry], None] | None") -> "RunOnceResult":
+        from flowmend.cli.live_calls import live_calls
+
+        async with live_calls(flow, data, os.environ) as perform:
+            return await run_once(
+                flow, trigger_outputs=outputs, perform=perform, parameters=values, trace=trace, on_entry=on_entry
+            )
+
+    begin = mocked if mock else live
+    if quiet:
+        return asyncio.run(begin(None))
+    with RunTree(flow, show_values=trace) as tree:
+        result = asyncio.run(begin(tree.note))
+        tree.finish(result.traces)
+        return result
+
+
+def _print_json(result: "RunOnceResult", *, trace: bool) -> None:
+    from flowmend.cli.output import print_json
+    from flowmend.core.run.history import repetition_name
+
+    document = result.run
+    if trace:
+        traces = [
+            {"action": name, "repetition": repetition_name(repetition), "inputs": found}
+            for (name, repetition), found in result.traces.items()
+        ]
+        document = {**document, "traces": traces}
+    print_json(document)
+
+
+def _print_end(result: "RunOnceResult") -> None:
+    from rich.text import Text
+
+    from flowmend.cli.output import STATUS_STYLES, console
+
+    found: Json = result.run["properties"]
+    error = found.get("error")
+    console().print(
+        Text.assemble(
+            "The run ended ",
+            (found["status"], STATUS_STYLES.get(found["status"], "")),
+            f": {error['code']}: {error['message']}" if error else ".",
+        )
+    )
+    if "response" in found:
+        console().print(Text(f"It answered {found['response']['outputs']['statusCode']}."))

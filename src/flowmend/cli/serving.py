@@ -46,7 +46,8 @@ def serve(settings: Settings, *, when_ready: WhenReady | None = None) -> None:
     _refuse_second_server(settings)
     listener = _listen(settings)
     chosen = replace(settings, port=listener.getsockname()[1])
-    asyncio.run(_serve(chosen, listener, when_ready), loop_factory=_loop_factory())
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(chosen, listener, when_ready))
 
 
 async def _serve(settings: Settings, listener: socket.socket, when_ready: WhenReady | None) -> None:

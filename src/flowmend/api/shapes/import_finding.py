@@ -12,7 +12,7 @@ class NeededReference(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     connector: str
-    is_connector_installed: bool
+    connector_installed: bool
     candidates: list[NamedConnection]
 
 
@@ -22,7 +22,7 @@ class FindingShape(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     packaging: str
-    is_known: bool
+    exists: bool
     trigger: str
     action_count: int
     connectors: list[str]
@@ -34,12 +34,12 @@ class FindingShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow that arrived, Off. is_new: False where it became a new version of one that was there."""
+    """A flow that arrived, Off. created: False where it became a new version of one that was there."""
 
     id: str
     name: str
     version: str
-    is_new: bool
+    created: bool
     problems: list[ProblemShape]
 
 
@@ -48,7 +48,7 @@ def finding_shape(finding: ImportFinding) -> FindingShape:
         id=finding.flow_id,
         name=finding.name,
         packaging=str(finding.packaging),
-        is_known=finding.is_known,
+        exists=finding.exists,
         trigger=finding.trigger,
         action_count=finding.action_count,
         connectors=list(finding.connectors),
@@ -56,7 +56,7 @@ def finding_shape(finding: ImportFinding) -> FindingShape:
             NeededReference(
                 key=need.key,
                 connector=need.connector,
-                is_connector_installed=need.is_connector_installed,
+                connector_installed=need.connector_installed,
                 candidates=[NamedConnection(id=found, display_name=name) for found, name in need.candidates],
             )
             for need in finding.references
@@ -73,6 +73,6 @@ def imported_shape(imported: Imported) -> ImportedShape:
         id=imported.flow_id,
         name=imported.name,
         version=imported.version,
-        is_new=imported.is_new,
+        created=imported.created,
         problems=problem_shapes(imported.problems),
     )

@@ -1,0 +1,170 @@
+"""`flowmend check` and `flowmend run`, without a server."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flowmend.cli.program import app
+
+runner = CliRunner()
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def flow_file(tmp_path: Path) -> Write:
+    def write(actions: dict[str, object], *, name: str = "orders.json", **more: object) -> str:
+        definition = {
+            "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
+            "contentVersion": "1.0.0.0",
+            "triggers": {"manual": {"type": "Request", "kind": "Http", "inputs": {"schema": {}}}},
+            "actions": actions,
+            **more,
+        }
+        path = tmp_path / name
+        path.write_text(json.dumps(definition))
+        return str(path)
+
+    return write
+
+
+COMPOSE = {"Compose": {"type": "Compose", "inputs": "@triggerBody()?['order']", "runAfter": {}}}
+
+
+def test_a_sound_file_has_no_problems(flow_file: Write) -> None:
+    path = flow_file(COMPOSE)
+
+    result = runner.invoke(app, ["check", "--json", path])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == [
+        {
+            "file": path,
+            "flow": "orders",
+            "problems": [],
+            "needs": {"connectors": [], "connections": [], "parameters": [], "secrets": []},
+        }
+    ]
+
+
+def test_problems_carry_place_code_and_hint(flow_file: Write) -> None:
+    path = flow_file({"A": {"type": "Compose", "inputs": "@nope(", "runAfter": {"Missing": ["Succeeded"]}}})
+
+    result = runner.invoke(app, ["check", "--json", path])
+
+    problems = json.loads(result.stdout)[0]["problems"]
+    assert result.exit_code == 1
+    assert problems
+    assert all(set(one) == {"severity", "code", "pointer", "message", "hint"} for one in problems)
+    assert all(one["pointer"].startswith("/") for one in problems)
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b"[" * 100_000])
+def test_a_file_that_is_no_json_is_a_problem_like_others(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+
+    result = runner.invoke(app, ["check", "--json", str(path)])
+
+    (problem,) = json.loads(result.stdout)[0]["problems"]
+    assert result.exit_code == 1
+    assert (problem["severity"], problem["code"]) == ("error", "InvalidJSON")
+
+
+def test_broken_json_names_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text('{\n  "a": 1,\n  "b" 2\n}')
+
+    result = runner.invoke(app, ["check", str(path)])
+
+    assert "line 3, column 7" in result.stdout
+
+
+def test_a_folder_is_checked_file_by_file(flow_file: Write, tmp_path: Path) -> None:
+    flow_file(COMPOSE, name="b.json")
+    flow_file(COMPOSE, name="a.json")
+    (tmp_path / "host.json").write_text("{}")
+
+    result = runner.invoke(app, ["check", "--json", str(tmp_path)])
+
+    assert [one["flow"] for one in json.loads(result.stdout)] == ["a", "b"]
+
+
+def test_a_mocked_run_is_one_object_with_its_actions(flow_file: Write) -> None:
+    path = flow_file(COMPOSE)
+
+    result = runner.invoke(app, ["run", path, "--mock", "--json", "--input", '{"body": {"order": 4711}}'])
+
+    run = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert run["type"] == "Microsoft.Logic/workflows/runs"
+    assert run["properties"]["status"] == "Succeeded"
+    assert run["properties"]["actions"]["Compose"]["outputs"] == 4711
+    assert "outputsLink" not in run["properties"]["actions"]["Compose"]
+
+
+def test_input_may_come_from_a_file(flow_file: Write, tmp_path: Path) -> None:
+    given = tmp_path / "input.json"
+    given.write_text('{"body": {"order": 1}}')
+
+    result = runner.invoke(app, ["run", flow_file(COMPOSE), "--mock", "--json", "--input", f"@{given}"])
+
+    assert json.loads(result.stdout)["properties"]["actions"]["Compose"]["outputs"] == 1
+
+
+def test_a_run_that_fails_leaves_with_one(flow_file: Write) -> None:
+    path = flow_file(
+        {
+            "Stop": {
+                "type": "Terminate",
+                "inputs": {"runStatus": "Failed", "runError": {"code": "Out", "message": "gone"}},
+            }
+        }
+    )
+
+    result = runner.invoke(app, ["run", path, "--mock"])
+
+    assert result.exit_code == 1
+    assert "Failed" in result.stdout
+    assert "gone" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--input", "{nope"], ["--parameters", "[1]"]])
+def test_what_cannot_start_leaves_with_two(flow_file: Write, arguments: list[str]) -> None:
+    result = runner.invoke(app, ["run", flow_file(COMPOSE), "--mock", *arguments])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+
+
+def test_a_file_without_a_flow_leaves_with_two(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text("[]")
+
+    assert runner.invoke(app, ["run", str(path), "--mock"]).exit_code == 2
+
+
+def test_a_missing_file_leaves_with_two() -> None:
+    assert runner.invoke(app, ["run", "nowhere.json"]).exit_code == 2
+
+
+def test_the_tree_shows_each_action_and_how_often_it_ran(flow_file: Write) -> None:
+    path = flow_file(
+        {
+            "Each": {
+                "type": "Foreach",
+                "foreach": "@createArray(1, 2, 3)",
+                "actions": {"Double": {"type": "Compose", "inputs": "@mul(item(), 2)"}},
+            }
+        }
+    )
+
+    result = runner.invoke(app, ["run", path, "--mock", "--trace"])
+
+    assert result.exit_code == 0
+    assert "✓ Each" in result.stdout
+    assert "✓ Double ×3" in result.stdout
+    assert "mul(item(), 2)" in result.stdout
