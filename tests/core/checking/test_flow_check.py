@@ -1,7 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from flowmend.core.checking import check_flow
+from flowmend.core.checking import check_flow, needs
 from flowmend.core.definition import Flow, Packaging, read_flow
+from flowmend.core.definition.action_types import ACTION_TYPES
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Severity
 
@@ -284,3 +287,70 @@ def test_connectors_and_connections_are_asked_for_only_where_known() -> None:
 
 def test_a_parameter_without_value_is_a_warning() -> None:
     assert found({}, parameters={"key": {"type": "string"}}) == [("ParameterWithoutValue", "/parameters/key")]
+
+
+words = st.sampled_from(
+    [
+        "@body('A')",
+        "@items('B')",
+        "@{variables(item())}",
+        "@{",
+        "@x",
+        "A",
+        "B",
+        "Succeeded",
+        "fixed",
+        "PT5S",
+        "[concat('@{a')]",
+        "",
+    ]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+INPUT_KEYS = ("name", "variables", "retryPolicy", "authentication", "headers", "host", "runStatus", "schema", "where")
+STEP_KEYS = (
+    "runAfter",
+    "expression",
+    "foreach",
+    "cases",
+    "else",
+    "conditions",
+    "recurrence",
+    "splitOn",
+    "trackedProperties",
+)
+types = st.sampled_from([entry.name for entry in ACTION_TYPES.values()] + ["Recurrence", "Request", "Manual", "?"])
+leaves = st.fixed_dictionaries(
+    {"type": types},
+    optional={
+        "inputs": values | st.fixed_dictionaries({}, optional=dict.fromkeys(INPUT_KEYS, values)),
+        **dict.fromkeys(STEP_KEYS, values),
+    },
+)
+steps = st.recursive(
+    leaves,
+    lambda inner: st.builds(
+        lambda step, children: {**step, "actions": children, "default": {"actions": children}},
+        leaves,
+        st.dictionaries(st.sampled_from("ABCD"), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("ABCD"), steps, max_size=4),
+    leaves,
+    values,
+    st.sampled_from([Packaging.ARM, Packaging.STANDARD, Packaging.PLAIN]),
+)
+def test_no_flow_makes_the_check_fail(actions: Json, trigger: Json, outputs: Json, packaging: Packaging) -> None:
+    definition = {"triggers": {"t": trigger}, "actions": actions, "outputs": outputs}
+    read = read_flow({"definition": definition}, packaging=packaging, name="orders")
+    assert read.flow
+    for problem in check_flow(read.flow, known_connectors=(), mapped_references=()):
+        assert problem.pointer.startswith(("/definition/", "/connectionReferences/"))
+    needs(read.flow)

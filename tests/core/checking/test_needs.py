@@ -55,6 +55,7 @@ def test_secrets_written_out_are_named_by_their_place_and_never_shown() -> None:
                     authentication={"type": "ClientCertificate", "pfx": SECRET, "password": "@parameters('key')"}
                 ),
                 "Raw": http(authentication={"type": "Raw", "value": SECRET}),
+                "Signed": http(uri=f"https://example.org/invoke?sv=1.0&sig={SECRET}"),
                 "Header": http(headers={"authorization": f"Bearer {SECRET}", "Accept": "text/plain"}),
             },
         },
@@ -67,11 +68,13 @@ def test_secrets_written_out_are_named_by_their_place_and_never_shown() -> None:
         "/definition/actions/Basic/inputs/authentication/password",
         "/definition/actions/Certificate/inputs/authentication/pfx",
         "/definition/actions/Raw/inputs/authentication/value",
+        "/definition/actions/Signed/inputs/uri",
         "/definition/actions/Header/inputs/headers/authorization",
     )
     problems = check_flow(secretive)
     assert [one.pointer for one in problems if one.code == "LiteralSecret"] == list(needs(secretive).secrets)
     assert SECRET not in repr(problems)
+    assert SECRET not in repr(secretive)
 
 
 def test_what_is_no_secret_is_not_called_one() -> None:
@@ -87,6 +90,7 @@ def test_what_is_no_secret_is_not_called_one() -> None:
                     authentication={"type": "Raw", "value": "@{body('x')}"}, headers={"Authorization": "Bearer @{1}"}
                 ),
                 "Identity": http(authentication={"type": "ManagedServiceIdentity", "audience": "https://example.org"}),
+                "Computed": http(uri="https://example.org/?sig=@{parameters('empty')}&code="),
                 "Whole": http(authentication="@parameters('$authentication')"),
             },
         }

@@ -1,8 +1,9 @@
 """Secrets that stand in a definition as plain text. They are named by their place and never shown."""
 
+import re
 from collections.abc import Iterator, Mapping
 
-from flowmend.core.checking.expressions import is_literal
+from flowmend.core.checking.expressions import is_literal, is_template_expression
 from flowmend.core.definition.flow import Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.json_value import Json
@@ -11,10 +12,12 @@ _AUTHENTICATION_KEYS = ("password", "secret", "pfx", "value")
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "ocp-apim-subscription-key", "x-api-key", "api-key"}
 )
+# The signature of a signed URL, and the key of an Azure function, written out rather than computed.
+_SECRET_IN_URI = re.compile(r"[?&](?:sig|code)=[^&@{}\s]+", re.IGNORECASE)
 
 
 def literal_secrets(flow: Flow) -> Iterator[str]:
-    """The pointers of secrets written out: secure parameters, inline authentication, headers."""
+    """The pointers of secrets written out: secure parameters, inline authentication, headers, signed addresses."""
     definition = flow.definition
     beside = definition.pointer.removesuffix("/definition")
     for name, parameter in definition.parameters.items():
@@ -42,6 +45,9 @@ def _in_inputs(inputs: Json, pointer: str) -> Iterator[str]:
         for name, value in headers.items():
             if name.lower() in _SECRET_HEADERS and _is_written_out(value):
                 yield pointer_to(pointer, "headers", name)
+    uri = inputs.get("uri")
+    if isinstance(uri, str) and _SECRET_IN_URI.search(uri) and not is_template_expression(uri):
+        yield pointer_to(pointer, "uri")
     for key in ("subscribe", "unsubscribe", "fetch"):
         yield from _in_inputs(inputs.get(key), pointer_to(pointer, key))
 

@@ -1,4 +1,7 @@
-"""A flow as values: what a Workflow Definition Language document says, its spelling made canonical."""
+"""A flow as values: what a Workflow Definition Language document says, its spelling made canonical.
+
+Parts that may carry a secret stay out of `repr`, and so out of logs and tracebacks.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +41,7 @@ class Parameter:
 
     name: str
     type: str
-    default: Json = None
+    default: Json = field(default=None, repr=False)
     has_default: bool = False
     allowed_values: tuple[Json, ...] = ()
     metadata: Mapping[str, Json] = field(default_factory=_empty)
@@ -71,7 +74,7 @@ class RuntimeConfiguration:
     secure_inputs: bool = False
     secure_outputs: bool = False
     static_result: str = ""
-    raw: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class Action:
     type: str
     pointer: str
     kind: str = ""
-    inputs: Json = None
+    inputs: Json = field(default=None, repr=False)
     run_after: Mapping[str, tuple[str, ...]] = field(default_factory=_empty)
     branches: Mapping[str, Mapping[str, "Action"]] = field(default_factory=_empty)
     condition: Json = None
@@ -100,7 +103,7 @@ class Action:
     operation_options: frozenset[str] = frozenset()
     tracked_properties: Mapping[str, Json] = field(default_factory=_empty)
     metadata: Mapping[str, Json] = field(default_factory=_empty)
-    raw: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 
     def walk(self) -> Iterator["Action"]:
         """This action and everything inside it, in document order."""
@@ -118,7 +121,7 @@ class Trigger:
     type: str
     pointer: str
     kind: str = ""
-    inputs: Json = None
+    inputs: Json = field(default=None, repr=False)
     recurrence: Mapping[str, Json] = field(default_factory=_empty)
     conditions: tuple[Json, ...] = ()
     split_on: Json = None
@@ -126,7 +129,7 @@ class Trigger:
     operation_options: frozenset[str] = frozenset()
     correlation: Mapping[str, Json] = field(default_factory=_empty)
     metadata: Mapping[str, Json] = field(default_factory=_empty)
-    raw: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +144,7 @@ class ConnectionReference:
     connection_name: str = ""
     logical_name: str = ""
     runtime_source: str = ""
-    raw: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +157,7 @@ class Definition:
     outputs: Mapping[str, Json] = field(default_factory=_empty)
     static_results: Mapping[str, Json] = field(default_factory=_empty)
     metadata: Mapping[str, Json] = field(default_factory=_empty)
-    raw: Mapping[str, Json] = field(default_factory=_empty)
+    raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
     pointer: str = ""
 
     def walk(self) -> Iterator[Action]:
@@ -177,6 +180,6 @@ class Flow:
     packaging: Packaging
     definition: Definition
     connection_references: Mapping[str, ConnectionReference] = field(default_factory=_empty)
-    parameter_values: Mapping[str, Json] = field(default_factory=_empty)
+    parameter_values: Mapping[str, Json] = field(default_factory=_empty, repr=False)
     is_stateless: bool = False
     reading_problems: tuple[Problem, ...] = ()
