@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmend.core.definition.findings import Findings
+from flowmend.core.definition.recurrence import read_recurrence
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 from flowmend.core.trigger import next_occurrence
-from flowmend.core.trigger.recurrence import recurrence_problems
 
 STARTED = datetime(2026, 1, 14, 9, 17, 23, tzinfo=UTC)  # a Wednesday
 BERLIN = "W. Europe Standard Time"
@@ -224,7 +225,9 @@ PROBLEMS: list[tuple[str, Json, list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("recurrence", "expected"), [row[1:] for row in PROBLEMS], ids=[row[0] for row in PROBLEMS])
 def test_what_does_not_read_is_reported_where_it_stands(recurrence: Json, expected: list[tuple[str, str]]) -> None:
-    assert [(problem.code, problem.pointer) for problem in recurrence_problems(recurrence, "/r")] == expected
+    findings = Findings()
+    read_recurrence(recurrence, "/r", findings)
+    assert [(problem.code, problem.pointer) for problem in findings.problems] == expected
 
 
 def test_a_recurrence_that_does_not_read_has_no_next() -> None:

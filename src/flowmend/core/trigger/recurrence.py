@@ -12,7 +12,6 @@ from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.recurrence import Frequency, Recurrence, read_recurrence
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
-from flowmend.core.problem import Problem
 
 _SECONDS: Mapping[Frequency, int] = {Frequency.SECOND: 1, Frequency.MINUTE: 60, Frequency.HOUR: 3600}
 _DAYS: Mapping[Frequency, int] = {Frequency.DAY: 1, Frequency.WEEK: 7}
@@ -39,13 +38,6 @@ def next_occurrence(
         due_at = started_at.astimezone(UTC)
         return due_at if read.ends_at is None or due_at <= read.ends_at else None
     return _next(read, after=max(after, last or after).astimezone(UTC), started_at=started_at.astimezone(UTC))
-
-
-def recurrence_problems(recurrence: Mapping[str, Json], pointer: str) -> tuple[Problem, ...]:
-    """What is wrong with a recurrence. pointer: where it stands in its document."""
-    findings = Findings()
-    read_recurrence(recurrence, pointer, findings)
-    return findings.problems
 
 
 def _next(recurrence: Recurrence, *, after: datetime, started_at: datetime) -> datetime | None:

@@ -53,11 +53,6 @@ def accept_request(
     return outputs
 
 
-def path_pattern(template: str) -> re.Pattern[str]:
-    """What matches a `relativePath` such as `/orders/{id}`, a group for each placeholder, slashes at the ends free."""
-    return _compiled(template.strip("/"))
-
-
 def _check_method(trigger: Trigger, expected: str, actual: str) -> None:
     if expected.upper() != actual.upper():
         raise AskedWrongly(
@@ -68,7 +63,7 @@ def _check_method(trigger: Trigger, expected: str, actual: str) -> None:
 
 
 def _match_path(trigger: Trigger, template: str, path: str) -> dict[str, str]:
-    match = path_pattern(template).fullmatch(path.strip("/"))
+    match = _path_pattern(template.strip("/")).fullmatch(path.strip("/"))
     if match is None:
         wanted = f"/{template.strip('/')}" if template else "nothing"
         raise NotFound(
@@ -91,7 +86,7 @@ def _check_body(trigger: Trigger, schema: Json, body: Json) -> None:
 
 
 @lru_cache(maxsize=256)
-def _compiled(template: str) -> re.Pattern[str]:
+def _path_pattern(template: str) -> re.Pattern[str]:
     pieces = _PLACEHOLDER.split(template)
     # Literal text and placeholder names alternate; a placeholder is one segment or a part of one.
     return re.compile("".join("([^/]+)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)))
