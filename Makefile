@@ -1,0 +1,35 @@
+# Wraps the plain commands that README.md gives too (for Windows); makes its own virtual environment, installs no system package.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: run test check bench faults faults-slice clean
+
+run: $(READY)
+	$(BIN)/flowmend demo
+
+test: $(READY)
+	$(BIN)/pytest -n auto
+
+check: $(READY)
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python bench/run_bench.py
+
+# Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
+faults: $(READY)
+	$(BIN)/python bench/kill_test.py $(if $(SEED),--seed $(SEED))
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
