@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ class Database:
         self._readers = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = engine.execution_options(flowmend_writes=True)
         # SQLite lets one write at a time and makes others poll; a lock makes them queue.
-        self._one_writer = threading.Lock() if self.is_sqlite else None
+        self._one_writer = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -34,17 +34,14 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end or rolled back by an error."""
-        with self.writer_turn(), our_errors(), self._writers.begin() as connection:
+        with our_errors(), self.transaction() as connection:
             yield connection
 
     @contextmanager
-    def writer_turn(self) -> Iterator[None]:
-        """Waits until no other thread of this process writes, where the database allows but one."""
-        if self._one_writer is None:
-            yield
-        else:
-            with self._one_writer:
-                yield
+    def transaction(self) -> Iterator[Connection]:
+        """As `writing`, but raises what SQLAlchemy and the driver raise."""
+        with self._one_writer, self._writers.begin() as connection:
+            yield connection
 
     def first(self, statement: Select[Any], shape: type[AnyRow]) -> AnyRow | None:
         """The first row found, or None."""

@@ -175,7 +175,7 @@ class Journal:
         group = JournalGroup(self._statements)
         for submission in submissions:
             group.add(submission.writes)
-        with self._database.writing() as connection:
+        with self._database.transaction() as connection:
             group.carry_out(connection)
 
     def _count(self, settled: Sequence[tuple[_Submission, BaseException | None]]) -> None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.json_value import Json
 
 
@@ -17,17 +18,6 @@ class FlowState(StrEnum):
 
     ON = "On"
     OFF = "Off"
-
-
-class HealthState(StrEnum):
-    """Connection health (architecture, the table of states)."""
-
-    UNTESTED = "untested"
-    PENDING_CONSENT = "pending_consent"
-    CONNECTED = "connected"
-    SUSPECT = "suspect"  # one refusal that a silent refresh may cure
-    BROKEN = "broken"
-    REPAIRING = "repairing"  # a new credential is being tested
 
 
 class PersonRow(Row, frozen=True, kw_only=True):

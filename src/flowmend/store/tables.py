@@ -21,9 +21,10 @@ from sqlalchemy import (
     literal_column,
 )
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Status
 from flowmend.store.column_types import Instant, JsonText, Named, Words
-from flowmend.store.rows import FlowState, HealthState
+from flowmend.store.rows import FlowState
 
 #: A run's `start` is kept as page 0 of its journal: rows of runs stay small, so lists and counts are quick, and a
 #: change of status never rewrites a large trigger body.

@@ -1,0 +1,150 @@
+"""The contract of `store.connections` and `store.connectors`, on both databases."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from flowmend.core.errors import Conflict
+from flowmend.store import Store
+from flowmend.store.rows import AccountRow, AttemptRow, ConnectorRow, HealthState, SignInAppRow
+
+
+class TestConnections:
+    def test_a_connection_reads_back_as_it_was_written(self, store: Store, examples: Any) -> None:
+        row = examples.connection(
+            sealed_candidate=b"\0\xff", last_good_at=examples.noon, refused_message="nein\0", expires_at=examples.noon
+        )
+        store.connections.add(row)
+        assert store.connections.get("shop") == msgspec.structs.replace(row, refused_message="nein\ufffd")
+        assert store.connections.get("nobody") is None
+        with pytest.raises(Conflict):
+            store.connections.add(row)
+
+    def test_connections_are_listed_by_name_and_narrowed(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection("b", display_name="Zebra"))
+        store.connections.add(examples.connection("a", display_name="Ape", connector_id="mail", app_id="app"))
+        assert [row.connection_id for row in store.connections.list()] == ["a", "b"]
+        assert [row.connection_id for row in store.connections.list(connector_id="orders")] == ["b"]
+        assert [row.connection_id for row in store.connections.list(app_id="app")] == ["a"]
+
+    def test_health_and_refusal_change_by_column(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection())
+        changes = {"health": HealthState.BROKEN, "refused_at": examples.noon, "refused_code": "401"}
+        assert store.connections.change("shop", **changes)
+        assert store.connections.get("shop") == msgspec.structs.replace(examples.connection(), **changes)
+        assert not store.connections.change("nobody", health=HealthState.BROKEN)
+
+    def test_deleting_a_connection_takes_attempts_and_mappings_along(self, store: Store, examples: Any) -> None:
+        store.flows.add(examples.flow(), examples.version())
+        store.connections.add(examples.connection())
+        store.flows.set_mapping(examples.mapping())
+        store.connections.add_attempt(AttemptRow(connection_id="shop", at=examples.noon, was_refused=True))
+        assert store.connections.delete("shop")
+        assert not store.connections.delete("shop")
+        assert store.flows.mappings("flow-1") == []
+        assert store.connections.attempts("shop", examples.noon) == []
+
+
+class TestSwappingACredential:
+    def test_a_swap_replaces_the_expected_version_and_counts_up(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection())
+        assert store.connections.swap_credential("shop", 0, b"new", sealed_candidate=b"old", refused_code="") == 1
+        row = store.connections.get("shop")
+        assert row is not None
+        assert (row.sealed_credential, row.sealed_candidate, row.credential_version) == (b"new", b"old", 1)
+
+    def test_a_swap_of_another_version_changes_nothing(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection(credential_version=4))
+        for connection_id, version in (("shop", 3), ("shop", 5), ("nobody", 4)):
+            with pytest.raises(Conflict) as refused:
+                store.connections.swap_credential(connection_id, version, b"new", health=HealthState.CONNECTED)
+            assert refused.value.code == "CredentialChanged"
+        assert store.connections.get("shop") == examples.connection(credential_version=4)
+
+    def test_of_many_swaps_at_once_one_wins(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection())
+        won: list[bytes] = []
+        barrier = threading.Barrier(4)
+
+        def swap(credential: bytes) -> None:
+            barrier.wait()
+            try:
+                store.connections.swap_credential("shop", 0, credential)
+            except Conflict:
+                return
+            won.append(credential)
+
+        threads = [threading.Thread(target=swap, args=(bytes([number]),)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        row = store.connections.get("shop")
+        assert row is not None
+        assert won == [row.sealed_credential]
+
+
+class TestAttempts:
+    def test_attempts_since_a_time_come_oldest_first(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection())
+        attempts = [
+            AttemptRow(connection_id="shop", at=examples.noon + timedelta(seconds=second), was_refused=bool(second % 2))
+            for second in range(4)
+        ]
+        for attempt in reversed(attempts):
+            store.connections.add_attempt(attempt)
+        assert store.connections.attempts("shop", examples.noon + timedelta(seconds=1)) == attempts[1:]
+        assert store.connections.forget_attempts("shop") == 4
+        assert store.connections.attempts("shop", examples.noon) == []
+
+    def test_an_attempt_of_no_connection_is_refused(self, store: Store, examples: Any) -> None:
+        with pytest.raises(Conflict):
+            store.connections.add_attempt(AttemptRow(connection_id="nobody", at=examples.noon, was_refused=True))
+
+
+class TestAppsAndAccounts:
+    def test_sign_in_apps(self, store: Store, examples: Any) -> None:
+        app = SignInAppRow(
+            app_id="app", connector_id="mail", client_id="id", sealed_secret=b"\0", created_at=examples.noon
+        )
+        store.connections.add_sign_in_app(app)
+        assert store.connections.get_sign_in_app("app") == app
+        assert store.connections.sign_in_apps() == store.connections.sign_in_apps("mail") == [app]
+        assert store.connections.sign_in_apps("orders") == []
+        assert store.connections.change_sign_in_app("app", tenant="t", secret_expires_at=examples.noon)
+        changed = msgspec.structs.replace(app, tenant="t", secret_expires_at=examples.noon)
+        assert store.connections.get_sign_in_app("app") == changed
+        assert store.connections.delete_sign_in_app("app")
+        assert store.connections.get_sign_in_app("app") is None
+
+    def test_accounts(self, store: Store, examples: Any) -> None:
+        account = AccountRow(account_id="a", connector_id="mail", name="ada@example.org", created_at=examples.noon)
+        store.connections.put_account(account)
+        renamed = msgspec.structs.replace(account, name="ada@example.com")
+        store.connections.put_account(renamed)
+        assert store.connections.get_account("a") == renamed
+        assert store.connections.accounts() == store.connections.accounts("mail") == [renamed]
+        assert store.connections.accounts("orders") == []
+
+
+class TestConnectors:
+    def test_an_installed_connector_is_replaced_by_a_later_one(self, store: Store, examples: Any) -> None:
+        row = ConnectorRow(
+            connector_id="orders",
+            display_name="Orders",
+            definition={"swagger": "2.0", "paths": {"/größe": {}}},
+            properties={"n": 1.5},
+            fingerprint="f",
+            installed_at=examples.noon,
+        )
+        store.connectors.put(row)
+        assert store.connectors.get("orders") == row
+        later = msgspec.structs.replace(row, fingerprint="g", display_name="Shop")
+        store.connectors.put(later)
+        assert store.connectors.list() == [later]
+        assert store.connectors.delete("orders")
+        assert not store.connectors.delete("orders")
+        assert store.connectors.get("orders") is None
