@@ -1,7 +1,7 @@
 import pytest
 
 from flowmend.core.definition.flow import Trigger
-from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
+from flowmend.core.errors import AskedWrongly, ExpressionError, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.trigger import accept_request
 
@@ -74,11 +74,10 @@ def test_a_body_is_held_to_its_schema_only_where_asked() -> None:
     with pytest.raises(AskedWrongly) as refusal:
         accept(trigger(schema=SCHEMA, validates=True), body={"id": 4711})
     assert refusal.value.code == "TriggerInputSchemaMismatch"
-    assert "id: Invalid type. Expected String but got Integer." in refusal.value.message
+    assert "id does not fit the schema's 'type'." in refusal.value.message
     assert "4711" not in refusal.value.message
 
 
 def test_a_schema_that_is_wrong_itself_is_said_to_be() -> None:
-    with pytest.raises(InvalidDocument) as refusal:
+    with pytest.raises(ExpressionError):
         accept(trigger(schema={"$ref": "#/none"}, validates=True), body=1)
-    assert refusal.value.code == "InvalidSchema"
