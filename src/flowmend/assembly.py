@@ -1,0 +1,102 @@
+"""The one place where parts are joined into a running Flowmend."""
+
+from contextlib import AsyncExitStack
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from flowmend.api.health import health_routes
+from flowmend.api.invoke import invoke_routes
+from flowmend.api.routes import api_routes
+from flowmend.api.security import secure_app
+from flowmend.core.connection.health import HealthState
+from flowmend.portal.routes import portal_routes
+from flowmend.settings import Settings
+from flowmend.store import Store, open_store
+from flowmend.transport import HttpTransport
+from flowmend.use_cases.access import ensure_owner
+from flowmend.use_cases.call_operation import CallOperations
+from flowmend.use_cases.known_health import KnownHealth
+from flowmend.use_cases.loaded_connectors import LoadedConnectors
+from flowmend.use_cases.loaded_flows import LoadedFlows
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.sign_in_connection import PendingConsents
+from flowmend.vault import Vault, open_vault
+from flowmend.worker.broadcast import Broadcast
+from flowmend.worker.run_loop import RunLoop
+from flowmend.worker.system_clock import SystemClock
+from flowmend.worker.timers import Timers
+
+
+def database_url(settings: Settings) -> str:
+    """The SQLAlchemy URL: the setting's, or SQLite in the data folder."""
+    return settings.database_url or f"sqlite:///{settings.data / 'flowmend.db'}"
+
+
+def open_services(settings: Settings) -> "Application":
+    """A Flowmend on its data folder, not started: enough for the CLI to work without a server."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = open_store(database_url(settings))
+    vault = open_vault(settings.data, settings.master_key)
+    return Application(settings=settings, store=store, vault=vault)
+
+
+class Application:
+    """A Flowmend that can be started and stopped. services: what its entrances are given."""
+
+    def __init__(self, *, settings: Settings, store: Store, vault: Vault) -> None:
+        clock = SystemClock()
+        changes = Broadcast()
+        health = KnownHealth()
+        flows = LoadedFlows(store, vault)
+        connectors = LoadedConnectors(store)
+        http = HttpTransport(settings.allowed_private_hosts)
+        self.timers = Timers(lambda: self.services, lambda: self.run_loop)
+        self.run_loop = RunLoop(lambda: self.services, self.timers.schedule_changed)
+        operations = CallOperations(lambda: self.services)
+        changes.listen(flows.heard)
+        changes.listen(connectors.heard)
+        changes.listen(health.heard)
+        changes.listen(operations.heard)
+        self.services: Services = Services(
+            settings=settings,
+            store=store,
+            vault=vault,
+            http=http,
+            clock=clock,
+            dispatch=self.run_loop,
+            changes=changes,
+            flows=flows,
+            connectors=connectors,
+            health=health,
+            operations=operations,
+            consents=PendingConsents(),
+        )
+        self.broadcast = changes
+        self._running = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Open the network, recover what was under way, and begin to watch the clock."""
+        services = self.services
+        await ensure_owner(services)
+        for row in services.store.connections.list():
+            if row.health is HealthState.REPAIRING:  # the test was cut off; what it would have shown is unknown
+                services.store.connections.change(row.connection_id, health=HealthState.BROKEN)
+            services.health.note(row.connection_id, row.health)
+        await services.http.start()
+        self._running.push_async_callback(services.http.close)
+        self._running.push_async_callback(self.run_loop.stop)
+        await self.run_loop.recover()
+        self.timers.start()
+        self._running.push_async_callback(self.timers.stop)
+
+    async def stop(self) -> None:
+        """Stop in the opposite order; runs under way are recovered at the next start."""
+        await self._running.aclose()
+        self.services.store.close()
+
+    def asgi(self) -> ASGIApp:
+        """Portal, API and signed URLs behind one door."""
+        services = self.services
+        routes = [*health_routes(), *invoke_routes(services), *api_routes(services), *portal_routes(services)]
+        return secure_app(services, Starlette(routes=routes))

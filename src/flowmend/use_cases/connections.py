@@ -1,0 +1,258 @@
+"""Connections as people see them: list, details, new, delete; and the connectors they are to."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from flowmend.use_cases.test_credential import TestPlan, plan_test
+
+from flowmend.core.connector.lenient_json import parse_lenient_json
+from flowmend.core.connector.openapi import read_connector
+from flowmend.core.connector.operation import ConnectionParameter, Connector, SignInKind, SignInMethod
+from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.store.hourly_ticks import Tick
+from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
+from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.known_health import PORTAL_STATUS
+from flowmend.use_cases.ports import Services
+
+_HOURS_SHOWN = 24
+_HOUR = timedelta(hours=1)
+_FAILED = (Status.FAILED, Status.TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretField:
+    """A value asked for to sign in. value: the present one, always "" for a secret."""
+
+    name: str
+    title: str
+    description: str
+    is_secret: bool
+    required: bool
+    value: str
+    allowed_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """A connection with what it is used by and what its breakage did.
+
+    sign_in: basic, api_key, oauth2, none or unsupported. ticks: the last 24 hours, oldest first, each `ok`, `bad`,
+    `held` or `none`. failed_run: the newest run that this connection failed. test: what a test would call, None where
+    nothing can be tested.
+    """
+
+    row: ConnectionRow
+    connector: ConnectorRow
+    sign_in: str
+    used_by: tuple[tuple[str, str], ...]
+    failed_runs: int
+    held_events: int
+    held_runs: int
+    failed_run: RunRow | None
+    ticks: tuple[str, ...]
+    test: TestPlan | None
+    fields: tuple[SecretField, ...]
+
+    @property
+    def portal_status(self) -> str:
+        """The English words of its health."""
+        return PORTAL_STATUS[self.row.health]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorChoice:
+    """A connector one can connect to. parameters: what its sign-in asks for."""
+
+    connector_id: str
+    display_name: str
+    sign_in: str
+    parameters: tuple[SecretField, ...]
+
+
+async def list_connections(services: Services) -> list[ConnectionView]:
+    """Every connection, those that need repair first, then by name."""
+    since = _this_hour(services.clock.now) - _HOUR * (_HOURS_SHOWN - 1)
+    ticks: dict[str, list[Tick]] = {}
+    for tick in services.store.runs.hourly_ticks(since):
+        ticks.setdefault(tick.connection_id, []).append(tick)
+    held = services.store.trigger_events.held_of_each_flow()
+    views = [_view(services, row, ticks.get(row.connection_id, []), held) for row in services.store.connections.list()]
+    return sorted(views, key=lambda view: (view.row.health in {"connected", "suspect"}, view.row.display_name.casefold()))
+
+
+async def read_connection(services: Services, connection_id: str) -> ConnectionView:
+    """Errors: NotFound."""
+    row = connection_row(services, connection_id)
+    since = _this_hour(services.clock.now) - _HOUR * (_HOURS_SHOWN - 1)
+    held = services.store.trigger_events.held_of_each_flow()
+    return _view(services, row, list(services.store.runs.hourly_ticks(since, connection_id)), held)
+
+
+async def list_connectors(services: Services) -> list[ConnectorChoice]:
+    """The installed connectors by name."""
+    choices = []
+    for row in services.store.connectors.list():
+        method = services.connectors.get(row.connector_id).sign_in[0]
+        choices.append(
+            ConnectorChoice(
+                connector_id=row.connector_id,
+                display_name=row.display_name,
+                sign_in=method.kind.value,
+                parameters=fields_of(method, {}),
+            )
+        )
+    return sorted(choices, key=lambda choice: choice.display_name.casefold())
+
+
+async def install_connector(services: Services, folder: Path, person_id: str) -> ConnectorRow:
+    """Install a connector folder, or put its new version in place.
+
+    Errors: InvalidDocument with every problem; AskedWrongly where the folder lacks its two files.
+    """
+    name = folder.name
+    reading_of = {"definition": "apiDefinition.swagger.json", "properties": "apiProperties.json"}
+    documents = {}
+    for part, file_name in reading_of.items():
+        try:
+            documents[part] = parse_lenient_json((folder / file_name).read_bytes())
+        except FileNotFoundError as error:
+            raise AskedWrongly(f"The folder {name!r} holds no {file_name}.", code="NoConnector", target=name) from error
+    return await install_connector_documents(
+        services, name, documents["definition"], documents["properties"], person_id
+    )
+
+
+async def install_connector_documents(
+    services: Services, name: str, definition: Json, properties: Json, person_id: str
+) -> ConnectorRow:
+    """As `install_connector`, from the two documents."""
+    connector_id = name.lower().removeprefix("shared_")
+    reading = read_connector(definition, properties, connector_id=connector_id)
+    if reading.connector is None:
+        raise InvalidDocument(f"The connector {name!r} does not read.", reading.problems)
+    row = ConnectorRow(
+        connector_id=connector_id,
+        display_name=reading.connector.display_name,
+        definition=definition,
+        properties=properties,
+        fingerprint=_fingerprint(reading.connector),
+        installed_at=services.clock.now,
+    )
+    services.store.connectors.put(row)
+    services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
+    services.changes.publish("connector", connector_id=connector_id)
+    return row
+
+
+async def delete_connection(services: Services, connection_id: str, person_id: str) -> None:
+    """Remove a connection. Errors: NotFound; Conflict while flows use it."""
+    row = connection_row(services, connection_id)
+    flows = services.store.flows.using(connection_id)
+    if flows:
+        names = ", ".join(flow.name for flow in flows[:5])
+        raise Conflict(f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse")
+    services.store.connections.delete(connection_id)
+    services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)
+    services.changes.publish("connection", connection_id=connection_id, health="untested")
+
+
+def connection_row(services: Services, connection_id: str) -> ConnectionRow:
+    """Errors: NotFound."""
+    row = services.store.connections.get(connection_id)
+    if row is None:
+        raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
+    return row
+
+
+def fields_of(method: SignInMethod, present: Mapping[str, Json]) -> tuple[SecretField, ...]:
+    """The values a sign-in asks for, in their order; present ones filled in unless they are secret."""
+    fields = tuple(_field(parameter, present) for parameter in method.parameters if parameter.type != "oauthsetting")
+    if method.kind is SignInKind.OAUTH2:
+        known = bool(method.oauth and method.oauth.client_id)
+        return (*_app_fields(present, is_known=known), *fields)
+    return fields
+
+
+def _app_fields(present: Mapping[str, Json], *, is_known: bool) -> tuple[SecretField, ...]:
+    """Client id and secret of the owner's own sign-in app; most connectors bring none."""
+    client_id = SecretField(
+        name="client_id",
+        title="Client ID",
+        description="Of the app you registered with the service.",
+        is_secret=False,
+        required=not is_known,
+        value=str(present.get("client_id", "")),
+    )
+    secret = SecretField(
+        name="client_secret",
+        title="Client secret",
+        description="Of the same app.",
+        is_secret=True,
+        required=False,
+        value="",
+    )
+    return client_id, secret
+
+
+def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> SecretField:
+    value = present.get(parameter.name, parameter.default)
+    return SecretField(
+        name=parameter.name,
+        title=parameter.title or parameter.name,
+        description=parameter.description,
+        is_secret=parameter.is_secret,
+        required=parameter.is_required,
+        value="" if parameter.is_secret or value is None else str(value),
+        allowed_values=parameter.allowed_values,
+    )
+
+
+def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mapping[str, int]) -> ConnectionView:
+    connector = services.connectors.get(row.connector_id)
+    method = connector.method_named(row.parameter_set)
+    flows = services.store.flows.using(row.connection_id)
+    counts = services.store.runs.of_connection(row.connection_id)
+    newest, _ = services.store.runs.list(RunFilter(connection_id=row.connection_id, statuses=_FAILED), limit=1)
+    return ConnectionView(
+        row=row,
+        connector=services.connectors.row(row.connector_id),
+        sign_in=method.kind.value,
+        used_by=tuple((flow.flow_id, flow.name) for flow in flows),
+        failed_runs=sum(counts.get(status, 0) for status in _FAILED),
+        held_events=sum(held.get(flow.flow_id, 0) for flow in flows),
+        held_runs=counts.get(Status.WAITING, 0),
+        failed_run=newest[0] if newest else None,
+        ticks=_hourly(ticks, services.clock.now),
+        test=plan_test(connector, row.parameters or {}),
+        fields=fields_of(method, row.parameters or {}),
+    )
+
+
+def _hourly(ticks: list[Tick], now: datetime) -> tuple[str, ...]:
+    """One word an hour: a failure shows before a hold, a hold before a success."""
+    first = _this_hour(now) - _HOUR * (_HOURS_SHOWN - 1)
+    words = ["none"] * _HOURS_SHOWN
+    strength = {"none": 0, "ok": 1, "held": 2, "bad": 3}
+    for tick in ticks:
+        index = int((tick.hour - first) / _HOUR)
+        word = "bad" if tick.status in _FAILED else "held" if tick.status == Status.WAITING else "ok"
+        if 0 <= index < _HOURS_SHOWN and strength[word] > strength[words[index]]:
+            words[index] = word
+    return tuple(words)
+
+
+def _this_hour(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _fingerprint(connector: Connector) -> str:
+    """Changes when hosts, sign-in or policies do: then every secret is asked for again."""
+    parts = (connector.base_url, repr(connector.sign_in), repr(connector.policies))
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

@@ -1,0 +1,303 @@
+"""Flows as people see and steer them: lists, details, on and off, which connection each reference means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flowmend.core.checking import check_flow
+from flowmend.core.definition.flow import Flow
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.problem import Problem, Severity
+from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
+from flowmend.core.trigger.recurrence import next_occurrence
+from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow, TriggerStateRow
+from flowmend.use_cases.known_health import needs_repair
+from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.trigger_words import what_will_begin
+
+_DAY = timedelta(hours=24)
+_SETTINGS = frozenset({"onBrokenConnection"})
+_ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSummary:
+    """A row of My flows. runs_24h: {status: count}. broken_connections: (id, name). held: events and runs that wait."""
+
+    flow_id: str
+    name: str
+    state: str
+    trigger_type: str
+    trigger_kind: str
+    connectors: tuple[str, ...]
+    changed_at: datetime
+    last_run: RunRow | None
+    runs_24h: Mapping[str, int]
+    broken_connections: tuple[tuple[str, str], ...]
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceState:
+    """A connection reference and the connection it means. connection_id, health: "" where it means none yet."""
+
+    key: str
+    connector: str
+    connection_id: str
+    display_name: str
+    health: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowDetail:
+    """One flow. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
+
+    summary: FlowSummary
+    row: FlowRow
+    flow: Flow
+    document: Json
+    problems: tuple[Problem, ...]
+    references: tuple[ReferenceState, ...]
+    callback: CallbackUrl | None
+    next_at: datetime | None
+    will_begin: str
+    blocking: tuple[Problem, ...]
+    on_broken_connection: str
+    created_at: datetime
+
+
+async def list_flows(services: Services) -> list[FlowSummary]:
+    """Every flow, by name."""
+    last_runs = services.store.runs.last_of_each_flow()
+    counts = services.store.runs.counts_of_each_flow(services.clock.now - _DAY)
+    held = services.store.trigger_events.held_of_each_flow()
+    connections = {one.connection_id: one for one in services.store.connections.list()}
+    rows = sorted(services.store.flows.list(), key=lambda row: row.name.casefold())
+    return [
+        _summary(
+            services.flows.latest(row.flow_id),
+            row,
+            connections,
+            last_runs.get(row.flow_id),
+            counts.get(row.flow_id, {}),
+            held.get(row.flow_id, 0),
+        )
+        for row in rows
+    ]
+
+
+async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
+    """Errors: NotFound."""
+    loaded = services.flows.latest(flow_id)
+    row = loaded.row
+    stored = services.store.flows.version(flow_id, None)
+    connections = {one.connection_id: one for one in services.store.connections.list()}
+    problems = check_flow(loaded.flow)
+    state = next(iter(services.store.triggers.of_flow(flow_id)), None)
+    return FlowDetail(
+        summary=_summary(
+            loaded,
+            row,
+            connections,
+            services.store.runs.last_of_each_flow().get(flow_id),
+            services.store.runs.counts_of_each_flow(services.clock.now - _DAY).get(flow_id, {}),
+            services.store.trigger_events.held_of_each_flow().get(flow_id, 0),
+        ),
+        row=row,
+        flow=loaded.flow,
+        document=stored.document if stored else None,
+        problems=problems,
+        references=tuple(_reference(loaded, key, connections) for key in loaded.flow.connection_references),
+        callback=callback_url(services, loaded),
+        next_at=state.next_at if state else None,
+        will_begin=what_will_begin(loaded.flow),
+        blocking=_blocking(loaded, problems, connections),
+        on_broken_connection=loaded.on_broken_connection,
+        created_at=row.created_at,
+    )
+
+
+def callback_url(services: Services, loaded: LoadedFlow) -> CallbackUrl | None:
+    """The signed URL of the flow's Request trigger, None where it has none."""
+    trigger = next((one for one in loaded.flow.definition.triggers.values() if one.type == "Request"), None)
+    if trigger is None:
+        return None
+    inputs = trigger.inputs if isinstance(trigger.inputs, dict) else {}
+    return sign_callback(
+        services.settings.base_url,
+        loaded.row.flow_id,
+        trigger.name,
+        key=loaded.access_key,
+        relative_path=str(inputs.get("relativePath") or ""),
+    )
+
+
+async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
+    """Let the trigger start runs; answers with the sentence that says what begins.
+
+    Errors: NotFound; Conflict `FlowHasProblems` with the first reason why it cannot run.
+    """
+    loaded = services.flows.latest(flow_id)
+    connections = {one.connection_id: one for one in services.store.connections.list()}
+    blocking = _blocking(loaded, check_flow(loaded.flow), connections)
+    if blocking:
+        first = blocking[0]
+        more = f" And {len(blocking) - 1} more." if len(blocking) > 1 else ""
+        raise Conflict(f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer)
+    _set_state(services, loaded, FlowState.ON, person_id)
+    now = services.clock.now
+    for trigger in loaded.flow.definition.triggers.values():
+        if trigger.type == "Recurrence":
+            due_at = next_occurrence(trigger.recurrence, after=now, started_at=now, last=None)
+            services.store.triggers.put(
+                TriggerStateRow(
+                    flow_id=flow_id,
+                    trigger_name=trigger.name,
+                    next_at=due_at,
+                    memory={"started_at": now.isoformat()},
+                )
+            )
+    services.dispatch.schedule_changed()
+    return what_will_begin(loaded.flow)
+
+
+async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
+    """Stop starting runs; runs under way finish, held events stay held. Errors: NotFound."""
+    loaded = services.flows.latest(flow_id)
+    services.store.triggers.remove(flow_id)
+    _set_state(services, loaded, FlowState.OFF, person_id)
+    services.dispatch.schedule_changed()
+
+
+async def map_connection(services: Services, flow_id: str, reference: str, connection_id: str, person_id: str) -> None:
+    """Say which connection a reference means; edits no flow.
+
+    Errors: NotFound for an unknown flow, reference or connection; AskedWrongly for a connection of another connector.
+    """
+    loaded = services.flows.latest(flow_id)
+    known = loaded.flow.connection_references.get(reference)
+    if known is None:
+        raise NotFound(f"{loaded.row.name!r} has no connection reference {reference!r}.", target=reference)
+    connection = services.store.connections.get(connection_id)
+    if connection is None:
+        raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
+    if connection.connector_id != known.connector:
+        raise AskedWrongly(
+            f"{reference!r} needs a connection to {known.connector}; {connection.display_name!r} is one to "
+            f"{connection.connector_id}.",
+            code="WrongConnector",
+            target=connection_id,
+        )
+    services.store.flows.set_mapping(
+        ConnectionMappingRow(flow_id=flow_id, reference=reference, connection_id=connection_id)
+    )
+    services.store.audit.note(
+        person_id, "map_connection", flow_id, {"reference": reference, "connection": connection_id}, at=services.clock.now
+    )
+    services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
+
+
+async def change_settings(services: Services, flow_id: str, settings: dict[str, Json], person_id: str) -> None:
+    """Our own settings of a flow. Errors: NotFound; AskedWrongly naming the setting."""
+    loaded = services.flows.latest(flow_id)
+    for name, value in settings.items():
+        if name not in _SETTINGS or value not in _ON_BROKEN:
+            raise AskedWrongly(
+                f"{name!r} takes no value {value!r}. onBrokenConnection is holdEvents, fail or holdAtAction.",
+                code="InvalidSetting",
+                target=name,
+            )
+    services.store.flows.change(flow_id, settings={**(loaded.row.settings or {}), **settings})
+    services.store.audit.note(person_id, "change_settings", flow_id, settings, at=services.clock.now)
+    services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
+
+
+async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
+    """Remove a flow with its versions and history. Errors: NotFound; Conflict while it is on or runs are under way."""
+    loaded = services.flows.latest(flow_id)
+    if loaded.row.state is FlowState.ON:
+        raise Conflict(f"Turn {loaded.row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
+    counts = services.store.runs.counts_of_each_flow(None).get(flow_id, {})
+    if counts.get("Running") or counts.get("Waiting"):
+        raise Conflict(f"{loaded.row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
+    services.store.flows.delete(flow_id)
+    services.store.audit.note(person_id, "delete_flow", flow_id, {"name": loaded.row.name}, at=services.clock.now)
+    services.changes.publish("flow", flow_id=flow_id, state="Deleted")
+
+
+def _set_state(services: Services, loaded: LoadedFlow, state: FlowState, person_id: str) -> None:
+    flow_id = loaded.row.flow_id
+    services.store.flows.change(flow_id, state=state, changed_at=services.clock.now)
+    services.store.audit.note(person_id, f"turn_{state.value.lower()}", flow_id, None, at=services.clock.now)
+    services.changes.publish("flow", flow_id=flow_id, state=state.value)
+
+
+def _summary(
+    loaded: LoadedFlow,
+    row: FlowRow,
+    connections: Mapping[str, ConnectionRow],
+    last_run: RunRow | None,
+    counts: Mapping[str, int],
+    held_events: int,
+) -> FlowSummary:
+    trigger = next(iter(loaded.flow.definition.triggers.values()), None)
+    used = [connections[one] for one in dict.fromkeys(loaded.mappings.values()) if one in connections]
+    return FlowSummary(
+        flow_id=row.flow_id,
+        name=row.name,
+        state=row.state.value,
+        trigger_type=trigger.type if trigger else "",
+        trigger_kind=trigger.kind if trigger else "",
+        connectors=tuple(dict.fromkeys(one.connector for one in loaded.flow.connection_references.values())),
+        changed_at=row.changed_at,
+        last_run=last_run,
+        runs_24h=counts,
+        broken_connections=tuple((one.connection_id, one.display_name) for one in used if needs_repair(one.health)),
+        held=held_events + counts.get("Waiting", 0),
+    )
+
+
+def _reference(loaded: LoadedFlow, key: str, connections: Mapping[str, ConnectionRow]) -> ReferenceState:
+    connection = connections.get(loaded.mappings.get(key, ""))
+    return ReferenceState(
+        key=key,
+        connector=loaded.flow.connection_references[key].connector,
+        connection_id=connection.connection_id if connection else "",
+        display_name=connection.display_name if connection else "",
+        health=connection.health.value if connection else "",
+    )
+
+
+def _blocking(
+    loaded: LoadedFlow, problems: tuple[Problem, ...], connections: Mapping[str, ConnectionRow]
+) -> tuple[Problem, ...]:
+    """Why the flow cannot be turned on: errors, a trigger nobody waits for, references without connection, values."""
+    found = [one for one in problems if one.severity is Severity.ERROR or one.code == "UnsupportedTrigger"]
+    found += [
+        _unmapped(key, reference.connector)
+        for key, reference in loaded.flow.connection_references.items()
+        if loaded.mappings.get(key, "") not in connections
+    ]
+    found += [
+        Problem(
+            severity=Severity.ERROR,
+            code="ParameterWithoutValue",
+            pointer=f"/parameters/{name}",
+            message=f"The parameter {name!r} has no value.",
+            hint="Give it a value in the file's parameters, or a defaultValue in the definition.",
+        )
+        for name in missing_parameters(loaded.flow)
+    ]
+    return tuple(found)
+
+
+def _unmapped(key: str, connector: str) -> Problem:
+    return Problem(
+        severity=Severity.ERROR,
+        code="ConnectionNotMapped",
+        pointer=f"/connectionReferences/{key}",
+        message=f"The connection reference {key!r} has no connection to {connector} yet.",
+        hint="Choose a connection for it on the flow's page.",
+    )

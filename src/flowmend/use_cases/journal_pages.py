@@ -1,0 +1,97 @@
+"""Journal entries as the bytes of a page and back; secure values go sealed.
+
+A record that marks its inputs or outputs as secure (`details["secure"]`, core.run.record) is written with these
+values sealed and bound to run, action, repetition and field, so a copied page opens nowhere else.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from flowmend.core.json_value import Json
+from flowmend.core.run import ActionRecord, Entry, RunStart
+from flowmend.store.payloads import decode_payload, encode_payload
+from flowmend.vault import Binding, Vault
+
+_SEALED = "$flowmend.sealed"
+
+
+def encode_page(run_name: str, entries: Sequence[Entry], vault: Vault) -> bytes:
+    """The entries as one payload."""
+    return encode_payload([_sealed(run_name, entry, vault) for entry in entries])
+
+
+def decode_pages(run_name: str, pages: Iterable[bytes], vault: Vault) -> list[Entry]:
+    """The entries of a run in order. Errors: SecretUnreadable."""
+    return [_opened(run_name, entry, vault) for page in pages for entry in decode_payload(page, list[Entry])]
+
+
+def encode_start(start: RunStart, secure_fields: Iterable[str], vault: Vault) -> bytes:
+    """A run's beginning. secure_fields: `trigger.outputs`, `parameters.<name>`."""
+    return encode_payload(_change_start(start, secure_fields, vault, opening=False))
+
+
+def decode_start(payload: bytes, vault: Vault) -> RunStart:
+    """Errors: SecretUnreadable."""
+    start = decode_payload(payload, RunStart)
+    fields = [f"parameters.{name}" for name, value in start.parameters.items() if _is_sealed(value)]
+    if _is_sealed(start.trigger.get("outputs")):
+        fields.append("trigger.outputs")
+    return _change_start(start, fields, vault, opening=True) if fields else start
+
+
+def _change_start(start: RunStart, fields: Iterable[str], vault: Vault, *, opening: bool) -> RunStart:
+    change = _open if opening else _seal
+    trigger, parameters = start.trigger, start.parameters
+    for name in fields:
+        binding = Binding(kind="run_start", parts=(start.run_name, name))
+        if name == "trigger.outputs":
+            trigger = trigger | {"outputs": change(trigger.get("outputs"), binding, vault)}
+        else:
+            key = name.removeprefix("parameters.")
+            parameters = parameters | {key: change(parameters[key], binding, vault)}
+    if trigger is start.trigger and parameters is start.parameters:
+        return start
+    return msgspec.structs.replace(start, trigger=trigger, parameters=parameters)
+
+
+def _secure_fields(entry: Entry) -> Sequence[str]:
+    if isinstance(entry, ActionRecord) and isinstance(entry.details, dict):
+        fields = entry.details.get("secure", ())
+        return [field for field in fields if getattr(entry, field) is not None]
+    return ()
+
+
+def _sealed(run_name: str, entry: Entry, vault: Vault) -> Entry:
+    return _changed(run_name, entry, vault, opening=False)
+
+
+def _opened(run_name: str, entry: Entry, vault: Vault) -> Entry:
+    return _changed(run_name, entry, vault, opening=True)
+
+
+def _changed(run_name: str, entry: Entry, vault: Vault, *, opening: bool) -> Entry:
+    fields = _secure_fields(entry)
+    if not fields or not isinstance(entry, ActionRecord):
+        return entry
+    change = _open if opening else _seal
+    place = (run_name, entry.name, ".".join(map(str, entry.repetition)))
+    return msgspec.structs.replace(
+        entry,
+        **{
+            field: change(getattr(entry, field), Binding(kind="record", parts=(*place, field)), vault)
+            for field in fields
+        },
+    )
+
+
+def _seal(value: Json, binding: Binding, vault: Vault) -> Json:
+    return {_SEALED: vault.seal_json(value, bound_to=binding)}
+
+
+def _open(value: Json, binding: Binding, vault: Vault) -> Json:
+    return vault.open_json(value[_SEALED], bound_to=binding) if _is_sealed(value) else value
+
+
+def _is_sealed(value: Json) -> bool:
+    return isinstance(value, dict) and _SEALED in value

@@ -1,0 +1,47 @@
+"""Connectors read once from their installed documents, kept in memory."""
+
+from flowmend.core.connector.openapi import read_connector
+from flowmend.core.connector.operation import Connector
+from flowmend.core.errors import InvalidDocument, NotFound
+from flowmend.core.json_value import Json
+from flowmend.store import Store
+from flowmend.store.rows import ConnectorRow
+
+
+class LoadedConnectors:
+    """A cache over the store; told to forget a connector when it is installed anew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._loaded: dict[str, Connector] = {}
+        self._rows: dict[str, ConnectorRow] = {}
+
+    def row(self, connector_id: str) -> ConnectorRow:
+        """As installed. Errors: NotFound `ConnectorNotFound`."""
+        found = self._rows.get(connector_id) or self._store.connectors.get(connector_id)
+        if found is None:
+            raise NotFound(
+                f"The connector {connector_id!r} is not installed.", code="ConnectorNotFound", target=connector_id
+            )
+        self._rows[connector_id] = found
+        return found
+
+    def get(self, connector_id: str) -> Connector:
+        """Errors: NotFound `ConnectorNotFound`; InvalidDocument where the stored documents no longer read."""
+        found = self._loaded.get(connector_id)
+        if found is None:
+            found = self._loaded[connector_id] = self._read(connector_id)
+        return found
+
+    def heard(self, topic: str, facts: dict[str, Json]) -> None:
+        """A listener for `Changes`."""
+        if topic == "connector":
+            self._loaded.pop(facts["connector_id"], None)
+            self._rows.pop(facts["connector_id"], None)
+
+    def _read(self, connector_id: str) -> Connector:
+        row = self.row(connector_id)
+        reading = read_connector(row.definition, row.properties, connector_id=connector_id)
+        if reading.connector is None:
+            raise InvalidDocument(f"The connector {connector_id!r} does not read.", reading.problems)
+        return reading.connector

@@ -1,0 +1,193 @@
+"""Flows read and compiled once, kept in memory: an invocation asks the store for nothing."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from flowmend.core.definition import read_flow
+from flowmend.core.definition.connection_references import connection_key
+from flowmend.core.definition.flow import Action, Flow, Packaging
+from flowmend.core.errors import InvalidDocument, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.run import CompiledFlow, compile_flow
+from flowmend.store import Store
+from flowmend.store.rows import FlowRow, FlowVersionRow
+from flowmend.vault import Binding, Vault
+
+_MOST_KEPT = 512
+_Key = TypeVar("_Key")
+
+#: Parameters the service fills in by itself (wdl.md §1).
+_OURS = frozenset({"$connections", "$authentication"})
+
+HOLD_EVENTS = "holdEvents"
+HOLD_AT_ACTION = "holdAtAction"
+FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFlow:
+    """One version of a flow, ready to run.
+
+    row: the flow's head when it was loaded. mappings: {reference: connection id}. certain_connections: those the
+    trigger or an action outside conditions and failure handlers uses, for which new events are held. parameters: by
+    name, defaults applied, shared by all runs. secure_start_fields: parts of a `RunStart` that are stored sealed.
+    ascii_name: the flow's name as a header may carry it.
+    """
+
+    row: FlowRow
+    version: str
+    flow: Flow
+    compiled: CompiledFlow
+    access_key: bytes
+    mappings: dict[str, str]
+    certain_connections: tuple[str, ...]
+    answers_caller: bool
+    on_broken_connection: str
+    parameters: dict[str, Json]
+    missing_parameters: tuple[str, ...]
+    secure_start_fields: tuple[str, ...]
+    ascii_name: str
+
+
+class LoadedFlows:
+    """A bounded cache over the store; told to forget a flow whenever it changes."""
+
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+        self._latest: OrderedDict[str, LoadedFlow] = OrderedDict()
+        self._versions: OrderedDict[tuple[str, str], LoadedFlow] = OrderedDict()
+
+    def latest(self, flow_id: str) -> LoadedFlow:
+        """Errors: NotFound; InvalidDocument where the stored document no longer reads."""
+        found = self._latest.get(flow_id)
+        if found is None:
+            found = self._load(flow_id, None)
+            _keep(self._latest, flow_id, found)
+            _keep(self._versions, (flow_id, found.version), found)
+        return found
+
+    def version(self, flow_id: str, version: str) -> LoadedFlow:
+        """One version. Errors: as `latest`."""
+        found = self._versions.get((flow_id, version))
+        if found is None:
+            found = self._load(flow_id, version)
+            _keep(self._versions, (flow_id, version), found)
+        return found
+
+    def forget(self, flow_id: str) -> None:
+        """The flow's head, mapping or versions changed."""
+        self._latest.pop(flow_id, None)
+        for key in [key for key in self._versions if key[0] == flow_id]:
+            del self._versions[key]
+
+    def heard(self, topic: str, facts: dict[str, Json]) -> None:
+        """A listener for `Changes`."""
+        if topic == "flow":
+            self.forget(facts["flow_id"])
+
+    def _load(self, flow_id: str, version: str | None) -> LoadedFlow:
+        row = self._store.flows.get(flow_id)
+        stored = self._store.flows.version(flow_id, version) if row else None
+        if row is None or stored is None:
+            raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
+        flow = read_stored_flow(row, stored)
+        mappings = {one.reference: one.connection_id for one in self._store.flows.mappings(flow_id)}
+        answers = any(action.type == "Response" for action in flow.definition.walk())
+        return LoadedFlow(
+            row=row,
+            version=stored.version,
+            flow=flow,
+            compiled=compile_flow(flow),
+            access_key=self._vault.open(row.sealed_access_key, bound_to=access_key_binding(flow_id)),
+            mappings=mappings,
+            certain_connections=_certain_connections(flow, mappings),
+            answers_caller=answers,
+            on_broken_connection=_on_broken_connection(flow, row, answers_caller=answers),
+            parameters=_parameters(flow, mappings),
+            missing_parameters=missing_parameters(flow),
+            secure_start_fields=_secure_start_fields(flow),
+            ascii_name=quote(row.name, safe=" ()-_.,"),
+        )
+
+
+def read_stored_flow(row: FlowRow, stored: FlowVersionRow) -> Flow:
+    """The flow of a stored version. Errors: InvalidDocument."""
+    reading = read_flow(
+        stored.document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id
+    )
+    if reading.flow is None:
+        raise InvalidDocument(f"The stored definition of {row.name!r} does not read.", reading.problems)
+    return reading.flow
+
+
+def missing_parameters(flow: Flow) -> tuple[str, ...]:
+    """Parameters that neither the file nor the definition gives a value."""
+    return tuple(
+        name
+        for name, parameter in flow.definition.parameters.items()
+        if name not in _OURS and name not in flow.parameter_values and not parameter.has_default
+    )
+
+
+def access_key_binding(flow_id: str) -> Binding:
+    """What a flow's sealed access key is bound to."""
+    return Binding(kind="flow_access_key", parts=(flow_id,))
+
+
+def _keep(cache: "OrderedDict[_Key, LoadedFlow]", key: _Key, loaded: LoadedFlow) -> None:
+    cache[key] = loaded
+    if len(cache) > _MOST_KEPT:
+        cache.popitem(last=False)
+
+
+def _parameters(flow: Flow, mappings: dict[str, str]) -> dict[str, Json]:
+    values = {
+        name: flow.parameter_values.get(name, parameter.default) for name, parameter in flow.definition.parameters.items()
+    }
+    values["$authentication"] = {}
+    values["$connections"] = {
+        key: {
+            "connectionId": f"/connections/{mappings.get(key, '')}",
+            "connectionName": mappings.get(key, ""),
+            "id": f"/apis/{reference.connector}",
+        }
+        for key, reference in flow.connection_references.items()
+    }
+    return values
+
+
+def _secure_start_fields(flow: Flow) -> tuple[str, ...]:
+    fields = [f"parameters.{name}" for name, one in flow.definition.parameters.items() if one.is_secret and name not in _OURS]
+    if any(trigger.runtime.secure_outputs for trigger in flow.definition.triggers.values()):
+        fields.append("trigger.outputs")
+    return tuple(fields)
+
+
+def _on_broken_connection(flow: Flow, row: FlowRow, *, answers_caller: bool) -> str:
+    chosen = (row.settings or {}).get("onBrokenConnection")
+    ours = flow.definition.metadata.get("flowmend")
+    if not chosen and isinstance(ours, dict):
+        chosen = ours.get("onBrokenConnection")
+    # A synchronous caller cannot wait for a repair (architecture: `fail` is the default there).
+    return str(chosen) if chosen else FAIL if answers_caller else HOLD_EVENTS
+
+
+def _certain_connections(flow: Flow, mappings: dict[str, str]) -> tuple[str, ...]:
+    steps: list[Action] = []
+    _collect_certain(flow.definition.actions.values(), steps)
+    inputs = [action.inputs for action in steps] + [trigger.inputs for trigger in flow.definition.triggers.values()]
+    references = [key for value in inputs if (key := connection_key(value)) is not None]
+    return tuple(dict.fromkeys(mappings[key] for key in references if key in mappings))
+
+
+def _collect_certain(actions: Iterable[Action], into: list[Action]) -> None:
+    for action in actions:
+        if any("Succeeded" not in statuses for statuses in action.run_after.values()):
+            continue  # a failure handler: it may never run
+        into.append(action)
+        if action.type in {"Scope", "Foreach", "Until"}:
+            _collect_certain(action.branches.get("actions", {}).values(), into)

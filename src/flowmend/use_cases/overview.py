@@ -1,0 +1,54 @@
+"""What needs attention, for Home."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flowmend.core.outcome import Status
+from flowmend.store.rows import FlowState, RunRow
+from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.known_health import needs_repair
+from flowmend.use_cases.ports import Services
+
+_DAY = timedelta(hours=24)
+_RECENT = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Home's facts. broken: connections that need repair, those with most failed runs first."""
+
+    broken: tuple[ConnectionView, ...]
+    failed_runs_24h: int
+    succeeded_24h: int
+    running: int
+    held: int
+    in_doubt: tuple[RunRow, ...]
+    recent: tuple[RunRow, ...]
+    flow_names: dict[str, str]
+    flows_on: int
+    flows_off: int
+
+
+async def read_overview(services: Services) -> Overview:
+    """One look at everything that needs somebody."""
+    views = await list_connections(services)
+    broken = [view for view in views if needs_repair(view.row.health)]
+    day = services.store.runs.count_by_status(None, services.clock.now - _DAY)
+    ever = services.store.runs.count_by_status(None, None)
+    flows = services.store.flows.list()
+    in_doubt, _ = services.store.runs.list(RunFilter(in_doubt=True))
+    recent, _ = services.store.runs.list(limit=_RECENT)
+    held_events = sum(services.store.trigger_events.held_of_each_flow().values())
+    return Overview(
+        broken=tuple(sorted(broken, key=lambda view: -(view.failed_runs + view.held_events))),
+        failed_runs_24h=day.get(Status.FAILED, 0) + day.get(Status.TIMED_OUT, 0),
+        succeeded_24h=day.get(Status.SUCCEEDED, 0),
+        running=ever.get(Status.RUNNING, 0),
+        held=held_events + ever.get(Status.WAITING, 0) - len(in_doubt),
+        in_doubt=tuple(in_doubt),
+        recent=tuple(recent),
+        flow_names={row.flow_id: row.name for row in flows},
+        flows_on=sum(row.state is FlowState.ON for row in flows),
+        flows_off=sum(row.state is not FlowState.ON for row in flows),
+    )

@@ -1,0 +1,99 @@
+"""What every use case is given: the parts that `assembly` joins, and the small interfaces the worker fills."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from flowmend.core.json_value import Json
+from flowmend.core.run import Event, SendResponse
+from flowmend.settings import Settings
+from flowmend.store import Store
+from flowmend.transport import HttpTransport
+from flowmend.vault import Vault
+
+if TYPE_CHECKING:  # these modules are use cases themselves and read this one
+    from flowmend.use_cases.call_operation import CallOperations
+
+    from flowmend.use_cases.known_health import KnownHealth
+    from flowmend.use_cases.loaded_connectors import LoadedConnectors
+    from flowmend.use_cases.loaded_flows import LoadedFlows
+    from flowmend.use_cases.sign_in_connection import PendingConsents
+    from flowmend.use_cases.start_run import NewRun
+
+
+class Clock(Protocol):
+    """Time, chance and names; the system's in production, chosen in tests."""
+
+    @property
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def guid(self) -> UUID: ...
+
+    def draw(self) -> float:
+        """In [0, 1)."""
+        ...
+
+    def ticks(self) -> int:
+        """Counts down and never gives the same number twice (`core.run.naming`)."""
+        ...
+
+
+class Dispatch(Protocol):
+    """Says which worker advances a run; in this process for now."""
+
+    def begin(self, new_run: NewRun) -> Begun:
+        """Store a new run with its trigger event and start to advance it."""
+        ...
+
+    async def send(self, run_name: str, event: Event) -> bool:
+        """Give an event to a run; False where the run is finished or unknown."""
+        ...
+
+    def schedule_changed(self) -> None:
+        """A trigger's next time, or a run's, may have changed: look again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A run under way. durable: done once the run cannot be lost. response: the synchronous answer, None
+    where the run ended without one; only there for runs that a caller waits for."""
+
+    durable: Awaitable[None] | None
+    response: Awaitable[SendResponse | None] | None
+
+
+class Changes(Protocol):
+    """Tells open pages and caches of this process that something changed."""
+
+    def publish(self, topic: str, **facts: Json) -> None:
+        """topic: `run`, `event`, `flow`, `connection` or `connector`; facts: ids and status, never payloads."""
+        ...
+
+    def subscribe(self) -> AsyncIterator[dict[str, Json]]:
+        """News from now on, `{"topic": …, "facts": {…}}`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts a use case works with."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    http: HttpTransport
+    clock: Clock
+    dispatch: Dispatch
+    changes: Changes
+    flows: LoadedFlows
+    connectors: LoadedConnectors
+    health: KnownHealth
+    operations: CallOperations
+    consents: PendingConsents

@@ -1,0 +1,99 @@
+"""Resubmit: a new run for the same trigger event."""
+
+from dataclasses import dataclass
+
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.run.naming import run_name as new_run_name
+from flowmend.core.run.views import timestamp
+from flowmend.store.rows import FlowState
+from flowmend.use_cases.journal_pages import decode_start
+from flowmend.use_cases.loaded_flows import HOLD_EVENTS
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.start_run import begin_run, broken_connection, hold_event, new_start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resubmitted:
+    """The new run. version: the definition it runs. held: it waits for its connection instead of running."""
+
+    run_name: str
+    version: str
+    held: bool = False
+
+
+def cannot_resubmit_reason(status: str, flow_state: FlowState) -> str:
+    """Why a run cannot be resubmitted, as a sentence; "" where it can."""
+    if not Status(status).is_terminal:
+        return "The run has not finished. Cancel it first, or wait for its end."
+    if flow_state is not FlowState.ON:
+        return "The flow is turned off. Turn it on, then resubmit."
+    return ""
+
+
+async def resubmit_run(
+    services: Services,
+    run_name: str,
+    *,
+    person_id: str,
+    request_id: str = "",
+    original_definition: bool = False,
+) -> Resubmitted:
+    """Start a new run with the trigger outputs of `run_name`.
+
+    Runs the latest definition unless the original is asked for [choice: spec says both, rest-api §3]. request_id: the
+    same id for the same run answers with the first new run instead of making another.
+    Errors: NotFound; Conflict `WorkflowRunInProgress`; AskedWrongly `WorkflowTriggerIsNotEnabled`.
+    """
+    row = services.store.runs.get(run_name)
+    if row is None:
+        raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
+    latest = services.flows.latest(row.flow_id)
+    if request_id and (earlier := services.store.runs.resubmission(run_name, request_id)):
+        known = services.store.runs.get(earlier)
+        return Resubmitted(run_name=earlier, version=known.version if known else latest.version, held=known is None)
+    reason = cannot_resubmit_reason(row.status, latest.row.state)
+    if reason:
+        if latest.row.state is not FlowState.ON:
+            raise AskedWrongly(reason, code="WorkflowTriggerIsNotEnabled", target=run_name)
+        raise Conflict(reason, code="WorkflowRunInProgress", target=run_name)
+    loaded = services.flows.version(row.flow_id, row.version) if original_definition else latest
+    before = decode_start(row.start, services.vault)
+    name = new_run_name(services.clock.ticks(), services.clock.draw())
+    start = new_start(
+        services,
+        loaded,
+        trigger=_replayed(before.trigger, services, run_name, name),
+        name=name,
+        client_tracking_id=name,
+        origin_run=run_name,
+    )
+    services.store.audit.note(person_id, "resubmit", run_name, {"new_run": name}, at=services.clock.now)
+    if request_id:
+        services.store.runs.note_resubmission(run_name, request_id, name)
+    if broken_connection(services, loaded) and loaded.on_broken_connection == HOLD_EVENTS:
+        await hold_event(services, loaded, start, origin_event=run_name)
+        return Resubmitted(run_name=name, version=loaded.version, held=True)
+    begun = begin_run(services, loaded, start, origin_event=run_name, resubmitted_by=person_id)
+    if begun.durable is not None:
+        await begun.durable
+    return Resubmitted(run_name=name, version=loaded.version)
+
+
+def _replayed(trigger: dict[str, Json], services: Services, origin: str, name: str) -> dict[str, Json]:
+    """The trigger's record for the new run: same outputs, new times, `x-ms-client-*` headers not replayed (wdl.md §6)."""
+    now = timestamp(services.clock.now)
+    replayed = trigger | {
+        "startTime": now,
+        "endTime": now,
+        "trackingId": str(services.clock.guid()),
+        "clientTrackingId": name,
+        "originHistoryName": origin,
+        "sourceHistoryName": origin,
+    }
+    outputs = replayed.get("outputs")
+    if isinstance(outputs, dict) and isinstance(headers := outputs.get("headers"), dict):
+        kept = {key: value for key, value in headers.items() if not key.lower().startswith("x-ms-client-")}
+        replayed["outputs"] = outputs | {"headers": kept}
+    return replayed

@@ -1,0 +1,119 @@
+"""Runs as people read them: lists and one run with all its actions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flowmend.core.errors import NotFound
+from flowmend.core.outcome import Diagnosis, Status
+from flowmend.core.run import ActionKey, Entry, ResponseRecord, RunStart
+from flowmend.core.run.cards import ActionCard, run_tree
+from flowmend.core.run.history import latest_records
+from flowmend.store.rows import ConnectionRow, FlowRow, RunRow
+from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.journal_pages import decode_pages, decode_start
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.resubmit_runs import cannot_resubmit_reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunList:
+    """A page of runs, newest first. next_cursor: "" on the last page."""
+
+    rows: list[RunRow]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetail:
+    """One run. attempts: this run, what it resubmits and what resubmits it, oldest first.
+
+    diagnosis, connection: of the first failed action that has one. in_doubt: actions that ask their owner.
+    """
+
+    row: RunRow
+    flow_row: FlowRow
+    start: RunStart
+    tree: tuple[ActionCard, ...]
+    entries: list[Entry]
+    attempts: tuple[RunRow, ...]
+    tracked: dict[str, str]
+    response: ResponseRecord | None
+    connection: ConnectionRow | None
+    diagnosis: Diagnosis | None
+    can_resubmit: bool
+    cannot_resubmit_reason: str
+    version_is_latest: bool
+    in_doubt: tuple[ActionKey, ...]
+
+
+async def list_runs(
+    services: Services,
+    *,
+    flow_id: str | None = None,
+    status: str | None = None,
+    connection_id: str | None = None,
+    tracked: tuple[str, str] | None = None,
+    started_from: datetime | None = None,
+    started_to: datetime | None = None,
+    client_tracking_id: str | None = None,
+    text: str | None = None,
+    limit: int = 50,
+    cursor: str = "",
+) -> RunList:
+    """Runs that match every filter given. tracked: (name, value). text: part of a tracked value, id or error."""
+    chosen = RunFilter(
+        flow_id=flow_id or "",
+        statuses=(status,) if status else (),
+        connection_id=connection_id or "",
+        tracked_name=tracked[0] if tracked else "",
+        tracked_value=tracked[1] if tracked else "",
+        started_from=started_from,
+        started_to=started_to,
+        client_tracking_id=client_tracking_id or "",
+        text=text or "",
+    )
+    rows, next_cursor = services.store.runs.list(chosen, limit=limit, cursor=cursor)
+    return RunList(rows=list(rows), next_cursor=next_cursor)
+
+
+async def run_entries(services: Services, run_name: str) -> list[Entry]:
+    """The journal of a run in order. Errors: SecretUnreadable."""
+    pages = services.store.runs.pages(run_name)
+    return decode_pages(run_name, (page for _, page in pages), services.vault)
+
+
+async def read_run(services: Services, run_name: str) -> RunDetail:
+    """One run with everything its page shows. Errors: NotFound."""
+    row = services.store.runs.get(run_name)
+    flow_row = services.store.flows.get(row.flow_id) if row else None
+    if row is None or flow_row is None:
+        raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
+    loaded = services.flows.version(row.flow_id, row.version)
+    entries = await run_entries(services, run_name)
+    latest = latest_records(entries)
+    diagnosis = next((one.diagnosis for one in latest.values() if one.diagnosis and one.name == row.failed_action), None)
+    reason = cannot_resubmit_reason(row.status, flow_row.state)
+    return RunDetail(
+        row=row,
+        flow_row=flow_row,
+        start=decode_start(row.start, services.vault),
+        tree=run_tree(loaded.compiled, entries),
+        entries=entries,
+        attempts=tuple(reversed(services.store.runs.lineage(run_name))),
+        tracked={one.name: one.value for one in services.store.tracked_values.of_run(run_name)},
+        response=next((entry for entry in entries if isinstance(entry, ResponseRecord)), None),
+        connection=services.store.connections.get(row.connection_id) if row.connection_id else None,
+        diagnosis=diagnosis,
+        can_resubmit=not reason,
+        cannot_resubmit_reason=reason,
+        version_is_latest=row.version == flow_row.version,
+        in_doubt=tuple(
+            key for key, one in latest.items() if one.status is Status.WAITING and one.code == "ActionInDoubt"
+        ),
+    )
+
+
+def tracked_headline(tracked: Mapping[str, str]) -> str:
+    """What people call the run: its first tracked value, or ""."""
+    return next(iter(tracked.values()), "")

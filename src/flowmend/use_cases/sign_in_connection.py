@@ -1,0 +1,140 @@
+"""Sign in to a connection in the browser: OAuth 2, authorization code with PKCE.
+
+What is pending lives in this process only, for a quarter of an hour: a code answered after a restart is asked for
+again, which costs the owner one click.
+"""
+
+import dataclasses
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.sign_in import (
+    Consent,
+    SignInRefusal,
+    authorization_url,
+    exchange_code,
+    read_callback,
+)
+from flowmend.core.connector.building import allowed_origins
+from flowmend.core.connector.operation import SignInKind
+from flowmend.core.errors import AskedWrongly, NotAllowed
+from flowmend.use_cases.connections import connection_row
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.refresh_token import carry_out, sign_in_app
+from flowmend.use_cases.verify_connection import Verification, replace_credential
+
+_ANSWERED_WITHIN = timedelta(minutes=15)
+_MOST_PENDING = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PendingConsent:
+    """A sign-in under way. browser: digest of what binds it to the browser that began it."""
+
+    connection_id: str
+    person_id: str
+    browser: bytes
+    consent: Consent
+    return_to: str
+    began_at: datetime
+
+
+class PendingConsents:
+    """Sign-ins under way, by state; each is taken once."""
+
+    def __init__(self) -> None:
+        self._by_state: dict[str, PendingConsent] = {}
+
+    def put(self, state: str, pending: PendingConsent) -> None:
+        if len(self._by_state) >= _MOST_PENDING:
+            del self._by_state[next(iter(self._by_state))]
+        self._by_state[state] = pending
+
+    def take(self, state: str) -> PendingConsent | None:
+        return self._by_state.pop(state, None)
+
+
+async def begin_consent(
+    services: Services, connection_id: str, person_id: str, browser_binding: str, return_to: str
+) -> str:
+    """The provider's page to send the browser to. browser_binding: a secret of this browser, e.g. its session's.
+
+    Errors: NotFound; AskedWrongly for a connection that is not signed in to in the browser.
+    """
+    row = connection_row(services, connection_id)
+    connector = services.connectors.get(row.connector_id)
+    method = connector.method_named(row.parameter_set)
+    if method.kind is not SignInKind.OAUTH2 or method.oauth is None:
+        raise AskedWrongly(
+            f"{row.display_name!r} is not signed in to in the browser. Verify its password or key on its page.",
+            code="NoBrowserSignIn",
+            target=connection_id,
+        )
+    state = secrets.token_urlsafe(32)
+    consent = Consent(state=state, verifier=secrets.token_urlsafe(48), redirect_url=redirect_url(services))
+    pending = PendingConsent(
+        connection_id=connection_id,
+        person_id=person_id,
+        browser=_digest(browser_binding),
+        consent=consent,
+        return_to=return_to,
+        began_at=services.clock.now,
+    )
+    services.consents.put(state, pending)
+    return authorization_url(method.oauth, sign_in_app(services, row), consent, row.parameters or {})
+
+
+async def finish_consent(services: Services, query: Mapping[str, str], browser_binding: str) -> Verification:
+    """What the provider's redirect brought: the code is exchanged, the tokens tested, then they replace the old ones.
+
+    Errors: NotAllowed where the state is unknown, late or another browser's; AskedWrongly `ConsentRefused` with the
+    provider's word, or where the sign-in belongs to another account.
+    """
+    pending = services.consents.take(query.get("state", ""))
+    is_ours = pending is not None and hmac.compare_digest(pending.browser, _digest(browser_binding))
+    if pending is None or not is_ours or services.clock.now - pending.began_at > _ANSWERED_WITHIN:
+        raise NotAllowed(
+            "This sign-in was not begun in this browser, or too long ago. Begin again from the connection's page.",
+            code="ConsentNotOurs",
+        )
+    code = read_callback(query, pending.consent)
+    if isinstance(code, SignInRefusal):
+        raise _refused(code, pending.connection_id)
+    row = connection_row(services, pending.connection_id)
+    connector = services.connectors.get(row.connector_id)
+    settings = connector.method_named(row.parameter_set).oauth
+    if settings is None:
+        raise AskedWrongly("The connector was changed and is not signed in to in the browser any more.", code="NoBrowserSignIn")
+    exchange = exchange_code(
+        settings,
+        sign_in_app(services, row),
+        pending.consent,
+        code,
+        now=services.clock.now,
+        parameters=row.parameters or {},
+    )
+    credential = await carry_out(services.http, exchange, origins=frozenset(row.allowed_origins))
+    if isinstance(credential, SignInRefusal):
+        raise _refused(credential, pending.connection_id)
+    changed = replace(row, allowed_origins=list(allowed_origins(connector, row.parameters or {})))
+    result = await replace_credential(services, row, changed, credential, person_id=pending.person_id)
+    return dataclasses.replace(result, return_to=pending.return_to)
+
+
+def _refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:
+    said = ": ".join(part for part in (refusal.code, refusal.message) if part)
+    return AskedWrongly(f"The provider refused the sign-in. {said}", code="ConsentRefused", target=connection_id)
+
+
+def redirect_url(services: Services) -> str:
+    """What the owner registers with the provider."""
+    return f"{services.settings.base_url}/oauth/callback"
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

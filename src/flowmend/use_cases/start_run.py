@@ -1,0 +1,174 @@
+"""From a trigger event to a run: accept, hold, skip or refuse what arrives."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from flowmend.core.errors import AskedWrongly
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.run import RunStart
+from flowmend.store.journal import HoldEvent
+from flowmend.store.rows import RunRow, TriggerEventRow
+from flowmend.use_cases.journal_pages import decode_start, encode_start
+from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.ports import Begun, Services
+
+NEEDS_REPAIR = "ConnectionNeedsRepair"
+
+#: How long a synchronous caller waits for the Response action (wdl.md §8).
+CALLER_WAITS_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run to begin. event: the history entry to store with it, None where it is stored already."""
+
+    loaded: LoadedFlow
+    start: RunStart
+    row: RunRow
+    event: TriggerEventRow | None
+    awaits_response: bool = False
+
+
+def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
+    """The run of an event that was held; the event's own name, latest definition."""
+    loaded = services.flows.latest(event.flow_id)
+    kept = decode_start(event.outputs, services.vault)
+    start = msgspec.structs.replace(kept, version=loaded.version, parameters=loaded.parameters)
+    fired = msgspec.structs.replace(event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b"")
+    return services.dispatch.begin(
+        NewRun(loaded=loaded, start=start, row=_row(services, loaded, start, event.trigger_name), event=fired)
+    )
+
+
+def new_start(
+    services: Services,
+    loaded: LoadedFlow,
+    *,
+    trigger: dict[str, Json],
+    name: str,
+    client_tracking_id: str,
+    origin_run: str = "",
+    is_synchronous: bool = False,
+) -> RunStart:
+    """What a run of this flow starts with. Errors: AskedWrongly where a parameter has no value."""
+    if loaded.missing_parameters:
+        names = ", ".join(loaded.missing_parameters)
+        raise AskedWrongly(
+            f"The flow {loaded.row.name!r} cannot start: no value for parameter {names}.",
+            code="WorkflowRunParameterMissing",
+            target=loaded.row.flow_id,
+        )
+    return RunStart(
+        run_name=name,
+        flow_id=loaded.row.flow_id,
+        version=loaded.version,
+        trigger=trigger,
+        workflow=_workflow_view(loaded, name),
+        parameters=loaded.parameters,
+        client_tracking_id=client_tracking_id,
+        started_at=services.clock.now,
+        origin_run=origin_run,
+        is_synchronous=is_synchronous,
+    )
+
+
+def begin_run(
+    services: Services,
+    loaded: LoadedFlow,
+    start: RunStart,
+    *,
+    origin_event: str = "",
+    resubmitted_by: str = "",
+    awaits_response: bool = False,
+) -> Begun:
+    """Store the run with its trigger history entry and start to advance it."""
+    trigger_name = start.trigger["name"]
+    row = _row(services, loaded, start, trigger_name, resubmitted_by)
+    event = new_event(start, trigger_name, fired=True, origin_event=origin_event)
+    return services.dispatch.begin(
+        NewRun(loaded=loaded, start=start, row=row, event=event, awaits_response=awaits_response)
+    )
+
+
+def broken_connection(services: Services, loaded: LoadedFlow) -> str:
+    """The broken connection that every run of this flow would meet, or ""."""
+    return services.health.first_broken(loaded.certain_connections)
+
+
+async def hold_event(services: Services, loaded: LoadedFlow, start: RunStart, *, origin_event: str = "") -> None:
+    """Keep an event durably until its connection is repaired."""
+    event = new_event(start, start.trigger["name"], fired=False, origin_event=origin_event)
+    held = msgspec.structs.replace(
+        event,
+        status=Status.WAITING,
+        code=NEEDS_REPAIR,
+        run_name="",
+        ended_at=None,
+        outputs=encode_start(start, loaded.secure_start_fields, services.vault),
+    )
+    await services.store.journal.write([HoldEvent(held)])
+    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
+
+
+def workflow_headers(loaded: LoadedFlow, name: str, client_tracking_id: str, tracking_id: str) -> dict[str, str]:
+    """The headers of run, invoke and resubmit answers (rest-api §7)."""
+    return {
+        "x-ms-workflow-run-id": name,
+        "x-ms-trigger-history-name": name,
+        "x-ms-client-tracking-id": client_tracking_id,
+        "x-ms-correlation-id": tracking_id,
+        "x-ms-tracking-id": tracking_id,
+        "x-ms-workflow-id": loaded.row.flow_id,
+        "x-ms-workflow-name": loaded.ascii_name,
+        "x-ms-workflow-version": loaded.version,
+        "x-ms-workflow-system-id": f"/flows/{loaded.row.flow_id}",
+        "x-ms-execution-location": "local",
+        "x-ms-request-id": f"local:{tracking_id}",
+    }
+
+
+def _workflow_view(loaded: LoadedFlow, name: str) -> dict[str, Json]:
+    place = f"/workflows/{loaded.row.flow_id}"
+    return {
+        "id": place,
+        "name": loaded.row.flow_id if loaded.flow.packaging.is_power_automate else loaded.row.name,
+        "type": "Microsoft.Logic/workflows",
+        "location": "local",
+        "tags": {"flowDisplayName": loaded.row.name, "environmentName": "local"},
+        "run": {"id": f"{place}/runs/{name}", "name": name, "type": "Microsoft.Logic/workflows/runs"},
+    }
+
+
+def _row(
+    services: Services, loaded: LoadedFlow, start: RunStart, trigger_name: str, resubmitted_by: str = ""
+) -> RunRow:
+    return RunRow(
+        run_name=start.run_name,
+        flow_id=start.flow_id,
+        version=start.version,
+        trigger_name=trigger_name,
+        status=Status.RUNNING,
+        started_at=start.started_at,
+        client_tracking_id=start.client_tracking_id,
+        origin_run=start.origin_run,
+        resubmitted_by=resubmitted_by,
+        start=encode_start(start, loaded.secure_start_fields, services.vault),
+    )
+
+
+def new_event(start: RunStart, trigger_name: str, *, fired: bool, origin_event: str = "") -> TriggerEventRow:
+    return TriggerEventRow(
+        event_name=start.run_name,
+        flow_id=start.flow_id,
+        trigger_name=trigger_name,
+        status=Status.SUCCEEDED,
+        fired=fired,
+        started_at=start.started_at,
+        ended_at=start.started_at,
+        tracking_id=start.trigger["trackingId"],
+        client_tracking_id=start.client_tracking_id,
+        run_name=start.run_name,
+        origin_event=origin_event,
+    )

@@ -1,0 +1,107 @@
+"""A run while it is in memory: its state, what waits to be written, and what it waits for."""
+
+import asyncio
+from datetime import datetime
+
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.run import ActionKey, ActionRecord, EndRecord, Entry, RunState, SendResponse
+from flowmend.store.journal import Write
+from flowmend.use_cases.loaded_flows import LoadedFlow
+
+#: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
+PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
+
+
+class ActiveRun:
+    """Owned by the run loop and touched on its thread only.
+
+    entries: decided, not yet written. writes: other rows to write with them. durable: resolves when everything
+    decided so far is written; flushing: the group on its way. person_waits: {action: (code, connection id)}.
+    """
+
+    __slots__ = (
+        "calls", "durable", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
+        "name", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "trace_headers",
+        "writes",
+    )  # fmt: skip
+
+    def __init__(self, name: str, loaded: LoadedFlow, state: RunState, *, epoch: int, sequence: int) -> None:
+        self.name = name
+        self.flow_id = loaded.row.flow_id
+        self.loaded = loaded
+        self.state = state
+        self.epoch = epoch
+        self.sequence = sequence
+        self.is_stored = True
+        self.entries: list[Entry] = []
+        self.writes: list[Write] = []
+        self.retry_writes: list[Write] = []
+        self.durable: asyncio.Future[None] | None = None
+        self.flushing: asyncio.Future[None] | None = None
+        self.calls: dict[ActionKey, asyncio.Task[None]] = {}
+        self.timers: dict[ActionKey, tuple[datetime, asyncio.TimerHandle]] = {}
+        self.response: asyncio.Future[SendResponse | None] | None = None
+        self.ended: EndRecord | None = None
+        self.failure: ActionRecord | None = None
+        self.person_waits: dict[ActionKey, tuple[str, str]] = {}
+        self.shown_status = Status.RUNNING
+        self.trace_headers: dict[str, str] | None = None
+
+    def note(self, entry: Entry) -> None:
+        """Remember what lists and pages show of the run."""
+        if type(entry) is ActionRecord:
+            if entry.status is Status.WAITING:
+                if entry.code in PERSON_WAITS:
+                    self.person_waits[entry.name, entry.repetition] = (entry.code, entry.connection_id)
+                    self.failure = self.failure or entry
+            else:
+                if self.person_waits:
+                    self.person_waits.pop((entry.name, entry.repetition), None)
+                if entry.diagnosis is not None and entry.status is Status.FAILED:
+                    if self.failure is None or not self.failure.diagnosis or not self.failure.diagnosis.is_auth_failure:
+                        self.failure = entry
+        elif type(entry) is EndRecord:
+            self.ended = entry
+
+    def row_changes(self) -> dict[str, Json] | None:
+        """What the run's row must say now, None where it already does."""
+        if self.ended is not None:
+            return self._ending(self.ended)
+        if self.person_waits and not self.calls:
+            code, connection_id = next(iter(self.person_waits.values()))
+            self.shown_status = Status.WAITING
+            return {"status": Status.WAITING.value, "code": code, "connection_id": connection_id, **self._failure()}
+        if self.shown_status is not Status.RUNNING:
+            self.shown_status = Status.RUNNING
+            return {"status": Status.RUNNING.value, "code": "", "wake_at": None}
+        return None
+
+    def next_wake_at(self) -> datetime | None:
+        return min((at for at, _ in self.timers.values()), default=None)
+
+    def _ending(self, ended: EndRecord) -> dict[str, Json]:
+        changes: dict[str, Json] = {
+            "status": ended.status.value,
+            "code": ended.code,
+            "ended_at": ended.at,
+            "wake_at": None,
+        }
+        if ended.error is not None:
+            changes |= {"error_code": ended.error.code, "error_message": ended.error.message}
+        if ended.status in {Status.FAILED, Status.TIMED_OUT, Status.CANCELLED}:
+            changes |= self._failure()
+        return changes
+
+    def _failure(self) -> dict[str, Json]:
+        failed = self.failure
+        if failed is None:
+            return {}
+        changes: dict[str, Json] = {"failed_action": failed.name, "connection_id": failed.connection_id}
+        if failed.diagnosis is not None:
+            changes["diagnosis_category"] = failed.diagnosis.category.value
+            changes |= {
+                "error_code": failed.code or failed.diagnosis.code,
+                "error_message": failed.error.message if failed.error else failed.diagnosis.message,
+            }
+        return changes

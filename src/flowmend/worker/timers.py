@@ -1,0 +1,87 @@
+"""What is due: recurrences that fire and runs at rest that go on."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from flowmend.core.errors import FlowmendError
+from flowmend.core.trigger.recurrence import next_occurrence
+from flowmend.store.rows import TriggerStateRow
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.accept_event import start_scheduled
+from flowmend.worker.run_loop import RunLoop
+
+_log = logging.getLogger(__name__)
+
+#: A look at the store at least this often: the clock may be set, another process may have changed a row.
+_LOOK_AGAIN = timedelta(seconds=30)
+_SOONEST = timedelta(milliseconds=20)
+_MOST_AT_ONCE = 100
+
+
+class Timers:
+    """One task that sleeps until the next row is due."""
+
+    def __init__(self, services: Callable[[], Services], run_loop: Callable[[], RunLoop]) -> None:
+        self._services = services
+        self._run_loop = run_loop
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="timers")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def schedule_changed(self) -> None:
+        self._changed.set()
+
+    async def _watch(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                next_at = await self._fire_due()
+            except FlowmendError as error:
+                _log.warning("Timers could not look at the store: %s", error)
+                next_at = None
+            wait = _LOOK_AGAIN
+            if next_at is not None:
+                wait = min(wait, max(_SOONEST, next_at - self._services().clock.now))
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait.total_seconds())
+            except TimeoutError:
+                continue
+
+    async def _fire_due(self) -> datetime | None:
+        """Fire what is due and say when to look next."""
+        services = self._services()
+        now = services.clock.now
+        for state in services.store.triggers.due(now, _MOST_AT_ONCE):
+            await self._fire_trigger(services, state, now)
+        for name in services.store.runs.due(now, _MOST_AT_ONCE):
+            await self._run_loop().wake(name)
+        times = [at for at in (services.store.triggers.next_due(), services.store.runs.next_due()) if at is not None]
+        return min(times, default=None)
+
+    async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
+        due_at = state.next_at or now
+        loaded = services.flows.latest(state.flow_id)
+        trigger = loaded.flow.definition.triggers.get(state.trigger_name)
+        following = None
+        if trigger is not None:
+            started_at = datetime.fromisoformat(state.memory["started_at"])
+            following = next_occurrence(trigger.recurrence, after=now, started_at=started_at, last=due_at)
+        # The next time is stored first: a crash between the two loses one tick, never fires one twice.
+        services.store.triggers.put(msgspec.structs.replace(state, next_at=following, last_at=due_at))
+        if trigger is None:
+            return
+        try:
+            await start_scheduled(services, state.flow_id, state.trigger_name, due_at)
+        except FlowmendError as error:
+            _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error)
