@@ -104,7 +104,8 @@ async def readable_run(services: Services, run_name: str) -> ReadableRun:
 def run_head(services: Services, row: RunRow) -> Run:
     """A run as lists show it: without what only its journal holds."""
     loaded = services.flows.latest(row.flow_id)
-    start = readable_start(decode_start(row.start, services.vault), loaded.secure_start_fields)
+    whole = services.store.runs.get(row.run_name) or row  # lists leave the start out of their rows
+    start = readable_start(decode_start(whole.start, services.vault), loaded.secure_start_fields)
     return run_resource(row, start, contents=contents_of(services, row.flow_id, row.run_name))
 
 
