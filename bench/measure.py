@@ -11,6 +11,7 @@ import re
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,14 @@ def resident_megabytes(pid: int) -> float:
     """Resident memory now (VmRSS)."""
     found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return int(found[1]) / 1024 if found else float("nan")
+
+
+def busy_share(seconds: float) -> float:
+    """Waits, and says which share of the machine's CPU time other work took meanwhile: 0 idle, 1 all of it."""
+    busy_before, total_before = _cpu_ticks()
+    time.sleep(seconds)
+    busy, total = _cpu_ticks()
+    return (busy - busy_before) / max(1, total - total_before)
 
 
 def commits(folder: Path) -> int:
@@ -64,3 +73,9 @@ def counted_fsyncs(pid: int, report: Path) -> Iterator[None]:
 def fsync_calls(report: Path) -> int:
     """The calls in a summary of `strace -c`: the fourth column of each named row."""
     return sum(int(row.split()[3]) for row in report.read_text().splitlines() if row.endswith(("fsync", "fdatasync")))
+
+
+def _cpu_ticks() -> tuple[int, int]:
+    """Busy and all ticks since boot: user, nice, system, idle, iowait, irq, softirq, steal (proc(5))."""
+    ticks = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)

@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -21,13 +20,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from measure import commits, counted_fsyncs, cpu_seconds, fsync_calls, resident_megabytes
+from measure import busy_share, commits, counted_fsyncs, cpu_seconds, fsync_calls, resident_megabytes
 from servers import IDLE_SECONDS, Server, bare_app, call, flowmend_server, import_bench_flow, sample_service
 
 BODY = '{"orderNumber":"B-{n}"}'
 WARM_UP_SECONDS = 0.5
 MAX_REQUESTS = 40_000
 TRACED_REQUESTS = 300
+QUIET_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,11 @@ def _start_targets(stack: ExitStack, folder: Path, service: str, only: str | Non
         servers.append((stack.enter_context(bare_app(folder / "bare", service)), folder / "bare"))
     if only != "bare":
         servers.append((stack.enter_context(flowmend_server(folder / "flowmend", service)), folder / "flowmend"))
-    time.sleep(IDLE_SECONDS)
+    others = busy_share(IDLE_SECONDS)
+    if others > QUIET_SHARE:
+        print(
+            f"Other work takes {others:.0%} of this machine: what follows is slower, and the ratio is not to be quoted."
+        )
     idle = {server.name: resident_megabytes(server.pid) for server, _ in servers}
     targets = []
     for server, place in servers:
