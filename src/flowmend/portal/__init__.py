@@ -1,0 +1,1 @@
+"""The web portal: pages that say what is broken, mend it, and lead back to what it broke."""

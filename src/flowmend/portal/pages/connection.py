@@ -1,0 +1,80 @@
+"""One connection: its health, what uses it, what failed for it; test and delete."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.core.outcome import Status
+from flowmend.portal.forms import form_text
+from flowmend.portal.frame import language_of
+from flowmend.portal.pages.flow import DeletePage
+from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.store.rows import RunRow
+from flowmend.use_cases.connections import ConnectionView, delete_connection, read_connection
+from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.verify_connection import Verification, test_connection
+
+_SHOWN_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPage:
+    """test: how the test just asked for ended. failed_runs: the newest."""
+
+    view: ConnectionView
+    test: Verification | None
+    failed_runs: tuple[RunRow, ...]
+    flow_names: dict[str, str]
+
+
+async def show_connection(portal: Portal, request: Request, *, test: Verification | None = None) -> Response:
+    """GET /connections/{connection_id}"""
+    services, connection_id = portal.services, request.path_params["connection_id"]
+    view = await read_connection(services, connection_id)
+    failed = await list_runs(services, connection_id=connection_id, status=Status.FAILED, limit=_SHOWN_RUNS)
+    page = ConnectionPage(
+        view=view,
+        test=test,
+        failed_runs=tuple(failed.rows),
+        flow_names={row.flow_id: row.name for row in services.store.flows.list()},
+    )
+    return portal.answer(request, "connection.html", place="connections", page=page)
+
+
+async def take_test(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/test: makes the test call with what is there now."""
+    test = await test_connection(portal.services, request.path_params["connection_id"], person_id(request))
+    return await show_connection(portal, request, test=test)
+
+
+async def ask_delete_connection(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
+    """GET /connections/{connection_id}/delete"""
+    view = await read_connection(portal.services, request.path_params["connection_id"])
+    gettext = portal.rendering.gettext(language_of(request))
+    address = _address(request)
+    consequence = gettext(
+        "{flows} flows use it, and {events} events wait for it. They cannot go on without another connection."
+    ).format(flows=len(view.used_by), events=view.held_events)
+    page = DeletePage(
+        name=view.row.display_name,
+        address=address,
+        crumbs=(("/connections", gettext("Connections")), (address, view.row.display_name)),
+        consequence=consequence,
+        is_wrong=is_wrong,
+    )
+    return portal.answer(request, "delete.html", place="connections", status_code=400 if is_wrong else 200, page=page)
+
+
+async def take_delete_connection(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/delete"""
+    connection_id = request.path_params["connection_id"]
+    view = await read_connection(portal.services, connection_id)
+    if form_text(await request.form(), "name").strip() != view.row.display_name.strip():
+        return await ask_delete_connection(portal, request, is_wrong=True)
+    await delete_connection(portal.services, connection_id, person_id(request))
+    return see("/connections?done=deleted")
+
+
+def _address(request: Request) -> str:
+    return f"/connections/{segment(request.path_params['connection_id'])}"

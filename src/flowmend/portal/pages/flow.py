@@ -1,0 +1,143 @@
+"""One flow: state, callback URL, connections, checker, run history; on, off and which connection it uses."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.core.outcome import Status
+from flowmend.portal.forms import form_text
+from flowmend.portal.frame import language_of
+from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.portal.trigger_words import begins_in_words, can_be_run_by_hand, starts_in_words
+from flowmend.store.rows import RunRow, TriggerEventRow
+from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.flows import (
+    FlowDetail,
+    ReferenceState,
+    delete_flow,
+    map_connection,
+    read_flow_detail,
+    turn_off,
+    turn_on,
+)
+from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.trigger_histories import list_trigger_histories
+
+_SHOWN_RUNS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A connection reference with the connections it could mean, (id, name)."""
+
+    state: ReferenceState
+    candidates: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowPage:
+    """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first."""
+
+    detail: FlowDetail
+    begins: str
+    starts: str
+    can_run: bool
+    action_count: int
+    runs: tuple[RunRow, ...]
+    held_events: tuple[TriggerEventRow, ...]
+    broken: tuple[ConnectionView, ...]
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletePage:
+    """address: of the thing to delete. is_wrong: another name than its own was entered."""
+
+    name: str
+    address: str
+    crumbs: tuple[tuple[str, str], ...]
+    consequence: str
+    is_wrong: bool = False
+
+
+async def show_flow(portal: Portal, request: Request) -> Response:
+    """GET /flows/{flow_id}"""
+    services, flow_id = portal.services, request.path_params["flow_id"]
+    detail = await read_flow_detail(services, flow_id)
+    runs = await list_runs(services, flow_id=flow_id, limit=_SHOWN_RUNS)
+    held: list[TriggerEventRow] = []
+    if detail.summary.held:
+        history, _ = await list_trigger_histories(services, flow_id)
+        held = [event for event in reversed(history) if event.status == Status.WAITING]
+    views = await list_connections(services)
+    gettext = portal.rendering.gettext(language_of(request))
+    broken = {connection_id for connection_id, _ in detail.summary.broken_connections}
+    page = FlowPage(
+        detail=detail,
+        begins=begins_in_words(detail.flow, gettext),
+        starts=starts_in_words(detail.flow, gettext),
+        can_run=can_be_run_by_hand(detail.summary.trigger_type),
+        action_count=sum(1 for _ in detail.flow.definition.walk()),
+        runs=tuple(runs.rows),
+        held_events=tuple(held[:_SHOWN_RUNS]),
+        broken=tuple(view for view in views if view.row.connection_id in broken),
+        references=tuple(Reference(state=one, candidates=_candidates(one, views)) for one in detail.references),
+    )
+    return portal.answer(request, "flow.html", place="flows", page=page)
+
+
+async def switch_on(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/on"""
+    await turn_on(portal.services, request.path_params["flow_id"], person_id(request))
+    return see(f"{_address(request)}?done=on")
+
+
+async def switch_off(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/off"""
+    await turn_off(portal.services, request.path_params["flow_id"], person_id(request))
+    return see(f"{_address(request)}?done=off")
+
+
+async def choose_connection(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/connections: which connection a reference means."""
+    form = await request.form()
+    reference, connection_id = form_text(form, "reference"), form_text(form, "connection_id")
+    await map_connection(
+        portal.services, request.path_params["flow_id"], reference, connection_id, person_id(request)
+    )
+    return see(f"{_address(request)}?done=mapped")
+
+
+async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
+    """GET /flows/{flow_id}/delete"""
+    detail = await read_flow_detail(portal.services, request.path_params["flow_id"])
+    gettext = portal.rendering.gettext(language_of(request))
+    address = _address(request)
+    page = DeletePage(
+        name=detail.summary.name,
+        address=address,
+        crumbs=(("/flows", gettext("My flows")), (address, detail.summary.name)),
+        consequence=gettext("Its versions, its run history and the events it holds go with it, for good."),
+        is_wrong=is_wrong,
+    )
+    return portal.answer(request, "delete.html", place="flows", status_code=400 if is_wrong else 200, page=page)
+
+
+async def take_delete_flow(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/delete"""
+    flow_id = request.path_params["flow_id"]
+    detail = await read_flow_detail(portal.services, flow_id)
+    if form_text(await request.form(), "name").strip() != detail.summary.name.strip():
+        return await ask_delete_flow(portal, request, is_wrong=True)
+    await delete_flow(portal.services, flow_id, person_id(request))
+    return see("/flows?done=deleted")
+
+
+def _address(request: Request) -> str:
+    return f"/flows/{segment(request.path_params['flow_id'])}"
+
+
+def _candidates(reference: ReferenceState, views: list[ConnectionView]) -> tuple[tuple[str, str], ...]:
+    fitting = [view.row for view in views if view.row.connector_id == reference.connector]
+    return tuple((row.connection_id, row.display_name) for row in fitting)

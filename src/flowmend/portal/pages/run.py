@@ -1,0 +1,237 @@
+"""One run: a picture first, the failed card open, and beside it how to fix what failed."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.core.connection.health import HealthState
+from flowmend.core.errors import AskedWrongly
+from flowmend.core.outcome import Status
+from flowmend.core.run.cards import iteration_tree
+from flowmend.core.run.history import latest_records
+from flowmend.portal.forms import form_text
+from flowmend.portal.frame import language_of
+from flowmend.portal.graph import BROKEN, Bar, Level, Step, first_broken, levels, timeline, walk
+from flowmend.portal.language import marked
+from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.portal.remedies import REMEDIES, Remedy, cause_of, remedy_of
+from flowmend.portal.rendering import SHOWN_CHARACTERS
+from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.words import HELD_CODE
+from flowmend.store.rows import FlowState, RunRow
+from flowmend.use_cases.answer_doubt import answer_doubt
+from flowmend.use_cases.cancel_run import cancel_run
+from flowmend.use_cases.connections import ConnectionView, read_connection
+from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.resubmit_runs import resubmit_run
+from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
+
+_VIEWS = ("graph", "list")
+_NOT_WHILE_OFF = marked("The flow is turned off. Turn it on, then resubmit.")
+_NOT_NOW = marked("This run cannot be resubmitted now.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What the pane *How to fix* says. code, message: as received. cause: "" where it is no refusal.
+
+    opens_connection: the cure is on the connection's page. is_mended: it was cured since.
+    """
+
+    remedy: Remedy
+    code: str
+    message: str
+    cause: str = ""
+    opens_connection: bool = False
+    is_mended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut."""
+
+    row: RunRow
+    flow_name: str
+    title: str
+    view: str
+    steps: tuple[Step, ...]
+    failed: Step | None
+    opened: frozenset[str]
+    whole: str
+    bars: tuple[Bar, ...]
+    attempts: tuple[RunRow, ...]
+    tracked: dict[str, str]
+    in_doubt: tuple[Step, ...]
+    fix: Fix | None
+    connection: ConnectionView | None
+    connection_names: dict[str, str]
+    version_is_latest: bool
+    can_resubmit: bool
+    cannot_resubmit: str
+    request_id: str
+    query: dict[str, str]
+    shown_characters: int = SHOWN_CHARACTERS
+
+    @property
+    def is_finished(self) -> bool:
+        return Status(self.row.status).is_terminal
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of its trigger event."""
+        names = [run.run_name for run in self.attempts]
+        return names.index(self.row.run_name) + 1 if self.row.run_name in names else 1
+
+    @property
+    def resubmit_is_next(self) -> bool:
+        """Whether nothing needs mending before."""
+        return self.fix is not None and (self.fix.is_mended or self.fix.remedy is REMEDIES["resubmit"])
+
+    @property
+    def listed(self) -> tuple[tuple[int, Step], ...]:
+        """The steps with their depth, for the list."""
+        return tuple(walk(self.steps))
+
+    def levels(self, steps: tuple[Step, ...]) -> tuple[Level, ...]:
+        return levels(steps)
+
+    def is_container_error(self, step: Step) -> bool:
+        """Whether a scope's error only repeats that something in it failed."""
+        return step.error is not None and step.error.code == "ActionFailed"
+
+    def address_with(self, *, name: str = "", index: int = 0, all: str = "") -> str:  # noqa: A002  # reads as the query does
+        """This page with another pass chosen, or one payload whole."""
+        query = dict(self.query)
+        if name:
+            query[f"pass.{name}"] = str(index)
+        if all:
+            query["all"] = all
+        return f"/runs/{segment(self.row.run_name)}?{urlencode(query)}"
+
+
+async def show_run(portal: Portal, request: Request) -> Response:
+    """GET /runs/{run_name}?view=&pass.{loop}=&all="""
+    services, asked = portal.services, request.query_params
+    detail = await read_run(services, request.path_params["run_name"])
+    loaded = services.flows.version(detail.row.flow_id, detail.row.version)
+    steps = _steps(detail, loaded, _chosen_passes(asked.items()))
+    failed = first_broken(steps) if detail.row.status != Status.SUCCEEDED else None
+    flat = [step for _, step in walk(steps)]
+    in_doubt = tuple(step for step in flat if (step.name, step.repetition) in set(detail.in_doubt))
+    whole = asked.get("all", "")
+    connection = await read_connection(services, detail.row.connection_id) if detail.connection else None
+    used = dict.fromkeys(step.connection_id for step in flat if step.connection_id)
+    known = {name: services.store.connections.get(name) for name in used}
+    gettext = portal.rendering.gettext(language_of(request))
+    page = RunPage(
+        row=detail.row,
+        flow_name=detail.flow_row.name,
+        title=tracked_headline(dict(detail.tracked)) or detail.flow_row.name,
+        view=asked.get("view", "graph") if asked.get("view") in _VIEWS else "graph",
+        steps=steps,
+        failed=failed,
+        opened=frozenset({whole, *(step.name for step in in_doubt), *([failed.name] if failed else [])}) - {""},
+        whole=whole,
+        bars=timeline(steps, detail.row.started_at, detail.row.ended_at or services.clock.now),
+        attempts=detail.attempts,
+        tracked=detail.tracked,
+        in_doubt=in_doubt,
+        fix=_fix(detail, failed),
+        connection=connection,
+        connection_names={name: row.display_name for name, row in known.items() if row},
+        version_is_latest=detail.version_is_latest,
+        can_resubmit=detail.can_resubmit,
+        cannot_resubmit=gettext(_reason(detail)),
+        request_id=str(services.clock.guid()),
+        query={name: value for name, value in asked.items() if name == "view" or name.startswith("pass.")},
+    )
+    return portal.answer(request, "run.html", place="runs", page=page)
+
+
+async def take_resubmit(portal: Portal, request: Request) -> Response:
+    """POST /runs/{run_name}/resubmit: goes to the new run. request_id: makes a second click the same."""
+    run_name = request.path_params["run_name"]
+    request_id = form_text(await request.form(), "request_id")
+    again = await resubmit_run(portal.services, run_name, person_id=person_id(request), request_id=request_id)
+    if again.held:
+        return see(f"/runs/{segment(run_name)}?done=held")
+    return see(f"/runs/{segment(again.run_name)}?done=resubmitted")
+
+
+async def take_cancel(portal: Portal, request: Request) -> Response:
+    """POST /runs/{run_name}/cancel"""
+    run_name = request.path_params["run_name"]
+    await cancel_run(portal.services, run_name, person_id(request))
+    return see(f"/runs/{segment(run_name)}?done=cancelled")
+
+
+async def take_answer(portal: Portal, request: Request) -> Response:
+    """POST /runs/{run_name}/answer: what became of a call in doubt."""
+    run_name, form = request.path_params["run_name"], await request.form()
+    indexes = form_text(form, "repetition")
+    if any(not index.isdecimal() for index in indexes.split("-") if index):
+        raise AskedWrongly("The repetition is a list of numbers.", code="InvalidRepetition")
+    key = (form_text(form, "action"), tuple(int(index) for index in indexes.split("-") if index))
+    await answer_doubt(portal.services, run_name, key, form_text(form, "answer"), person_id(request))
+    return see(f"/runs/{segment(run_name)}?done=answered")
+
+
+def _steps(detail: RunDetail, loaded: LoadedFlow, chosen: dict[str, int]) -> tuple[Step, ...]:
+    reader = StepReader(
+        records=latest_records(detail.entries),
+        open_pass=partial(iteration_tree, loaded.compiled, detail.entries),
+        connector_of=_connector_of(loaded),
+        chosen=chosen,
+    )
+    trigger = loaded.flow.definition.triggers.get(detail.row.trigger_name)
+    return after_trigger(reader.steps(detail.tree), trigger_step(trigger, detail.start.trigger))
+
+
+def _connector_of(loaded: LoadedFlow) -> Callable[[str], str]:
+    references = loaded.flow.connection_references
+
+    def connector_of(action_name: str) -> str:
+        node = loaded.compiled.nodes.get(action_name)
+        reference = references.get(node.reference) if node is not None and node.reference else None
+        return reference.connector if reference else ""
+
+    return connector_of
+
+
+def _chosen_passes(query: Iterable[tuple[str, str]]) -> dict[str, int]:
+    return {
+        name.removeprefix("pass."): int(value)
+        for name, value in query
+        if name.startswith("pass.") and value.isdecimal() and len(value) < 10
+    }
+
+
+def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
+    row, diagnosis, connection = detail.row, detail.diagnosis, detail.connection
+    if row.status not in BROKEN and row.code != HELD_CODE:
+        return None
+    if diagnosis is None and failed is not None:
+        diagnosis = failed.diagnosis
+    if diagnosis is None:
+        error = failed.error if failed else None
+        remedy = remedy_of("", failed.code) if failed else REMEDIES["as_defined"]
+        code = error.code if error else (failed.code if failed else row.error_code or row.code)
+        return Fix(remedy=remedy, code=code, message=error.message if error else row.error_message)
+    remedy = remedy_of(diagnosis.remedy, failed.code if failed else "")
+    opens_connection = connection is not None and remedy.opens in {"verify", "consent"}
+    return Fix(
+        remedy=remedy,
+        code=diagnosis.code or (failed.code if failed else row.error_code),
+        message=diagnosis.message,
+        cause=cause_of(diagnosis.category),
+        opens_connection=opens_connection,
+        is_mended=opens_connection and connection is not None and connection.health is HealthState.CONNECTED,
+    )
+
+
+def _reason(detail: RunDetail) -> str:
+    return _NOT_WHILE_OFF if detail.flow_row.state is not FlowState.ON else _NOT_NOW

@@ -1,0 +1,50 @@
+"""Settings: language and appearance of this browser, addresses, and how programs sign in."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.portal.forms import form_text
+from flowmend.portal.frame import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path
+from flowmend.portal.language import LANGUAGES
+from flowmend.portal.portal import Portal, see
+
+_FOR_A_YEAR_SECONDS = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsPage:
+    """base_url: what links begin with."""
+
+    base_url: str
+
+
+async def show_settings(portal: Portal, request: Request) -> Response:
+    """GET /settings"""
+    page = SettingsPage(base_url=portal.services.settings.base_url)
+    return portal.answer(request, "settings.html", place="settings", page=page)
+
+
+async def take_language(portal: Portal, request: Request) -> Response:
+    """POST /settings/language"""
+    form = await request.form()
+    language = form_text(form, "language")
+    return _remembered(portal, form_text(form, "next"), LANGUAGE_COOKIE, language if language in LANGUAGES else "")
+
+
+async def take_appearance(portal: Portal, request: Request) -> Response:
+    """POST /settings/appearance"""
+    form = await request.form()
+    theme = form_text(form, "theme")
+    return _remembered(portal, form_text(form, "next"), THEME_COOKIE, theme if theme in THEMES else "")
+
+
+def _remembered(portal: Portal, way_back: str, cookie: str, value: str) -> Response:
+    answer = see(local_path(way_back))
+    if value:
+        is_secure = portal.services.settings.base_url.startswith("https:")
+        answer.set_cookie(cookie, value, max_age=_FOR_A_YEAR_SECONDS, path="/", secure=is_secure, httponly=True, samesite="lax")
+    else:
+        answer.delete_cookie(cookie, path="/")
+    return answer

@@ -1,0 +1,141 @@
+"""Prove a new password, key or sign-in: tested first, and only then in the place of the old one."""
+
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyAttempts
+from flowmend.portal.forms import form_texts
+from flowmend.portal.frame import language_of, local_path
+from flowmend.portal.language import marked
+from flowmend.portal.portal import Portal, person_id, segment
+from flowmend.store.rows import RunRow
+from flowmend.use_cases.connections import ConnectionView, read_connection
+from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
+from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from flowmend.use_cases.verify_connection import Verification, verify_connection
+
+_BINDING_COOKIE = "flowmend_consent"
+_CONSENT_LASTS_SECONDS = 15 * 60
+_TOO_MANY = marked("Too many tries for now; nothing was sent, so that the service does not lock the account")
+_NOT_TESTED = marked("Nothing was tested and nothing was changed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyPage:
+    """result: None before the test. run: the failed run to go back to."""
+
+    view: ConnectionView
+    host: str
+    result: Verification | None = None
+    error: str = ""
+    error_detail: str = ""
+    run: RunRow | None = None
+    run_title: str = ""
+    can_resubmit: bool = False
+    request_id: str = ""
+
+    @property
+    def way_back(self) -> str:
+        """Where *Cancel* leads."""
+        return f"/runs/{segment(self.run.run_name)}" if self.run else f"/connections/{segment(self.view.row.connection_id)}"
+
+
+async def show_verify(portal: Portal, request: Request) -> Response:
+    """GET /connections/{connection_id}/verify?run="""
+    return await _page(portal, request, request.path_params["connection_id"], request.query_params.get("run", ""))
+
+
+async def take_verify(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/verify?run="""
+    connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
+    values = form_texts(await request.form(), "p.")
+    try:
+        result = await verify_connection(portal.services, connection_id, values, person_id=person_id(request))
+    except TooManyAttempts as wrong:
+        return await _page(portal, request, connection_id, run_name, error=_TOO_MANY, wrong=wrong)
+    except NotFound:
+        raise
+    except AskedWrongly as wrong:
+        return await _page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
+    return await _page(portal, request, connection_id, run_name, result=result)
+
+
+async def start_consent(portal: Portal, request: Request) -> Response:
+    """GET /connections/{connection_id}/consent?run=: on to the service's own sign-in page.
+
+    A plain link leads here, not a form: browsers hold the redirect after a form to `form-action`.
+    """
+    connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
+    binding = request.cookies.get(_BINDING_COOKIE) or secrets.token_urlsafe(24)
+    return_to = f"/connections/{segment(connection_id)}/verify" + (f"?{urlencode({'run': run_name})}" if run_name else "")
+    url = await begin_consent(portal.services, connection_id, person_id(request), binding, return_to)
+    answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
+    answer.set_cookie(
+        _BINDING_COOKIE,
+        binding,
+        max_age=_CONSENT_LASTS_SECONDS,
+        path="/",
+        secure=portal.services.settings.base_url.startswith("https:"),
+        httponly=True,
+        samesite="lax",
+    )
+    return answer
+
+
+async def take_consent(portal: Portal, request: Request) -> Response:
+    """GET /oauth/callback: the service sent the browser back."""
+    binding = request.cookies.get(_BINDING_COOKIE, "")
+    result = await finish_consent(portal.services, dict(request.query_params), binding)
+    query = urlsplit(local_path(result.return_to)).query
+    run_name = query.removeprefix("run=") if query.startswith("run=") else ""
+    return await _page(portal, request, result.connection_id, run_name, result=result)
+
+
+async def _page(
+    portal: Portal,
+    request: Request,
+    connection_id: str,
+    run_name: str,
+    *,
+    result: Verification | None = None,
+    error: str = "",
+    wrong: FlowmendError | None = None,
+) -> Response:
+    view = await read_connection(portal.services, connection_id)
+    run = await _failed_run(portal, run_name)
+    gettext = portal.rendering.gettext(language_of(request))
+    page = VerifyPage(
+        view=view,
+        host=_host(view),
+        result=result,
+        error=gettext(error) if error else "",
+        error_detail=wrong.message if wrong else "",
+        run=run.row if run else None,
+        run_title=(tracked_headline(dict(run.tracked)) or run.flow_row.name) if run else "",
+        can_resubmit=run.can_resubmit if run else False,
+        request_id=str(portal.services.clock.guid()),
+    )
+    status_code = 200
+    if wrong is not None:
+        status_code = 429 if isinstance(wrong, TooManyAttempts) else 400
+    elif result is not None and not result.is_kept:
+        status_code = 422
+    return portal.answer(request, "verify.html", place="connections", status_code=status_code, page=page)
+
+
+async def _failed_run(portal: Portal, run_name: str) -> RunDetail | None:
+    if not run_name:
+        return None
+    try:
+        return await read_run(portal.services, run_name)
+    except NotFound:
+        return None
+
+
+def _host(view: ConnectionView) -> str:
+    origins = view.row.allowed_origins if isinstance(view.row.allowed_origins, list) else []
+    return ", ".join(urlsplit(str(one)).netloc or str(one) for one in origins) or view.connector.display_name

@@ -1,0 +1,49 @@
+"""What every page is given, and how it answers."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from flowmend.portal.frame import language_of, read_frame, zone_of
+from flowmend.portal.pending_imports import PendingImports
+from flowmend.portal.rendering import Rendering
+from flowmend.use_cases.ports import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portal:
+    """The parts a page works with."""
+
+    services: Services
+    rendering: Rendering
+    pending_imports: PendingImports
+
+    def answer(
+        self, request: Request, template: str, *, place: str = "", status_code: int = 200, **values: object
+    ) -> Response:
+        """The template as a page for this browser. values: what it names beside `frame` and `times`."""
+        frame = read_frame(
+            request, self.services.settings, place=place, broken_count=self.services.health.broken_count
+        )
+        times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))
+        values.setdefault("done", request.query_params.get("done", ""))
+        html = self.rendering.page(template, frame, times, values)
+        # Pages hold what only this person may see, and are never newer than their last reading.
+        return HTMLResponse(html, status_code, {"cache-control": "no-store", "vary": "accept-language, cookie"})
+
+
+def person_id(request: Request) -> str:
+    """Who is asking; routes without a person do not call it."""
+    return str(request.state.person.person_id)
+
+
+def see(path: str) -> Response:
+    """After a form was taken: go and look (so that reloading repeats nothing)."""
+    return RedirectResponse(path, 303)
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")

@@ -1,0 +1,74 @@
+"""Templates with their texts in one language: autoescaped, strict about names, one environment per language."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from flowmend.core.json_value import Json
+from flowmend.portal.assets import Assets
+from flowmend.portal.frame import Frame
+from flowmend.portal.language import LANGUAGES, translations
+from flowmend.portal.remedies import cause_of, connection_remedy
+from flowmend.portal.times import Gettext, Times
+from flowmend.portal.words import action_tile, connector_tile, flow_look, health_look, status_look
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+#: Longer payloads are cut on the run page; a link shows the whole.
+SHOWN_CHARACTERS = 2_000
+
+
+class Rendering:
+    """Renders a template for one frame."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._environments = {language: _environment(language, assets) for language in LANGUAGES}
+
+    def page(self, template: str, frame: Frame, times: Times, values: Mapping[str, object]) -> str:
+        """The page's HTML. values: what the template names, beside `frame` and `times`."""
+        return self._environments[frame.language].get_template(template).render(frame=frame, times=times, **values)
+
+    def times(self, language: str, now: datetime, zone: tzinfo) -> Times:
+        """Words for times in this language."""
+        return Times(now=now, zone=zone, gettext=self.gettext(language))
+
+    def gettext(self, language: str) -> Gettext:
+        """The language's translation of a marked text."""
+        return translations(language).gettext
+
+
+def pretty(value: Json) -> str:
+    """A payload as people read it: indented JSON, a plain string as it is."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _environment(language: str, assets: Assets) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    # the extension adds these methods at run time, so its types do not know them
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters["pretty"] = pretty
+    environment.globals.update(
+        asset=assets.url,
+        LANGUAGES=LANGUAGES,
+        action_tile=action_tile,
+        cause_of=cause_of,
+        connection_remedy=connection_remedy,
+        connector_tile=connector_tile,
+        flow_look=flow_look,
+        health_look=health_look,
+        status_look=status_look,
+    )
+    return environment

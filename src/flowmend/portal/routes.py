@@ -1,0 +1,85 @@
+"""The portal's table of routes."""
+
+from functools import partial
+
+from starlette.routing import BaseRoute, Route
+
+from flowmend.portal.assets import read_assets
+from flowmend.portal.event_stream import show_events
+from flowmend.portal.pages import (
+    connection,
+    connection_new,
+    connections,
+    flow,
+    flow_run,
+    flows,
+    home,
+    import_flow,
+    incidents,
+    login,
+    run,
+    runs,
+    settings,
+    verify,
+)
+from flowmend.portal.pages.message import Page, answered, answered_to_person
+from flowmend.portal.pending_imports import PendingImports
+from flowmend.portal.portal import Portal
+from flowmend.portal.rendering import Rendering
+from flowmend.use_cases.ports import Services
+
+#: (method, path, page); all need somebody signed in
+_PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/", home.show_home),
+    ("GET", "/flows", flows.show_flows),
+    ("GET", "/flows/{flow_id}", flow.show_flow),
+    ("POST", "/flows/{flow_id}/on", flow.switch_on),
+    ("POST", "/flows/{flow_id}/off", flow.switch_off),
+    ("POST", "/flows/{flow_id}/connections", flow.choose_connection),
+    ("GET", "/flows/{flow_id}/run", flow_run.show_run_form),
+    ("POST", "/flows/{flow_id}/run", flow_run.take_run_form),
+    ("GET", "/flows/{flow_id}/delete", flow.ask_delete_flow),
+    ("POST", "/flows/{flow_id}/delete", flow.take_delete_flow),
+    ("GET", "/import", import_flow.show_import),
+    ("POST", "/import", import_flow.take_upload),
+    ("POST", "/import/{token}", import_flow.take_import),
+    ("GET", "/runs", runs.show_runs),
+    ("GET", "/runs/{run_name}", run.show_run),
+    ("POST", "/runs/{run_name}/resubmit", run.take_resubmit),
+    ("POST", "/runs/{run_name}/cancel", run.take_cancel),
+    ("POST", "/runs/{run_name}/answer", run.take_answer),
+    ("GET", "/connections", connections.show_connections),
+    ("GET", "/connections/new", connection_new.show_new_connection),
+    ("POST", "/connections/new", connection_new.take_new_connection),
+    ("GET", "/connections/{connection_id}", connection.show_connection),
+    ("POST", "/connections/{connection_id}/test", connection.take_test),
+    ("GET", "/connections/{connection_id}/verify", verify.show_verify),
+    ("POST", "/connections/{connection_id}/verify", verify.take_verify),
+    ("GET", "/connections/{connection_id}/consent", verify.start_consent),
+    ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
+    ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
+    ("GET", "/oauth/callback", verify.take_consent),
+    ("GET", "/incidents", incidents.show_incidents),
+    ("GET", "/settings", settings.show_settings),
+    ("POST", "/settings/language", settings.take_language),
+    ("POST", "/settings/appearance", settings.take_appearance),
+    ("POST", "/logout", login.take_logout),
+    ("GET", "/events", show_events),
+)
+
+#: where a person comes from
+_OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/login", login.show_login),
+    ("POST", "/login", login.take_login),
+)
+
+
+def portal_routes(services: Services) -> list[BaseRoute]:
+    """Every page, form, the event stream and the static files."""
+    assets = read_assets()
+    portal = Portal(services=services, rendering=Rendering(assets), pending_imports=PendingImports())
+    return [
+        *(Route(path, partial(answered, portal, page), methods=[method]) for method, path, page in _OPEN_PAGES),
+        *(Route(path, partial(answered_to_person, portal, page), methods=[method]) for method, path, page in _PAGES),
+        Route("/static/{name}", assets.serve, methods=["GET"]),
+    ]

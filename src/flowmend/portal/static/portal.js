@@ -1,0 +1,193 @@
+// The portal's one script: it only adds to pages that work without it.
+(() => {
+  'use strict';
+  const root = document.documentElement;
+  const main = () => document.getElementById('main');
+  const closest = (event, selector) => event.target.closest?.(selector);
+
+  // ---- small things: menus, revealing a password, copying, busy buttons ----
+
+  function reveal_tools(scope) {
+    scope.querySelectorAll('[data-reveal], [data-copy]').forEach(button => { button.hidden = false; });
+  }
+
+  document.addEventListener('click', event => {
+    document.querySelectorAll('details.menu[open]').forEach(menu => { if (!menu.contains(event.target)) menu.open = false; });
+    const eye = closest(event, '[data-reveal]');
+    if (eye) {
+      const field = document.getElementById(eye.dataset.reveal);
+      field.type = field.type === 'password' ? 'text' : 'password';
+      eye.setAttribute('aria-pressed', field.type === 'text');
+    }
+    const copy = closest(event, '[data-copy]');
+    if (copy) {
+      const field = document.getElementById(copy.dataset.copy);
+      field.select();
+      navigator.clipboard?.writeText(field.value).then(() => {
+        copy.querySelector('span').textContent = copy.dataset.copied;
+        say(copy.dataset.copied);
+      });
+    }
+    const why = closest(event, '[aria-disabled=true]');
+    if (why) {
+      event.preventDefault();
+      document.getElementById(why.getAttribute('aria-describedby'))?.scrollIntoView({ block: 'nearest' });
+    }
+  });
+
+  document.addEventListener('keydown', event => {
+    if (event.key === 'Escape') {
+      document.querySelectorAll('details.menu[open]').forEach(menu => { menu.open = false; menu.querySelector('summary').focus(); });
+    }
+    if (event.key === '/' && !event.ctrlKey && !event.metaKey && !event.altKey && !is_typing()) {
+      const find = document.querySelector('.find input');
+      if (find?.checkVisibility()) { event.preventDefault(); find.focus(); }
+    }
+  });
+
+  // A form is sent once: a second click on Resubmit would be a second wish.
+  document.addEventListener('submit', event => {
+    if (event.target.dataset.sent) { event.preventDefault(); return; }
+    if (event.target.method !== 'post') return;
+    event.target.dataset.sent = 'yes';
+    const button = event.submitter;
+    if (button?.classList.contains('btn')) { button.classList.add('is-busy'); button.setAttribute('aria-busy', 'true'); }
+  });
+
+  // A page that comes back from the browser's own memory is free again, and perhaps old.
+  addEventListener('pageshow', event => {
+    if (!event.persisted) return;
+    document.querySelectorAll('form[data-sent]').forEach(form => { delete form.dataset.sent; });
+    document.querySelectorAll('.is-busy').forEach(button => { button.classList.remove('is-busy'); button.removeAttribute('aria-busy'); });
+    look_again();
+  });
+
+  document.addEventListener('change', event => {
+    const form = closest(event, 'form[data-auto]');
+    if (form && event.target.tagName === 'SELECT') form.requestSubmit();
+  });
+
+  // A link to a card opens it.
+  function open_target() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.tagName === 'DETAILS') target.open = true;
+  }
+  addEventListener('hashchange', open_target);
+
+  // ---- live: one event stream a browser, pages look again when something they show changed ----
+
+  const LOOK_EVERY = 1500;
+  let looked_at = 0, waiting = 0, wants = false;
+
+  function is_typing() {
+    return /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '');
+  }
+
+  function concerns(change) {
+    const live = main()?.dataset.live;
+    if (!live) return false;
+    const ids = Object.values(change.facts ?? {});
+    return live.split(' ').some(token => {
+      const [topic, ...id] = token.split(':');
+      return topic === change.topic && (id.length === 0 || ids.includes(id.join(':')));
+    });
+  }
+
+  function heard(change) {
+    if (change.topic === 'reconnected' ? main()?.dataset.live : concerns(change)) look_again();
+  }
+
+  // At most one look in a while, the last change always seen; never under somebody's typing hands.
+  function look_again() {
+    if (!main()?.dataset.live || waiting) return;
+    waiting = setTimeout(() => {
+      waiting = 0;
+      if (document.hidden || (is_typing() && main().contains(document.activeElement))) { wants = true; return; }
+      looked_at = Date.now();
+      refresh();
+    }, Math.max(0, looked_at + LOOK_EVERY - Date.now()));
+  }
+  const if_wanted = () => { if (wants) { wants = false; look_again(); } };
+  document.addEventListener('visibilitychange', if_wanted);
+  document.addEventListener('focusout', () => setTimeout(if_wanted, 100));
+
+  async function refresh() {
+    const asked = location.href;
+    let answer;
+    try { answer = await fetch(asked, { headers: { accept: 'text/html' } }); } catch { return; }
+    if (!answer.ok || answer.redirected || asked !== location.href) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    if (!fresh.getElementById('main')) return;
+    const said = main().dataset.says;
+    swap(document.querySelector('.nav'), fresh.querySelector('.nav'));
+    swap(main(), fresh.getElementById('main'));
+    document.title = fresh.title;
+    if (main().dataset.says !== said) say(main().dataset.says);
+  }
+
+  function swap(old, fresh) {
+    if (!old || !fresh || old.innerHTML === fresh.innerHTML) return;
+    // What was chosen by hand stays: opened cards, the place in wide pictures, the focus.
+    old.querySelectorAll('details[id]').forEach(card => {
+      const same = fresh.querySelector(`#${CSS.escape(card.id)}`);
+      if (same && card.dataset.touched) { same.open = card.open; same.dataset.touched = 'yes'; }
+    });
+    const graph = old.querySelector('.graph')?.scrollLeft ?? 0;
+    const focused = old.contains(document.activeElement) ? path_to(document.activeElement) : null;
+    old.replaceChildren(...document.adoptNode(fresh).childNodes);
+    if ('live' in fresh.dataset) old.dataset.live = fresh.dataset.live;
+    if ('says' in fresh.dataset) old.dataset.says = fresh.dataset.says;
+    reveal_tools(old);
+    if (graph) old.querySelector('.graph').scrollLeft = graph;
+    if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+  }
+
+  // How to find the same thing in the fresh page: by id, address, or the button's name.
+  function path_to(element) {
+    const scope = element.closest('[id]');
+    const inside = scope === element || scope === main() ? '' : `#${CSS.escape(scope.id)} `;
+    if (scope === element) return `#${CSS.escape(element.id)}`;
+    const href = element.getAttribute('href');
+    if (href) return `${inside}a[href="${CSS.escape(href)}"]`;
+    return `${inside}${element.tagName.toLowerCase()}`;
+  }
+
+  document.addEventListener('click', event => {
+    const summary = closest(event, 'summary');
+    if (summary) summary.parentElement.dataset.touched = 'yes';
+  }, true);
+
+  function say(words) {
+    const news = document.getElementById('news');
+    if (news && words) { news.textContent = ''; setTimeout(() => { news.textContent = words; }, 50); }
+  }
+
+  // One tab of the browser holds the stream and tells the others; when it goes, another takes over.
+  function listen(tell) {
+    let was_open = false;
+    const stream = new EventSource('/events');
+    stream.onopen = () => { if (was_open) tell({ topic: 'reconnected' }); was_open = true; };
+    stream.onmessage = event => tell(JSON.parse(event.data));
+    return new Promise(() => {});
+  }
+
+  if (document.querySelector('.nav')) {
+    if (navigator.locks && 'BroadcastChannel' in window) {
+      const channel = new BroadcastChannel('flowmend');
+      channel.onmessage = event => heard(event.data);
+      navigator.locks.request('flowmend-events', () => listen(change => { channel.postMessage(change); heard(change); }));
+    } else {
+      listen(heard);
+    }
+  }
+
+  // ---- start ----
+
+  reveal_tools(document);
+  open_target();
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && zone !== root.dataset.zone) {
+    document.cookie = `flowmend_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+    if (main()?.dataset.live) refresh();
+  }
+})();

@@ -1,0 +1,556 @@
+"""Every page with values as the use cases give them: what the render tests and the screenshots show."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from flowmend.core.definition.flow import Flow, Packaging
+from flowmend.core.definition.reading import read_flow
+from flowmend.core.outcome import Attempt, Category, Diagnosis, ErrorDetail, FixableBy, Status
+from flowmend.core.problem import Problem, Severity
+from flowmend.core.run import ActionRecord, EndRecord, Entry, RunStart, compile_flow
+from flowmend.core.run.cards import iteration_tree, run_tree
+from flowmend.core.run.history import latest_records
+from flowmend.core.trigger.callback_url import CallbackUrl
+from flowmend.portal.graph import first_broken, timeline
+from flowmend.portal.pages.connection import ConnectionPage
+from flowmend.portal.pages.connection_new import NewConnectionPage
+from flowmend.portal.pages.connections import ConnectionsPage
+from flowmend.portal.pages.flow import DeletePage, FlowPage, Reference
+from flowmend.portal.pages.flow_run import RunFlowPage
+from flowmend.portal.pages.flows import FlowsPage
+from flowmend.portal.pages.home import HomePage
+from flowmend.portal.pages.import_flow import ImportPage
+from flowmend.portal.pages.incidents import IncidentsPage
+from flowmend.portal.pages.login import LoginPage
+from flowmend.portal.pages.run import Fix, RunPage
+from flowmend.portal.pages.runs import RunsPage
+from flowmend.portal.pages.settings import SettingsPage
+from flowmend.portal.pages.verify import VerifyPage
+from flowmend.portal.remedies import REMEDIES, cause_of
+from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.schema_form import form_of, read_form
+from flowmend.portal.words import RUN_FILTERS
+from flowmend.store.rows import ConnectionRow, ConnectorRow, FlowRow, FlowState, HealthState, RunRow, TriggerEventRow
+from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, SecretField
+from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
+from flowmend.use_cases.import_flow import ImportFinding, ReferenceNeed
+from flowmend.use_cases.overview import Overview
+from flowmend.use_cases.verify_connection import Verification
+
+NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
+ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
+FLOW = "5f2f1d0e-6c1d-4c55-9f0b-0d8f1f3a7711"
+
+
+class SamplePage(NamedTuple):
+    """What `Portal.answer` is given."""
+
+    template: str
+    place: str
+    values: dict[str, object]
+
+
+def at(clock: str, days: int = 0) -> datetime:
+    hour, minute, *second = map(int, clock.split(":"))
+    return NOW.replace(hour=hour, minute=minute, second=second[0] if second else 0) - timedelta(days=days)
+
+
+def sample_pages() -> dict[str, SamplePage]:
+    """Each page by name, some in several states."""
+    views = tuple(_views())
+    broken, mailbox = views[0], views[1]
+    names = {FLOW: "Order intake to ERP", "f2": "Order status to Teams", "f3": "Supplier invoices to archive"}
+    runs = tuple(_runs())
+    overview = Overview(
+        broken=(broken,), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
+        flow_names=names, flows_on=8, flows_off=1,
+    )  # fmt: skip
+    calm = Overview(
+        broken=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
+        flow_names=names, flows_on=8, flows_off=1,
+    )  # fmt: skip
+    doubt = Overview(
+        broken=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
+        flow_names=names, flows_on=1, flows_off=0,
+    )  # fmt: skip
+    verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
+    pages = {
+        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, flow_names=names, connections=views)}),
+        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, flow_names=names, connections=views[1:3])}),
+        "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, flow_names=names, connections=())}),
+        "flows": SamplePage("flows.html", "flows", {"page": _flows()}),
+        "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),
+        "flow": SamplePage("flow.html", "flows", {"page": _flow(FlowState.ON, (broken,), runs)}),
+        "flow-off": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), ()), "done": "imported"}),
+        "flow-blocked": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), (), blocking=_problems()[:1])}),
+        "flow-run": SamplePage("flow_run.html", "flows", {"page": _run_form()}),
+        "flow-delete": SamplePage("delete.html", "flows", {"page": DeletePage(name="Order intake to ERP", address="/flows/x", crumbs=(("/flows", "My flows"),), consequence="Gone for good.", is_wrong=True)}),
+        "import": SamplePage("import.html", "flows", {"page": ImportPage()}),
+        "import-refused": SamplePage("import.html", "flows", {"page": ImportPage(error="The file is not valid JSON: line 3, column 7.", problems=_problems())}),
+        "import-found": SamplePage("import.html", "flows", {"page": _import()}),
+        "runs": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Failed")}),
+        "runs-none": SamplePage("runs.html", "runs", {"page": _runs_page((), names, "")}),
+        "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
+        "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
+        "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
+        "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
+        "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
+        "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, only="", total=4, broken=1, unfinished=1)}),
+        "connections-empty": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), only="", total=0, broken=0, unfinished=0)}),
+        "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names)}),
+        "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
+        "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
+        "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices(), choice=_choices()[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.")}),
+        "verify": SamplePage("verify.html", "connections", {"page": verify}),
+        "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
+        "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
+        "verify-oauth": SamplePage("verify.html", "connections", {"page": VerifyPage(view=views[3], host="login.example.com")}),
+        "verify-later": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", error="Too many tries for now", error_detail="Try again in 12 minutes.")}),
+        "incidents": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=(broken,))}),
+        "incidents-none": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=())}),
+        "settings": SamplePage("settings.html", "settings", {"page": SettingsPage(base_url="http://127.0.0.1:8080")}),
+        "message": SamplePage("message.html", "", {"title": "There is no such page", "advice": "Gone.", "detail": "There is no run 42.", "code": "WorkflowRunNotFound", "tone": "idle", "ways": (("/", "Home"),)}),
+        "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),
+        "login-stale": SamplePage("login.html", "", {"page": LoginPage(link="", was_given=True, is_good=False, is_signed_out=True, return_to="/")}),
+    }  # fmt: skip
+    return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
+
+
+def run_page(
+    connection: ConnectionView | None,
+    *,
+    view: str = "graph",
+    is_mended: bool = False,
+    remedy: str = "verify_password",
+    doubt: bool = False,
+) -> RunPage:
+    """The run of order 4711: it failed in the third pass of a loop inside a condition inside a scope."""
+    flow, entries, start = order_run(doubt=doubt)
+    compiled = compile_flow(flow)
+    reader = StepReader(
+        records=latest_records(entries),
+        open_pass=lambda loop, repetition: iteration_tree(compiled, entries, loop, repetition),
+        connector_of=lambda name: {"Create_order_line": "contosoorders", "Get_customer": "contosoorders"}.get(name, ""),
+        chosen={},
+    )
+    trigger = flow.definition.triggers["When_an_order_arrives"]
+    steps = after_trigger(reader.steps(run_tree(compiled, entries)), trigger_step(trigger, start.trigger))
+    failed = None if doubt else first_broken(steps)
+    row = list(_runs())[0]
+    if doubt:
+        row = RunRow(
+            run_name=row.run_name, flow_id=FLOW, version=row.version, trigger_name="manual", status="Waiting",
+            code="ActionInDoubt", started_at=row.started_at, client_tracking_id="", start=b"",
+        )  # fmt: skip
+    code = "Forbidden" if remedy == "ask_for_permission" else "Unauthorized"
+    category = Category.INSUFFICIENT_PERMISSION if remedy == "ask_for_permission" else Category.WRONG_PASSWORD
+    fix = Fix(
+        remedy=REMEDIES[remedy],
+        code=code,
+        message="Invalid user name or password.",
+        cause=cause_of(category),
+        opens_connection=remedy == "verify_password",
+        is_mended=is_mended,
+    )
+    asking = tuple(step for step in steps if step.code == "ActionInDoubt")
+    return RunPage(
+        row=row,
+        flow_name="Order intake to ERP",
+        title="Order 4711",
+        view=view,
+        steps=steps,
+        failed=failed,
+        opened=frozenset([failed.name] if failed else [step.name for step in asking]),
+        whole="",
+        bars=timeline(steps, at("02:31:07"), at("02:31:12")),
+        attempts=(row,),
+        tracked={"Order": "4711", "Customer": "Fabrikam"},
+        in_doubt=asking,
+        fix=None if doubt else fix,
+        connection=connection,
+        connection_names={ORDERS: "Contoso Orders"},
+        version_is_latest=True,
+        can_resubmit=True,
+        cannot_resubmit="",
+        request_id="r",
+        query={},
+    )
+
+
+def order_run(*, doubt: bool = False) -> tuple[Flow, list[Entry], RunStart]:
+    """A flow and the journal of one run of it."""
+    call = {"host": {"connection": {"referenceName": "orders"}}, "method": "post", "path": "/orders"}
+    definition = {
+        "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
+        "contentVersion": "1.0.0.0",
+        "triggers": {"When_an_order_arrives": {"type": "Request", "kind": "Http", "inputs": {"schema": {}}}},
+        "actions": {
+            "Parse_order": {"type": "ParseJson", "inputs": {"content": "@triggerBody()", "schema": {}}, "runAfter": {}},
+            "Get_customer": {"type": "ApiConnection", "inputs": call, "runAfter": {"Parse_order": ["Succeeded"]}},
+            "Write_to_ERP": {
+                "type": "Scope",
+                "runAfter": {"Get_customer": ["Succeeded"]},
+                "actions": {
+                    "Is_stock_available": {
+                        "type": "If",
+                        "expression": {"equals": [1, 1]},
+                        "runAfter": {},
+                        "actions": {
+                            "For_each_line": {
+                                "type": "Foreach",
+                                "foreach": "@triggerBody()",
+                                "runAfter": {},
+                                "actions": {
+                                    "Reserve_stock": {"type": "Http", "inputs": {"method": "POST", "uri": "https://x"}, "runAfter": {}},
+                                    "Create_order_line": {"type": "ApiConnection", "inputs": call, "runAfter": {"Reserve_stock": ["Succeeded"]}},
+                                },
+                            }
+                        },
+                        "else": {"actions": {"Ask_purchasing": {"type": "Compose", "inputs": 1, "runAfter": {}}}},
+                    }
+                },
+            },
+            "Confirm_to_customer": {"type": "ApiConnection", "inputs": call, "runAfter": {"Write_to_ERP": ["Succeeded"]}},
+        },
+    }  # fmt: skip
+    document = {"definition": definition, "connectionReferences": {"orders": {"api": {"name": "contosoorders"}}}}
+    flow = read_flow(document, packaging=Packaging.PLAIN, name="Order intake to ERP").flow
+    assert flow is not None
+    start = RunStart(
+        run_name="08584000000000000000000007711CU00",
+        flow_id=FLOW,
+        version="08584912345678901234",
+        trigger={
+            "name": "When_an_order_arrives",
+            "outputs": {"headers": {"Content-Type": "application/json"}, "body": {"order": 4711, "lines": [1, 2, 3]}},
+            "startTime": "2026-11-17T02:31:07.0000000Z",
+            "endTime": "2026-11-17T02:31:07.0210000Z",
+            "status": "Succeeded",
+        },
+        workflow={},
+        parameters={},
+        client_tracking_id="t",
+        started_at=at("02:31:07"),
+    )
+    return flow, _doubtful() if doubt else _journal(), start
+
+
+def _done(name: str, first: float, last: float, *, repetition: tuple[int, ...] = (), **more: object) -> ActionRecord:
+    begin = at("02:31:07")
+    fields: dict[str, object] = {"status": Status.SUCCEEDED, "code": "OK"} | more
+    return ActionRecord(
+        name=name,
+        repetition=repetition,
+        started_at=begin + timedelta(seconds=first),
+        ended_at=begin + timedelta(seconds=last),
+        **fields,  # type: ignore[arg-type]  # named as in the record
+    )
+
+
+def _journal() -> list[Entry]:
+    refused = ErrorDetail("Unauthorized", "Invalid user name or password.")
+    inner = ErrorDetail("ActionFailed", "An action failed. No dependent actions succeeded.")
+    line = {"method": "POST", "path": "/v2/orders/4711/lines", "body": {"sku": "CB-2040-BLK", "quantity": 12, "warehouse": "TPE-2"}, "authentication": "*sanitized*"}
+    diagnosis = Diagnosis(
+        category=Category.WRONG_PASSWORD,
+        fixable_by=FixableBy.REVERIFY,
+        is_auth_failure=True,
+        connection_broken=True,
+        remedy="verify_password",
+        code="401 Unauthorized",
+        message="Invalid user name or password.",
+    )
+    tries = (
+        Attempt(started_at=at("02:31:07"), ended_at=at("02:31:07"), code="ServiceUnavailable", client_request_id="a"),
+        Attempt(started_at=at("02:31:08"), ended_at=at("02:31:08"), code="OK", client_request_id="a"),
+    )
+    failed = {"status": Status.FAILED, "code": "ActionFailed", "error": inner}
+    entries: list[Entry] = [
+        _done("Parse_order", 0.1, 0.2, inputs={"content": {"order": 4711}}, outputs={"body": {"order": 4711, "note": "很長 " * 600}}),
+        _done("Get_customer", 0.2, 1.3, attempts=tries, connection_id=ORDERS, outputs={"statusCode": 200}),
+    ]
+    for index in range(2):
+        entries.append(_done("Reserve_stock", 1.4 + index, 1.6 + index, repetition=(index,)))
+        entries.append(_done("Create_order_line", 1.6 + index, 2.2 + index, repetition=(index,)))
+    entries += [
+        _done("Reserve_stock", 3.0, 3.2, repetition=(2,), inputs={"method": "POST"}),
+        _done("Create_order_line", 3.2, 4.3, repetition=(2,), status=Status.FAILED, code="Unauthorized", inputs=line, error=refused, diagnosis=diagnosis, connection_id=ORDERS, outputs={"statusCode": 401, "body": "Invalid user name or password."}),
+        _done("For_each_line", 1.4, 4.3, **failed),
+        _done("Ask_purchasing", 1.4, 1.4, status=Status.SKIPPED, code="ActionSkipped"),
+        _done("Is_stock_available", 1.3, 4.3, inputs={"expressionResult": True}, details={"branch": "actions"}, **failed),
+        _done("Write_to_ERP", 1.3, 4.3, **failed),
+        _done("Confirm_to_customer", 4.3, 4.3, status=Status.SKIPPED, code="ActionSkipped"),
+        EndRecord(status=Status.FAILED, code="ActionFailed", error=inner, at=at("02:31:11")),
+    ]  # fmt: skip
+    return entries
+
+
+def _doubtful() -> list[Entry]:
+    return [
+        _done("Parse_order", 0.1, 0.2),
+        ActionRecord(name="Get_customer", status=Status.WAITING, code="ActionInDoubt", started_at=at("02:31:08")),
+    ]
+
+
+def _views() -> list[ConnectionView]:
+    good = ("ok",) * 17 + ("bad",) + ("held",) * 6
+    rows = (
+        ("Contoso Orders", ORDERS, "contosoorders", "basic", HealthState.BROKEN, good),
+        ("Orders mailbox", MAILBOX, "outlook", "api_key", HealthState.CONNECTED, ("ok",) * 24),
+        ("ERP database", STORE, "sql", "basic", HealthState.SUSPECT, ("ok",) * 23 + ("bad",)),
+        ("Salesforce", CRM, "salesforce", "oauth2", HealthState.PENDING_CONSENT, ("none",) * 24),
+    )
+    return [_view(*row) for row in rows]
+
+
+def _view(name: str, connection_id: str, connector: str, sign_in: str, health: HealthState, ticks: tuple[str, ...]) -> ConnectionView:
+    is_broken = health is HealthState.BROKEN
+    row = ConnectionRow(
+        connection_id=connection_id,
+        connector_id=connector,
+        display_name=name,
+        account_name="svc-orders@contoso.com" if sign_in == "basic" else "",
+        owner_id="p",
+        parameters={"username": "svc-orders@contoso.com"},
+        allowed_origins=["https://orders.contoso.com"],
+        health=health,
+        health_changed_at=at("02:58"),
+        last_good_at=None if health is HealthState.PENDING_CONSENT else at("02:14") if is_broken else at("09:10"),
+        refused_at=at("02:31") if is_broken else None,
+        refused_code="401 Unauthorized" if is_broken else "",
+        refused_message="Invalid user name or password." if is_broken else "",
+        refused_category="wrong_password" if is_broken else "",
+        remedy="verify_password" if is_broken else "",
+        created_at=at("09:00", 300),
+        changed_at=at("09:00", 2),
+    )
+    secret = SecretField(name="password", title="Password", description="", is_secret=True, required=True, value="")
+    user = SecretField(name="username", title="User name", description="", is_secret=False, required=True, value="svc-orders@contoso.com")
+    return ConnectionView(
+        row=row,
+        connector=_connector(connector, name),
+        sign_in=sign_in,
+        used_by=((FLOW, "Order intake to ERP"), ("f2", "Order status to Teams"), ("f3", "Order check, each 5 min")) if is_broken else (),
+        failed_runs=143 if is_broken else 0,
+        held_events=300 if is_broken else 0,
+        held_runs=0,
+        failed_run=list(_runs())[0] if is_broken else None,
+        ticks=ticks,
+        # only what the pages read of a test plan
+        test=SimpleNamespace(operation_id="List", method="GET", url_hint="/v2/orders", sentence=""),  # type: ignore[arg-type]
+        fields=(user, secret) if sign_in == "basic" else (secret,),
+    )  # fmt: skip
+
+
+def _mended(view: ConnectionView) -> ConnectionView:
+    from dataclasses import replace
+
+    import msgspec
+
+    return replace(view, row=msgspec.structs.replace(view.row, health=HealthState.CONNECTED))
+
+
+def _connector(connector_id: str, name: str) -> ConnectorRow:
+    return ConnectorRow(
+        connector_id=connector_id, display_name=name, definition={}, properties={}, fingerprint="", installed_at=NOW
+    )
+
+
+def _runs() -> list[RunRow]:
+    rows = (
+        ("7711", FLOW, "Failed", "02:31:07", "02:31:11", "Create_order_line", ORDERS),
+        ("7712", "f3", "Succeeded", "09:11:40", "09:11:43", "", ""),
+        ("7713", "f2", "Running", "09:11:02", "", "", ""),
+        ("7714", FLOW, "Waiting", "09:06:13", "", "", ORDERS),
+        ("7715", "f3", "Cancelled", "08:06:13", "08:06:20", "", ""),
+    )
+    return [
+        RunRow(
+            run_name=f"0858400000000000000000000{number}CU00",
+            flow_id=flow_id,
+            version="08584912345678901234",
+            trigger_name="manual",
+            status=status,
+            code="ConnectionNeedsRepair" if status == "Waiting" else "",
+            error_code="Unauthorized" if action else "",
+            error_message="Invalid user name or password." if action else "",
+            started_at=at(begun),
+            ended_at=at(ended) if ended else None,
+            client_tracking_id="t",
+            origin_run="08584" if number == "7712" else "",
+            failed_action=action,
+            diagnosis_category="wrong_password" if action else "",
+            connection_id=connection_id,
+            start=b"",
+        )
+        for number, flow_id, status, begun, ended, action, connection_id in rows
+    ]
+
+
+def _flows() -> FlowsPage:
+    runs = list(_runs())
+    flows = (
+        _summary(FLOW, "Order intake to ERP", "On", ("contosoorders", "sql", "outlook"), runs[0], {"Succeeded": 40, "Failed": 96}, ((ORDERS, "Contoso Orders"),), 212),
+        _summary("f3", "Supplier invoices to archive", "On", ("outlook", "sharepoint"), runs[1], {"Succeeded": 88}, (), 0),
+        _summary("f2", "Freight quote by mail", "Off", (), None, {}, (), 0),
+    )  # fmt: skip
+    return FlowsPage(
+        flows=flows,
+        starts={one.flow_id: "When an HTTP request is received" for one in flows},
+        runnable={one.flow_id: True for one in flows},
+    )
+
+
+def _summary(
+    flow_id: str,
+    name: str,
+    state: str,
+    connectors: tuple[str, ...],
+    last_run: RunRow | None,
+    runs_24h: dict[str, int],
+    broken: tuple[tuple[str, str], ...],
+    held: int,
+) -> FlowSummary:
+    return FlowSummary(
+        flow_id=flow_id,
+        name=name,
+        state=state,
+        trigger_type="Request",
+        trigger_kind="Http",
+        connectors=connectors,
+        changed_at=at("10:00", 8),
+        last_run=last_run,
+        runs_24h=runs_24h,
+        broken_connections=broken,
+        held=held,
+    )
+
+
+def _problems() -> tuple[Problem, ...]:
+    return (
+        Problem(severity=Severity.ERROR, code="UnknownActionType", pointer="/definition/actions/Foo", message="There is no action type 'Fooo'.", hint="Did you mean 'Foreach'?"),
+        Problem(severity=Severity.WARNING, code="UnusedParameter", pointer="/definition/parameters/x", message="The parameter 'x' is never used."),
+    )  # fmt: skip
+
+
+def _flow(state: FlowState, broken: tuple[ConnectionView, ...], runs: tuple[RunRow, ...], blocking: tuple[Problem, ...] = ()) -> FlowPage:
+    flow, _, _ = order_run()
+    row = FlowRow(
+        flow_id=FLOW, name="Order intake to ERP", packaging="plain", state=state, version="08584912345678901234",
+        owner_id="p", sealed_access_key=b"", settings={}, created_at=at("10:00", 280), changed_at=at("10:00", 8),
+    )  # fmt: skip
+    references = (
+        ReferenceState(key="orders", connector="contosoorders", connection_id=ORDERS, display_name="Contoso Orders", health="broken"),
+        ReferenceState(key="mail", connector="outlook", connection_id="", display_name="", health=""),
+    )  # fmt: skip
+    url = f"http://127.0.0.1:8080/workflows/{FLOW}/triggers/When_an_order_arrives/paths/invoke?api-version=2016-10-01&sig=x"
+    detail = FlowDetail(
+        summary=_summary(FLOW, row.name, state.value, ("contosoorders",), None, {}, ((ORDERS, "Contoso Orders"),), 212 if broken else 0),
+        row=row,
+        flow=flow,
+        document={},
+        problems=_problems(),
+        references=references,
+        callback=CallbackUrl(value=url, base_path=url, queries={}),
+        next_at=None,
+        will_begin="",
+        blocking=blocking,
+        on_broken_connection="holdEvents",
+        created_at=row.created_at,
+    )  # fmt: skip
+    event = TriggerEventRow(
+        event_name="08584000000000000000000007799CU00", flow_id=FLOW, trigger_name="manual", status="Waiting",
+        fired=False, started_at=at("03:10"), tracking_id="t", client_tracking_id="t",
+    )  # fmt: skip
+    return FlowPage(
+        detail=detail,
+        begins="Once on, it runs for each request to its callback URL.",
+        starts="When an HTTP request is received",
+        can_run=True,
+        action_count=9,
+        runs=runs,
+        held_events=(event,) if broken else (),
+        broken=broken,
+        references=tuple(Reference(state=one, candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else ()) for one in references),
+    )
+
+
+def _run_form() -> RunFlowPage:
+    schema = {
+        "type": "object",
+        "required": ["order", "quantity"],
+        "properties": {
+            "order": {"type": "string", "title": "Order number", "description": "As the shop writes it."},
+            "quantity": {"type": "integer", "title": "Quantity"},
+            "warehouse": {"type": "string", "enum": ["TPE-1", "TPE-2"]},
+            "urgent": {"type": "boolean", "title": "Urgent"},
+            "lines": {"type": "array", "title": "Lines"},
+        },
+    }
+    form, _ = read_form(form_of(schema), {"field.order": "4711", "field.quantity": "many"})
+    return RunFlowPage(flow_id=FLOW, name="Order intake to ERP", form=form)
+
+
+def _import() -> ImportPage:
+    finding = ImportFinding(
+        name="Order intake to ERP",
+        flow_id=FLOW,
+        packaging="plain",
+        exists=True,
+        trigger="Request Http",
+        action_count=9,
+        connectors=("contosoorders", "outlook"),
+        references=(
+            ReferenceNeed(key="orders", connector="contosoorders", connector_installed=True, candidates=((ORDERS, "Contoso Orders"),)),
+            ReferenceNeed(key="mail", connector="outlook", connector_installed=False, candidates=()),
+            ReferenceNeed(key="db", connector="sql", connector_installed=True, candidates=()),
+        ),
+        parameters=("warehouse",),
+        problems=_problems(),
+        will_begin="",
+        can_import=True,
+    )  # fmt: skip
+    return ImportPage(findings=(finding,), starts=("When an HTTP request is received",), token="t", file_name="order-intake.json")
+
+
+def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> RunsPage:
+    chips = tuple((f"/runs?status={name}", look, name == status) for name, look in {"": None, **RUN_FILTERS}.items())
+    return RunsPage(
+        runs=runs,
+        chips=chips,
+        flow_names=names,
+        connection_names={ORDERS: "Contoso Orders"},
+        status=status,
+        flow_id="",
+        connection_id=ORDERS if status else "",
+        text="",
+        older="/runs?cursor=x" if runs else "",
+        newest="/runs",
+        is_later_page=False,
+    )
+
+
+def _choices() -> tuple[ConnectorChoice, ...]:
+    fields = _view("Contoso Orders", ORDERS, "contosoorders", "basic", HealthState.CONNECTED, ()).fields
+    return (
+        ConnectorChoice(connector_id="contosoorders", display_name="Contoso Orders", sign_in="basic", parameters=fields),
+        ConnectorChoice(connector_id="salesforce", display_name="Salesforce", sign_in="oauth2", parameters=()),
+    )
+
+
+def _verification(is_proven: bool) -> Verification:
+    return Verification(
+        is_proven=is_proven,
+        is_kept=is_proven,
+        connection_id=ORDERS,
+        health="connected" if is_proven else "broken",
+        operation_id="List",
+        status_code=200 if is_proven else 401,
+        code="OK" if is_proven else "Unauthorized",
+        message="" if is_proven else "Invalid user name or password.",
+        category="" if is_proven else "wrong_password",
+        duration_ms=190,
+        released=3 if is_proven else 0,
+        attempts_left=3 if is_proven else 2,
+    )
