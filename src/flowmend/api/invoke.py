@@ -19,8 +19,8 @@ from flowmend.core.errors import FlowmendError, NotFound
 from flowmend.core.expression.content import decode_body, encode_body
 from flowmend.core.run.events import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
-from flowmend.use_cases.ports import Services
 from flowmend.use_cases.accept_event import Accepted, TriggerRequest, invoke_trigger
+from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 
 _TRACKING = b"x-ms-client-tracking-id"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,11 +40,11 @@ def import_files(
         raise typer.BadParameter("There is no .json file in what you named.")
     if name is not None and len(files) > 1:
         raise typer.BadParameter("--name goes with one file.")
-    query = {"dry_run": _word(dry_run), "as_new": _word(as_new), "name": name}
+    wanted = _Wanted(dry_run=dry_run, as_new=as_new, name=name)
     server = running_server(url, data)
     results: list[Json] = []
     failed: list[FlowmendError] = []
-    for path, outcome in _through_server(server, files, query) if server else _into_store(data, files, query):
+    for path, outcome in _through_server(server, files, wanted) if server else _into_store(data, files, wanted):
         if isinstance(outcome, list):
             results += [{"file": str(path), **one} for one in outcome]
         else:
@@ -58,15 +59,22 @@ def import_files(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    dry_run: bool
+    as_new: bool
+    name: str | None
+
+
 Outcomes = Iterator[tuple[Path, "list[Json] | FlowmendError"]]
 
 
-def _through_server(server: "Server", files: list[Path], query: dict[str, str | None]) -> Outcomes:
+def _through_server(server: "Server", files: list[Path], wanted: _Wanted) -> Outcomes:
     from flowmend.core.errors import FlowmendError, ServiceUnreachable
 
     for path in files:
         try:
-            found = server.send("POST", "/flows", content=path.read_bytes(), query={"file_name": _told(path), **query})
+            found = _send(server, path, wanted)
         except ServiceUnreachable:
             raise
         except FlowmendError as error:
@@ -75,7 +83,15 @@ def _through_server(server: "Server", files: list[Path], query: dict[str, str | 
             yield path, found["value"]
 
 
-def _into_store(data: Path | None, files: list[Path], query: dict[str, str | None]) -> Outcomes:
+def _send(server: "Server", path: Path, wanted: _Wanted) -> Json:
+    content = path.read_bytes()
+    if wanted.dry_run:
+        return server.send("POST", "/flows/inspect", content=content, query={"file_name": _told(path)})
+    query = {"file_name": _told(path), "as_new": "true" if wanted.as_new else None, "name": wanted.name}
+    return server.send("POST", "/flows", content=content, query=query)
+
+
+def _into_store(data: Path | None, files: list[Path], wanted: _Wanted) -> Outcomes:
     import msgspec
 
     from flowmend.api.shapes.import_finding import finding_shape, imported_shape
@@ -88,7 +104,7 @@ def _into_store(data: Path | None, files: list[Path], query: dict[str, str | Non
     services = open_services(read_settings(os.environ, data=data)).services
 
     async def take(path: Path, content: bytes) -> list[Json]:
-        if query["dry_run"]:
+        if wanted.dry_run:
             findings = await inspect_import(services, content, _told(path))
             return [msgspec.to_builtins(finding_shape(one)) for one in findings]
         owner = await ensure_owner(services)
@@ -96,8 +112,8 @@ def _into_store(data: Path | None, files: list[Path], query: dict[str, str | Non
             services,
             content,
             _told(path),
-            as_new=bool(query["as_new"]),
-            name=query["name"],
+            as_new=wanted.as_new,
+            name=wanted.name,
             person_id=owner.person_id,
         )
         return [msgspec.to_builtins(imported_shape(one)) for one in imported]
@@ -115,10 +131,6 @@ def _into_store(data: Path | None, files: list[Path], query: dict[str, str | Non
 def _told(path: Path) -> str:
     """The folder's name goes along: a Logic Apps Standard flow is called by it."""
     return f"{path.resolve().parent.name}/{path.name}"
-
-
-def _word(wanted: bool) -> str | None:
-    return "true" if wanted else None
 
 
 def _print(results: list[Json], *, dry_run: bool) -> None:

@@ -81,3 +81,20 @@ def test_a_body_is_held_to_its_schema_only_where_asked() -> None:
 def test_a_schema_that_is_wrong_itself_is_said_to_be() -> None:
     with pytest.raises(ExpressionError):
         accept(trigger(schema={"$ref": "#/none"}, validates=True), body=1)
+
+
+@pytest.mark.parametrize(("options", "is_kept"), [([], False), (["IncludeAuthorizationHeadersInOutputs"], True)])
+def test_what_a_caller_signs_in_with_stays_out_of_the_history(options: list[str], is_kept: bool) -> None:
+    found = accept_request(
+        Trigger(
+            name="manual", type="Request", pointer="", operation_options=frozenset(one.lower() for one in options)
+        ),
+        method="POST",
+        headers={"authorization": "Bearer hush", "X-Mine": "1"},
+        queries={},
+        relative_path="",
+        body=None,
+        has_body=False,
+    )
+    assert ("authorization" in found["headers"]) is is_kept
+    assert found["headers"]["X-Mine"] == "1"

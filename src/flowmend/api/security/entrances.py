@@ -17,7 +17,7 @@ OPEN_PATHS: tuple[tuple[str, str], ...] = (
     ("/favicon.ico", "asked for by browsers on their own"),
 )
 
-_UPLOAD_PATHS = frozenset({"/api/v1/flows", "/api/v1/connectors", "/flows/import", "/import"})
+_UPLOAD_PATHS = frozenset({"/api/v1/flows", "/api/v1/flows/inspect", "/api/v1/connectors", "/import"})
 
 
 class Audience(StrEnum):

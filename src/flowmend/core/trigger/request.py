@@ -14,6 +14,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
 
 _VALIDATE = "enableschemavalidation"
+_INCLUDE_AUTHORIZATION = "includeauthorizationheadersinoutputs"
 _DEFAULT_METHOD = "POST"
 _PLACEHOLDER = re.compile(r"\{([^{}/]+)\}")
 
@@ -43,7 +44,10 @@ def accept_request(
     schema = inputs.get("schema")
     if _VALIDATE in trigger.operation_options and isinstance(schema, dict):
         _check_body(trigger, schema, body)
-    outputs: dict[str, Json] = {"headers": dict(headers)}
+    # What a caller signs in with stays out of the history unless the flow asks for it (wdl.md §4, operationOptions).
+    has_authorization = _INCLUDE_AUTHORIZATION in trigger.operation_options
+    kept = {name: value for name, value in headers.items() if has_authorization or name.lower() != "authorization"}
+    outputs: dict[str, Json] = {"headers": kept}
     if own := {name: value for name, value in queries.items() if name.lower() not in SIGNATURE_QUERIES}:
         outputs["queries"] = own
     if parameters:
