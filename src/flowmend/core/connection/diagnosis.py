@@ -55,6 +55,7 @@ _XML_MESSAGE = re.compile(r"<(?:\w+:)?(?:message|faultstring|text)[^>]*>([^<]+)<
 _AZURE_CODE = re.compile(r"\bAADSTS(\d{5,8})\b")
 _CHALLENGE_ERROR = re.compile(r'\berror="?([\w.-]+)"?')
 _CODE_SHAPE = re.compile(r"^[\w.#:-]{1,80}$")
+_NOTHING_TO_REFRESH = frozenset({SignInKind.BASIC, SignInKind.API_KEY})
 _LONGEST_TEXT = 20_000
 _LONGEST_MESSAGE = 500
 
@@ -98,7 +99,12 @@ def diagnose(answer: ReceivedAnswer, *, had_credential: bool, kind: SignInKind =
         fixable_by=verdict.fixable_by,
         is_auth_failure=verdict.is_auth,
         connection_broken=is_broken,
-        try_silent_refresh_first=verdict.is_silent_first and had_credential and answer.phase is Phase.API_CALL,
+        try_silent_refresh_first=(
+            verdict.is_silent_first
+            and had_credential
+            and kind not in _NOTHING_TO_REFRESH
+            and answer.phase is Phase.API_CALL
+        ),
         remedy=remedy_of(verdict.fixable_by, kind),
         rule=rule.name,
         code=evidence.shown_code or answer.failure_code,

@@ -1,0 +1,300 @@
+"""Perform one call of a run: the request, the sign-in, the answer, and what it says of the connection.
+
+Here alone a run's credentials are opened. What leaves is an `Outcome` without secrets: a service that echoes our
+password must not put it into the history.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.health import HealthEvent
+from flowmend.core.connection.redaction import Redactor
+from flowmend.core.connector import (
+    HttpRequest,
+    SignInKind,
+    UnbuildableRequest,
+    build_http_action,
+    build_path_request,
+    build_request,
+    match_operation,
+    refused_outcome,
+)
+from flowmend.core.connector.operation import READ_METHODS
+from flowmend.core.errors import FlowmendError, StoreUnavailable
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
+from flowmend.core.run.events import Call, ConnectorCall, HttpCall, TypedCall
+from flowmend.use_cases.connection_reports import known_refusal, report_good, report_refusal
+from flowmend.use_cases.judged_answer import JudgedAnswer, judge
+from flowmend.use_cases.known_health import needs_repair
+from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.refresh_token import TokenRefresher
+
+#: How long a service may take; the platform's own limit for synchronous calls (wdl.md §8).
+CALL_TIMEOUT = timedelta(seconds=120)
+_USER_AGENT = "flowmend"
+_NO_SECRETS = Redactor(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFacts:
+    """What decides whether a call may be repeated. connection_id: "" where none is mapped or none is needed."""
+
+    is_read: bool
+    honours_key: bool
+    connection_id: str
+
+
+class CallOperations:
+    """Performs calls; keeps opened connections between them."""
+
+    def __init__(self, services: Callable[[], Services]) -> None:
+        self._services = services
+        self._opened = OpenedConnections()
+        self.refresher = TokenRefresher()
+
+    def heard(self, topic: str, facts: dict[str, Json]) -> None:
+        """A listener for `Changes`."""
+        if topic == "connection":
+            self._opened.forget(facts["connection_id"])
+        elif topic == "connector":
+            self._opened.forget_connector(facts["connector_id"])
+
+    def facts(self, call: Call, mappings: Mapping[str, str]) -> OperationFacts:
+        """What is known of a call before it is made; of an unknown operation only what its method says."""
+        if isinstance(call, TypedCall):
+            return OperationFacts(is_read=True, honours_key=False, connection_id="")
+        if isinstance(call, HttpCall):
+            return OperationFacts(is_read=call.method.upper() in READ_METHODS, honours_key=False, connection_id="")
+        connection_id = mappings.get(call.reference, "")
+        try:
+            opened = self._opened.get(self._services(), connection_id) if connection_id else None
+        except FlowmendError:
+            opened = None  # the call itself will say why
+        operation = None
+        if opened is not None and call.operation_id:
+            operation = opened.connector.operation(call.operation_id)
+        elif opened is not None:
+            found = match_operation(opened.connector, call.method, call.path.partition("?")[0])
+            operation = found.operation if found is not None else None
+        if operation is None:
+            is_read = call.method.upper() in READ_METHODS
+            return OperationFacts(is_read=is_read, honours_key=False, connection_id=connection_id)
+        return OperationFacts(is_read=operation.is_read, honours_key=operation.honours_key, connection_id=connection_id)
+
+    async def call(
+        self,
+        call: Call,
+        *,
+        flow_id: str,
+        mappings: Mapping[str, str],
+        client_request_id: str,
+        trace_headers: Mapping[str, str],
+        attempt: int,  # noqa: ARG002  retries send exactly what the first attempt sent
+    ) -> Outcome:
+        """How the call ended. mappings: {connection reference: connection id} of the flow.
+
+        Errors: StoreUnavailable.
+        """
+        if isinstance(call, TypedCall):
+            return refused_outcome("UnsupportedAction", f"Actions of type '{call.type}' cannot be performed yet.")
+        traces = {} if "suppressworkflowheaders" in call.options else dict(trace_headers)
+        if isinstance(call, HttpCall):
+            return await self._call_http(call, client_request_id, traces)
+        connection_id = mappings.get(call.reference, "")
+        if not connection_id:
+            return refused_outcome("ConnectionNotMapped", _not_mapped(call, flow_id))
+        services = self._services()
+        try:
+            opened = self._opened.get(services, connection_id)
+            if opened is None:
+                return refused_outcome("ConnectionNotMapped", _not_mapped(call, flow_id))
+            return await self._call_connector(services, opened, call, client_request_id, traces)
+        except StoreUnavailable:
+            raise
+        except FlowmendError as error:
+            return refused_outcome(error.code, error.message, connection_id=connection_id)
+
+    async def _call_connector(
+        self,
+        services: Services,
+        opened: OpenedConnection,
+        call: ConnectorCall,
+        client_request_id: str,
+        traces: Mapping[str, str],
+    ) -> Outcome:
+        if needs_repair(opened.row.health):
+            return known_refusal(opened.row)
+        if opened.credential is None and opened.method.kind is not SignInKind.NONE:
+            return _not_signed_in(opened)
+        if opened.oauth is not None and opened.oauth.is_due(services.clock.now):
+            fresh = await self._refreshed(services, opened)
+            if isinstance(fresh, Outcome):
+                return fresh
+            opened = fresh
+        attempt = await self._send(services, opened, call, client_request_id, traces)
+        if isinstance(attempt, Outcome):
+            return attempt
+        diagnosis = attempt.diagnosis
+        if diagnosis is not None and diagnosis.try_silent_refresh_first and opened.oauth is not None:
+            await report_refusal(services, opened, HealthEvent.DOUBTED, diagnosis, attempt.outcome.code)
+            fresh = await self._refreshed(services, opened, after=diagnosis)
+            if isinstance(fresh, Outcome):
+                return fresh if fresh.diagnosis is None else replace(attempt.outcome, diagnosis=fresh.diagnosis)
+            opened = fresh
+            attempt = await self._send(services, opened, call, client_request_id, traces)
+            if isinstance(attempt, Outcome):
+                return attempt
+            await self._report(services, opened, attempt, HealthEvent.REFUSED_AGAIN)
+        else:
+            await self._report(services, opened, attempt, HealthEvent.REFUSED)
+        return attempt.outcome
+
+    async def _refreshed(
+        self, services: Services, opened: OpenedConnection, *, after: Diagnosis | None = None
+    ) -> OpenedConnection | Outcome:
+        """The connection with newer tokens, or how the call ends without them.
+
+        after: what was diagnosed of the token in hand; None ahead of expiry, when it may still serve.
+        """
+        credential, connection_id = opened.oauth, opened.row.connection_id
+        if credential is not None and not credential.refresh_token and after is None:
+            return opened  # nothing to refresh with: the service says when it is over
+        fresh = await self.refresher.refreshed(services, opened)
+        if isinstance(fresh, OpenedConnection):
+            self._opened.put(fresh)
+            return fresh
+        if fresh.was_judged or (after is not None and fresh.code == "MissingRefreshToken"):
+            diagnosis = fresh.diagnosis if fresh.was_judged or after is None else after
+            await report_refusal(services, opened, HealthEvent.REFUSED_AGAIN, diagnosis, "Unauthorized")
+            outcome = refused_outcome("Unauthorized", fresh.message or fresh.code, connection_id=connection_id)
+            return replace(outcome, diagnosis=diagnosis)
+        is_alive = credential is not None and (
+            credential.expires_at is None or services.clock.now < credential.expires_at
+        )
+        if is_alive and after is None:
+            return opened
+        message = f"The sign-in of {opened.row.display_name!r} could not be refreshed: {fresh.message or fresh.code}"
+        return Outcome(
+            status=Status.FAILED,
+            code="TokenRefreshFailed",
+            error=ErrorDetail("TokenRefreshFailed", message),
+            is_retryable=True,
+            connection_id=connection_id,
+        )
+
+    async def _send(
+        self,
+        services: Services,
+        opened: OpenedConnection,
+        call: ConnectorCall,
+        client_request_id: str,
+        traces: Mapping[str, str],
+    ) -> JudgedAnswer | Outcome:
+        connection_id = opened.row.connection_id
+        request = _build(opened, call)
+        if isinstance(request, UnbuildableRequest):
+            return refused_outcome(request.code, opened.redactor.text(request.message), connection_id=connection_id)
+        if request.origin not in opened.origins:
+            message = (
+                f"The request would go to {request.origin}, but the credential of {opened.row.display_name!r} is bound "
+                f"to {', '.join(sorted(opened.origins)) or 'no address'}. Verify the connection again."
+            )
+            return refused_outcome("OriginNotAllowed", message, connection_id=connection_id)
+        answer = await services.http.send(_traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
+        return judge(
+            answer, opened.redactor, now=services.clock.now, kind=opened.method.kind, connection_id=connection_id
+        )
+
+    async def _report(
+        self, services: Services, opened: OpenedConnection, attempt: JudgedAnswer, refused: HealthEvent
+    ) -> None:
+        diagnosis = attempt.diagnosis
+        if diagnosis is None:
+            await report_good(services, opened)
+        elif diagnosis.connection_broken and opened.credential is not None:
+            await report_refusal(services, opened, refused, diagnosis, attempt.outcome.code)
+
+    async def _call_http(self, call: HttpCall, client_request_id: str, traces: Mapping[str, str]) -> Outcome:
+        services = self._services()
+        request = build_http_action(
+            method=call.method,
+            uri=call.uri,
+            headers=call.headers,
+            queries=call.queries,
+            body=call.body,
+            has_body=call.has_body,
+            authentication=call.authentication,
+        )
+        if isinstance(request, UnbuildableRequest):
+            return refused_outcome(request.code, request.message)
+        secrets = _secrets_of_authentication(call.authentication, request)
+        redactor = Redactor(secrets) if secrets else _NO_SECRETS
+        answer = await services.http.send(_traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
+        judged = judge(answer, redactor, now=services.clock.now, kind=SignInKind.BASIC, had_credential=bool(secrets))
+        return judged.outcome
+
+
+def _build(opened: OpenedConnection, call: ConnectorCall) -> HttpRequest | UnbuildableRequest:
+    if call.operation_id:
+        operation = opened.connector.operation(call.operation_id)
+        if operation is None:
+            return UnbuildableRequest(
+                code="OperationNotFound",
+                message=f"The connector '{opened.connector.display_name}' has no operation '{call.operation_id}'.",
+            )
+        return build_request(
+            opened.connector, operation, call.parameters or {}, opened.parameters, sign_in=opened.sign_in
+        )
+    return build_path_request(
+        opened.connector,
+        call.method,
+        call.path,
+        opened.parameters,
+        queries=call.queries,
+        headers=call.headers,
+        body=call.body,
+        sign_in=opened.sign_in,
+    )
+
+
+def _traced(request: HttpRequest, client_request_id: str, traces: Mapping[str, str]) -> HttpRequest:
+    """The request with our headers; what the flow or the connector set stands."""
+    headers = {"User-Agent": _USER_AGENT, "x-ms-client-request-id": client_request_id, **traces}
+    if request.method not in READ_METHODS:
+        headers["Idempotency-Key"] = client_request_id
+    if request.headers:
+        given = {name.lower() for name in request.headers}
+        headers = {name: text for name, text in headers.items() if name.lower() not in given}
+        headers.update(request.headers)
+    return HttpRequest(method=request.method, url=request.url, headers=headers, body=request.body)
+
+
+def _not_signed_in(opened: OpenedConnection) -> Outcome:
+    if opened.method.kind is SignInKind.UNSUPPORTED:
+        code, message = "UnsupportedSignIn", f"Signing in to {opened.connector.display_name!r} is not supported yet."
+    else:
+        code = "NoCredential"
+        message = f"The connection {opened.row.display_name!r} has no credential. Verify it on its page."
+    return refused_outcome(code, message, connection_id=opened.row.connection_id)
+
+
+def _not_mapped(call: ConnectorCall, flow_id: str) -> str:
+    return (
+        f"The connection reference {call.reference!r} of flow {flow_id} means no connection"
+        f"{f' to {call.connector}' if call.connector else ''}. Choose one on the flow's page."
+    )
+
+
+def _secrets_of_authentication(authentication: Json, request: HttpRequest) -> tuple[str, ...]:
+    """What an Http action's `authentication` must not leave in the history, in the forms it was given and sent."""
+    if not isinstance(authentication, dict):
+        return ()
+    sent = request.headers.get("Authorization", "")
+    names = ("password", "value", "secret", "pfx")
+    texts = [authentication[name] for name in names if isinstance(authentication.get(name), str)]
+    return tuple(text for text in (*texts, sent, sent.partition(" ")[2]) if text)

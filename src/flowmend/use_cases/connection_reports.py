@@ -1,0 +1,91 @@
+"""What calls learn of a connection goes into its health, by the one table of `core.connection.health`."""
+
+import asyncio
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.health import HealthEvent, HealthState, next_health
+from flowmend.core.connector import refused_outcome
+from flowmend.core.outcome import Category, Diagnosis, FixableBy, Outcome
+from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.opened_connections import OpenedConnection
+from flowmend.use_cases.ports import Services
+
+_GOOD_IS_NEWS_AFTER = timedelta(seconds=60)
+_UNREPORTED = {
+    "refused_at": None,
+    "refused_code": "",
+    "refused_message": "",
+    "refused_category": "",
+    "refused_fixable_by": "",
+    "remedy": "",
+}
+
+
+async def report_good(services: Services, opened: OpenedConnection) -> None:
+    """A call was accepted. Written only where the state changes, the old credential was still kept, or after a minute."""
+    row, now = opened.row, services.clock.now
+    health = next_health(row.health, HealthEvent.GOOD)
+    is_fresh = row.last_good_at is not None and now - row.last_good_at < _GOOD_IS_NEWS_AFTER
+    if health is row.health and is_fresh and not row.sealed_candidate:
+        return
+    changes: dict[str, object] = {"last_good_at": now, "sealed_candidate": b""}
+    if health is not row.health:
+        changes |= {"health": health, "health_changed_at": now, **_UNREPORTED}
+    opened.row = replace(row, **changes)  # before the write: calls ending meanwhile need not write again
+    await asyncio.to_thread(services.store.connections.change, row.connection_id, **changes)
+    if health is not row.health:
+        services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+
+
+async def report_refusal(
+    services: Services, opened: OpenedConnection, event: HealthEvent, diagnosis: Diagnosis, code: str
+) -> None:
+    """A call or refresh was refused for its credential. Nothing where the credential was replaced meanwhile."""
+    row = await asyncio.to_thread(services.store.connections.get, opened.row.connection_id)
+    if row is None or row.credential_version != opened.row.credential_version:
+        return
+    health = next_health(row.health, event)
+    if health is row.health:
+        return
+    now = services.clock.now
+    changes: dict[str, object] = {"health": health, "health_changed_at": now}
+    if health is HealthState.BROKEN:
+        changes |= {
+            "refused_at": now,
+            "refused_code": code,
+            "refused_message": diagnosis.message or f"The service answered {code}.",
+            "refused_category": diagnosis.category.value,
+            "refused_fixable_by": diagnosis.fixable_by.value,
+            "remedy": diagnosis.remedy,
+        }
+    opened.row = replace(row, **changes)
+    await asyncio.to_thread(services.store.connections.change, row.connection_id, **changes)
+    services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+
+
+def known_refusal(row: ConnectionRow) -> Outcome:
+    """The end of a call on a connection known to be broken, unsent: repeated sign-ins lock accounts out."""
+    if row.health is HealthState.PENDING_CONSENT:
+        message = f"The connection {row.display_name!r} is not signed in yet. Sign in on its page."
+    else:
+        since = (row.refused_at or row.health_changed_at).strftime("%Y-%m-%d %H:%M:%S UTC")
+        said = f" The service said: {row.refused_message}" if row.refused_message else ""
+        message = f"The connection {row.display_name!r} needs repair since {since}, so the call was not sent.{said}"
+    refused = refused_outcome("Unauthorized", message, connection_id=row.connection_id)
+    return replace(refused, diagnosis=_stored_diagnosis(row))
+
+
+def _stored_diagnosis(row: ConnectionRow) -> Diagnosis:
+    """What the refusal that broke a connection said."""
+    return Diagnosis(
+        category=Category(row.refused_category) if row.refused_category else Category.UNKNOWN,
+        fixable_by=FixableBy(row.refused_fixable_by) if row.refused_fixable_by else FixableBy.REVERIFY,
+        is_auth_failure=True,
+        connection_broken=True,
+        remedy=row.remedy or "sign_in_again",
+        rule="connection_needs_repair",
+        code=row.refused_code or "Unauthorized",
+        message=row.refused_message,
+    )

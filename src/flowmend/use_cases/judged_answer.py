@@ -1,0 +1,77 @@
+"""An answer judged: its outcome without secrets, and what it says of the credential that was used."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.diagnosis import ReceivedAnswer, diagnose
+from flowmend.core.connection.redaction import Redactor
+from flowmend.core.connector import HttpResponse, SignInKind, TransportFailure, outcome_of
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
+
+_READ_FOR_DIAGNOSIS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedAnswer:
+    """diagnosis: None where the answer is good."""
+
+    outcome: Outcome
+    diagnosis: Diagnosis | None
+
+
+def judge(
+    answer: HttpResponse | TransportFailure,
+    redactor: Redactor,
+    *,
+    now: datetime,
+    kind: SignInKind,
+    connection_id: str = "",
+    had_credential: bool = True,
+) -> JudgedAnswer:
+    """The outcome of an answer and its diagnosis.
+
+    redactor: knows the secrets that were sent. kind: how the connection signs in. connection_id: "" for an Http action,
+    whose good status stands whatever the body says.
+    """
+    if isinstance(answer, HttpResponse):
+        answer = redactor.answer(answer)
+    outcome = outcome_of(answer, now=now, connection_id=connection_id)
+    cleaned = redactor.json(outcome.outputs)
+    if outcome.status is Status.SUCCEEDED and not _may_hide_a_refusal(cleaned):
+        return JudgedAnswer(outcome=_with_outputs(outcome, cleaned), diagnosis=None)
+    diagnosis = _diagnosis(answer, redactor, kind, had_credential=had_credential)
+    if outcome.status is Status.SUCCEEDED:
+        if not (diagnosis.connection_broken and connection_id):
+            return JudgedAnswer(outcome=_with_outputs(outcome, cleaned), diagnosis=None)
+        error = ErrorDetail("Unauthorized", diagnosis.message)
+        outcome = replace(outcome, status=Status.FAILED, code="Unauthorized", error=error, was_refused=True)
+    return JudgedAnswer(outcome=replace(_with_outputs(outcome, cleaned), diagnosis=diagnosis), diagnosis=diagnosis)
+
+
+def _diagnosis(
+    answer: HttpResponse | TransportFailure, redactor: Redactor, kind: SignInKind, *, had_credential: bool
+) -> Diagnosis:
+    if isinstance(answer, TransportFailure):
+        received = ReceivedAnswer(failure_code=answer.code, body=redactor.text(answer.message))
+    else:
+        received = ReceivedAnswer(
+            status=answer.status,
+            headers=answer.headers,
+            body=redactor.text(answer.body[:_READ_FOR_DIAGNOSIS].decode("utf-8", "replace")),
+        )
+    return diagnose(received, had_credential=had_credential, kind=kind)
+
+
+def _may_hide_a_refusal(outputs: Json) -> bool:
+    """Whether a good status could carry a failure in its body: worth a diagnosis, which the common answer is spared."""
+    body = outputs.get("body") if isinstance(outputs, dict) else None
+    if isinstance(body, dict):
+        return body.get("ok") is False or ("errors" in body and not body.get("data"))
+    return isinstance(body, str) and "type=" in body and "password" in body
+
+
+def _with_outputs(outcome: Outcome, outputs: Json) -> Outcome:
+    return outcome if outputs is outcome.outputs else replace(outcome, outputs=outputs)

@@ -1,0 +1,119 @@
+"""Refresh an OAuth connection's tokens: once at a time per connection, kept sealed before they are used."""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+
+from flowmend.core.connection.credentials import OAuthCredential
+from flowmend.core.connection.sign_in import SignIn, SignInApp, SignInRefusal, refresh
+from flowmend.core.connector import TransportFailure, origin_of
+from flowmend.core.errors import Conflict
+from flowmend.store.rows import ConnectionRow
+from flowmend.transport import HttpTransport
+from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.sealed_credentials import open_app_secret, open_credential, seal_credential
+
+_TOKEN_SECONDS = timedelta(seconds=30)
+_LARGEST_TOKEN_ANSWER = 1024 * 1024
+
+
+class TokenRefresher:
+    """Refreshes one connection at a time; whoever waited finds the work done."""
+
+    def __init__(self) -> None:
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+        """The connection with tokens newer than those of `stale`, or why there are none.
+
+        Errors: Conflict and SecretUnreadable where the stored credential cannot be opened.
+        """
+        connection_id = stale.row.connection_id
+        async with self._locks[connection_id]:
+            newer = _newer(services, stale)
+            if newer is not None:
+                return newer
+            row, credential, settings = stale.row, stale.oauth, stale.method.oauth
+            if credential is None or settings is None:
+                raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
+            app = sign_in_app(services, row)
+            steps = refresh(settings, app, credential, now=services.clock.now, parameters=row.parameters or {})
+            tokens = await carry_out(services.http, steps, origins=stale.origins)
+            if isinstance(tokens, SignInRefusal):
+                # Another process may have spent the same rotating token and stored the new one.
+                return _newer(services, stale) or tokens
+            return await _kept(services, stale, tokens)
+
+
+async def carry_out(
+    http: HttpTransport, steps: SignIn, *, origins: frozenset[str] | None = None
+) -> OAuthCredential | SignInRefusal:
+    """Perform the requests of a sign-in. origins: where its secrets may go; None does not ask.
+
+    Errors: Conflict `OriginNotAllowed` before anything is sent elsewhere.
+    """
+    request = next(steps)
+    while True:
+        if origins is not None and request.origin not in origins:
+            steps.close()
+            raise Conflict(
+                f"The sign-in's endpoint {origin_of(request.url) or 'is unknown and'} is not among the addresses this "
+                "connection's credential is bound to. Sign in to the connection again.",
+                code="OriginNotAllowed",
+            )
+        answer = await http.send(request, timeout=_TOKEN_SECONDS, max_response_bytes=_LARGEST_TOKEN_ANSWER)
+        if not isinstance(answer, TransportFailure) and answer.status in {307, 308}:
+            answer = TransportFailure(
+                code="RedirectRefused", message="The token endpoint redirects.", was_sent=True, is_retryable=False
+            )
+        try:
+            request = steps.send(answer)
+        except StopIteration as end:
+            result: OAuthCredential | SignInRefusal = end.value
+            return result
+
+
+def sign_in_app(services: Services, row: ConnectionRow) -> SignInApp:
+    """The provider's client a connection acts as: its own sign-in app, or the one its connector brings.
+
+    Errors: SecretUnreadable.
+    """
+    app = services.store.connections.get_sign_in_app(row.app_id) if row.app_id else None
+    if app is not None:
+        return SignInApp(
+            client_id=app.client_id, client_secret=open_app_secret(services.vault, app.app_id, app.sealed_secret)
+        )
+    settings = services.connectors.get(row.connector_id).method_named(row.parameter_set).oauth
+    return SignInApp(client_id=settings.client_id if settings is not None else "")
+
+
+def _newer(services: Services, stale: OpenedConnection) -> OpenedConnection | None:
+    """The stored credential, where somebody replaced the stale one."""
+    row = services.store.connections.get(stale.row.connection_id)
+    if row is None or row.credential_version == stale.row.credential_version:
+        return None
+    return open_connection(row, stale.connector, open_credential(services.vault, row))
+
+
+async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCredential) -> OpenedConnection:
+    row = stale.row
+    sealed = seal_credential(services.vault, row, tokens)
+    try:
+        await asyncio.to_thread(
+            services.store.connections.swap_credential,
+            row.connection_id,
+            row.credential_version,
+            sealed,
+            expires_at=tokens.expires_at,
+        )
+    except Conflict:
+        newer = _newer(services, stale)
+        if newer is None:
+            raise
+        return newer
+    stored = services.store.connections.get(row.connection_id)
+    if stored is None:
+        raise Conflict(f"The connection {row.display_name!r} was deleted meanwhile.", code="ConnectionNotFound")
+    services.changes.publish("connection", connection_id=row.connection_id)
+    return open_connection(stored, stale.connector, tokens)
