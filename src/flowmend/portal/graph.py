@@ -101,7 +101,7 @@ class Bar:
 def levels(steps: tuple[Step, ...], *, after_something: bool = False) -> tuple[Level, ...]:
     """The steps of one scope as levels, in order. after_something: a line comes into the first one too."""
     depths = _depths(steps)
-    drawn = []
+    drawn: list[Level] = []
     for depth in sorted(set(depths.values())):
         row = tuple(step for step in steps if depths[step.name] == depth)
         drawn.append(Level(wire=_wire(row) if drawn or after_something else "", steps=row))

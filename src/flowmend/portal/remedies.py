@@ -55,7 +55,9 @@ REMEDIES = {
     ),
     "wait": Remedy(
         title=marked("Wait, then resubmit"),
-        advice=marked("The service was busy or out of reach, and this passes by itself. Resubmit the run after a while."),
+        advice=marked(
+            "The service was busy or out of reach, and this passes by itself. Resubmit the run after a while."
+        ),
     ),
     "edit_flow": Remedy(
         title=marked("Correct the flow"),
@@ -67,7 +69,9 @@ REMEDIES = {
     ),
     "as_defined": Remedy(
         title=marked("Read the message"),
-        advice=marked("No action failed: the flow ended this run itself, as its definition says. Its message tells why."),
+        advice=marked(
+            "No action failed: the flow ended this run itself, as its definition says. Its message tells why."
+        ),
     ),
     "resubmit": Remedy(
         title=marked("Resubmit"),

@@ -103,9 +103,7 @@ async def choose_connection(portal: Portal, request: Request) -> Response:
     """POST /flows/{flow_id}/connections: which connection a reference means."""
     form = await request.form()
     reference, connection_id = form_text(form, "reference"), form_text(form, "connection_id")
-    await map_connection(
-        portal.services, request.path_params["flow_id"], reference, connection_id, person_id(request)
-    )
+    await map_connection(portal.services, request.path_params["flow_id"], reference, connection_id, person_id(request))
     return see(f"{_address(request)}?done=mapped")
 
 

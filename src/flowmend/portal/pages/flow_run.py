@@ -11,8 +11,8 @@ from flowmend.portal.forms import form_texts
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.schema_form import PREFIX, RunForm, form_of, read_form
 from flowmend.portal.trigger_words import can_be_run_by_hand, main_trigger
-from flowmend.use_cases.flows import read_flow_detail
 from flowmend.use_cases.accept_event import run_now
+from flowmend.use_cases.flows import read_flow_detail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,9 @@ def _page(portal: Portal, request: Request, name: str, form: RunForm, status_cod
 def _form(flow: Flow) -> RunForm:
     trigger = main_trigger(flow)
     if trigger is None or not can_be_run_by_hand(trigger.type):
-        raise AskedWrongly("This flow is started by its trigger only; it cannot be run by hand.", code="CannotRunByHand")
+        raise AskedWrongly(
+            "This flow is started by its trigger only; it cannot be run by hand.", code="CannotRunByHand"
+        )
     if trigger.type == "Recurrence":
         return RunForm(fields=())
     inputs = trigger.inputs if isinstance(trigger.inputs, dict) else {}

@@ -1,6 +1,7 @@
 """A request that cannot be answered: what happened, and where to go on."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,15 +22,33 @@ from flowmend.portal.portal import Portal
 
 Page = Callable[[Portal, Request], Awaitable[Response]]
 
-#: the most particular first: (error, status, title, advice)
-_ANSWERS: tuple[tuple[type[FlowmendError], int, str, str], ...] = (
-    (NotFound, 404, marked("There is no such page"), marked("What you were looking for is not here, or no longer.")),
-    (NotAllowed, 401, marked("Sign in first"), marked("Nothing was changed.")),
-    (Conflict, 409, marked("This is not possible now"), marked("Nothing was changed.")),
-    (TooLarge, 413, marked("This is too large"), marked("Nothing was changed.")),
-    (TooManyAttempts, 429, marked("Too many tries for now"), marked("Nothing was changed. Wait a while, then try again.")),
-    (AskedWrongly, 400, marked("This could not be done"), marked("Nothing was changed.")),
-    (TheyFailed, 502, marked("The service did not answer as it should"), marked("Try again after a while.")),
+
+class Answer(NamedTuple):
+    """How an error is shown; title and advice are to be translated."""
+
+    error: type[FlowmendError]
+    status_code: int
+    title: str
+    advice: str
+
+
+#: the most particular first
+_ANSWERS = (
+    Answer(
+        NotFound, 404, marked("There is no such page"), marked("What you were looking for is not here, or no longer.")
+    ),
+    Answer(NotAllowed, 401, marked("Sign in first"), marked("Nothing was changed.")),
+    Answer(Conflict, 409, marked("This is not possible now"), marked("Nothing was changed.")),
+    Answer(TooLarge, 413, marked("This is too large"), marked("Nothing was changed.")),
+    Answer(
+        TooManyAttempts,
+        429,
+        marked("Too many tries for now"),
+        marked("Nothing was changed. Wait a while, then try again."),
+    ),
+    Answer(AskedWrongly, 400, marked("This could not be done"), marked("Nothing was changed.")),
+    Answer(TheyFailed, 502, marked("The service did not answer as it should"), marked("Try again after a while.")),
+    Answer(FlowmendError, 500, marked("Something went wrong here"), marked("Try again; the server's log says more.")),
 )
 
 
@@ -50,24 +69,21 @@ async def answered_to_person(portal: Portal, page: Page, request: Request) -> Re
 
 def show_error(portal: Portal, request: Request, error: FlowmendError) -> Response:
     """The error as a page. The detail is as it was raised, in English."""
-    status_code, title, advice = next(
-        (rest for kind, *rest in _ANSWERS if isinstance(error, kind)),
-        [500, marked("Something went wrong here"), marked("Try again; the server's log says more.")],
-    )
+    shown = next(one for one in _ANSWERS if isinstance(error, one.error))
     gettext = portal.rendering.gettext(language_of(request))
     answer = portal.answer(
         request,
         "message.html",
-        status_code=status_code,
-        title=gettext(title),
-        advice=gettext(advice),
+        status_code=shown.status_code,
+        title=gettext(shown.title),
+        advice=gettext(shown.advice),
         detail=error.message,
         code=error.code,
-        tone="idle" if status_code == 404 else "bad",
+        tone="idle" if shown.status_code == 404 else "bad",
         ways=_ways(request, gettext),
     )
-    if isinstance(error, TooManyAttempts) and (seconds := getattr(error, "retry_after_seconds", None)):
-        answer.headers["retry-after"] = str(int(seconds))
+    if isinstance(error, TooManyAttempts):
+        answer.headers["retry-after"] = str(error.retry_after_seconds)
     return answer
 
 
@@ -75,7 +91,7 @@ def _ways(request: Request, gettext: Callable[[str], str]) -> tuple[tuple[str, s
     if getattr(request.state, "person", None) is None:
         return (("/login", gettext("Sign in")),)
     parts = request.url.path.strip("/").split("/")
-    ways = (("/", gettext("Home")),)
+    ways: tuple[tuple[str, str], ...] = (("/", gettext("Home")),)
     if parts[0] in {"flows", "runs", "connections"}:
         words = {"flows": gettext("My flows"), "runs": gettext("All runs"), "connections": gettext("Connections")}
         ways = ((f"/{parts[0]}", words[parts[0]]), *ways)

@@ -44,7 +44,9 @@ def _remembered(portal: Portal, way_back: str, cookie: str, value: str) -> Respo
     answer = see(local_path(way_back))
     if value:
         is_secure = portal.services.settings.base_url.startswith("https:")
-        answer.set_cookie(cookie, value, max_age=_FOR_A_YEAR_SECONDS, path="/", secure=is_secure, httponly=True, samesite="lax")
+        answer.set_cookie(
+            cookie, value, max_age=_FOR_A_YEAR_SECONDS, path="/", secure=is_secure, httponly=True, samesite="lax"
+        )
     else:
         answer.delete_cookie(cookie, path="/")
     return answer

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -41,7 +41,9 @@ class VerifyPage:
     @property
     def way_back(self) -> str:
         """Where *Cancel* leads."""
-        return f"/runs/{segment(self.run.run_name)}" if self.run else f"/connections/{segment(self.view.row.connection_id)}"
+        if self.run is not None:
+            return f"/runs/{segment(self.run.run_name)}"
+        return f"/connections/{segment(self.view.row.connection_id)}"
 
 
 async def show_verify(portal: Portal, request: Request) -> Response:
@@ -71,7 +73,8 @@ async def start_consent(portal: Portal, request: Request) -> Response:
     """
     connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
     binding = request.cookies.get(_BINDING_COOKIE) or secrets.token_urlsafe(24)
-    return_to = f"/connections/{segment(connection_id)}/verify" + (f"?{urlencode({'run': run_name})}" if run_name else "")
+    query = f"?{urlencode({'run': run_name})}" if run_name else ""
+    return_to = f"/connections/{segment(connection_id)}/verify{query}"
     url = await begin_consent(portal.services, connection_id, person_id(request), binding, return_to)
     answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
     answer.set_cookie(
@@ -90,8 +93,7 @@ async def take_consent(portal: Portal, request: Request) -> Response:
     """GET /oauth/callback: the service sent the browser back."""
     binding = request.cookies.get(_BINDING_COOKIE, "")
     result = await finish_consent(portal.services, dict(request.query_params), binding)
-    query = urlsplit(local_path(result.return_to)).query
-    run_name = query.removeprefix("run=") if query.startswith("run=") else ""
+    run_name = dict(parse_qsl(urlsplit(local_path(result.return_to)).query)).get("run", "")
     return await _page(portal, request, result.connection_id, run_name, result=result)
 
 
