@@ -1,0 +1,182 @@
+"""Commands that speak to a running server."""
+
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from flowmend.cli.local_server import read_local_token
+from flowmend.cli.program import app
+
+from .conftest import StartedServer
+
+runner = CliRunner()
+
+
+def definition() -> dict[str, Any]:
+    return {
+        "contentVersion": "1.0.0.0",
+        "triggers": {"manual": {"type": "Request", "kind": "Http", "inputs": {"schema": {}}}},
+        "actions": {"Compose": {"type": "Compose", "inputs": "@triggerBody()", "runAfter": {}}},
+    }
+
+
+def flowmend(server: StartedServer, *arguments: str, given: str | None = None) -> Result:
+    return runner.invoke(app, [*arguments, "--data", str(server.data)], input=given)
+
+
+def flowmend_json(server: StartedServer, *arguments: str) -> Any:
+    result = flowmend(server, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def flow(server: StartedServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("flows") / "orders.json"
+    path.write_text(json.dumps(definition()))
+    (imported,) = flowmend_json(server, "import", str(path))
+    assert imported["created"] is True
+    assert flowmend(server, "flows", "turn-on", "Orders").exit_code == 0  # names ignore case
+    return str(imported["id"])
+
+
+def test_a_flow_is_imported_listed_and_shown(server: StartedServer, flow: str) -> None:
+    assert flow in [one["id"] for one in flowmend_json(server, "flows", "list")]
+    shown = flowmend(server, "flows", "show", "orders")
+    assert "/paths/invoke?" in shown.stdout
+    assert "On" in shown.stdout
+
+
+def test_a_dry_run_takes_nothing_in(server: StartedServer, tmp_path: Path) -> None:
+    path = tmp_path / "draft.json"
+    path.write_text(json.dumps(definition()))
+
+    (finding,) = flowmend_json(server, "import", "--dry-run", str(path))
+
+    assert (finding["name"], finding["exists"], finding["can_import"]) == ("draft", False, True)
+    assert finding["id"] not in [one["id"] for one in flowmend_json(server, "flows", "list")]
+
+
+def test_one_bad_file_stops_no_other(server: StartedServer, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{nope")
+    (tmp_path / "b.json").write_text(json.dumps(definition()))
+
+    result = flowmend(server, "import", str(tmp_path), "--json")
+
+    assert result.exit_code == 1
+    assert "a.json" in result.stderr
+    assert [one["name"] for one in json.loads(result.stdout)] == ["b"]
+
+
+def test_import_works_without_a_server(tmp_path: Path) -> None:
+    path = tmp_path / "alone.json"
+    path.write_text(json.dumps(definition()))
+    data = str(tmp_path / "data")
+
+    first = runner.invoke(app, ["import", str(path), "--data", data, "--json"])
+    again = runner.invoke(app, ["import", str(path), "--data", data, "--json"])
+
+    assert (json.loads(first.stdout)[0]["created"], json.loads(again.stdout)[0]["created"]) == (True, False)
+
+
+def test_a_run_is_started_listed_and_resubmitted(server: StartedServer, flow: str) -> None:
+    name = flowmend_json(server, "flows", "run", flow, "--input", '{"order": 4711}')["name"]
+
+    assert name in [run["name"] for run in flowmend_json(server, "runs", "list", "--flow", "orders")]
+    run = flowmend_json(server, "runs", "show", name)
+    assert run["properties"]["actions"]["Compose"]["status"] == "Succeeded"
+    assert "Compose" in flowmend(server, "runs", "show", name).stdout
+    (made,) = flowmend_json(server, "runs", "resubmit", name)
+    assert made["origin_run"] == name
+    assert flowmend_json(server, "runs", "show", made["name"])["properties"]["originRun"] == name
+
+
+def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
+    for _ in range(3):
+        flowmend_json(server, "flows", "run", flow)
+    assert len(flowmend_json(server, "runs", "list", "--limit", "3")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["flows", "show", "nothing"], "FlowNotFound"),
+        (["runs", "show", "nothing"], "WorkflowRunNotFound"),
+        (["runs", "cancel", "nothing"], "WorkflowRunNotFound"),
+        (["connections", "show", "nothing"], "ConnectionNotFound"),
+        (["connections", "test", "nothing"], "ConnectionNotFound"),
+        (["connections", "create", "nothing", "--secrets-stdin"], "ConnectorNotFound"),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_a_hint(server: StartedServer, arguments: list[str], code: str) -> None:
+    result = flowmend(server, *arguments)
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert f"({code})" in result.stderr
+
+
+def test_a_login_link_signs_in_once(server: StartedServer) -> None:
+    link = flowmend(server, "login").stdout.strip()
+    parts = urlsplit(link)
+    assert f"{parts.scheme}://{parts.netloc}" == server.local.url
+
+    def sign_in() -> int:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": server.local.url}
+        connection.request("POST", "/login", parts.query, headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    assert sign_in() == 303
+    assert sign_in() != 303
+
+
+def test_a_printed_token_opens_the_server_by_its_url(server: StartedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = flowmend(server, "token").stdout.strip()
+    monkeypatch.setenv("FLOWMEND_TOKEN", token)
+
+    assert runner.invoke(app, ["flows", "list", "--url", server.local.url]).exit_code == 0
+
+
+def test_a_wrong_token_says_how_to_get_a_good_one(server: StartedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWMEND_TOKEN", "fm_wrong")
+
+    result = runner.invoke(app, ["flows", "list", "--url", server.local.url])
+
+    assert result.exit_code == 1
+    assert "flowmend token" in result.stderr
+    assert "fm_wrong" not in result.output
+
+
+def test_secrets_are_never_taken_from_arguments(server: StartedServer) -> None:
+    sample = Path(__file__).parents[2] / "src" / "flowmend" / "sample" / "connectors" / "sample_orders"
+    body = {
+        "name": "sample_orders",
+        "definition": json.loads((sample / "apiDefinition.swagger.json").read_text()),
+        "properties": json.loads((sample / "apiProperties.json").read_text()),
+    }
+    parts = urlsplit(server.local.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    headers = {"Authorization": f"Bearer {read_local_token(server.data)}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/v1/connectors", json.dumps(body), headers)
+    assert connection.getresponse().status == 201
+    connection.close()
+
+    refused = flowmend(
+        server, "connections", "create", "sample_orders", "--parameter", "password=hush", "--secrets-stdin", given="{}"
+    )
+    unread = flowmend(server, "connections", "create", "sample_orders", "--secrets-stdin", given='{"password": 4711')
+
+    assert refused.exit_code == 2
+    assert "is a secret" in refused.output
+    assert unread.exit_code == 2
+    assert "4711" not in unread.output
