@@ -26,7 +26,7 @@ from flowmend.store.rows import (
     RunRow,
     TriggerEventRow,
 )
-from flowmend.store.tables import alembic_version, metadata
+from flowmend.store.tables import metadata
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 #: Speed over safety: nothing here outlives the tests.
@@ -66,8 +66,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     store = open_store(url)
     with store._database.writing() as connection:
         for table in reversed(metadata.sorted_tables):
-            if table is not alembic_version:
-                connection.execute(table.delete())
+            connection.execute(table.delete())
     store.close()
 
 

@@ -70,6 +70,8 @@ class TestLists:
             "nothing": ({}, [5, 4, 3, 2, 1]),
             "a flow": ({"flow_id": "flow-1"}, [5, 4, 3, 1]),
             "statuses": ({"statuses": (Status.FAILED, "Running")}, [3, 2, 1]),
+            "statuses of unfinished runs": ({"statuses": ("Waiting", "Running")}, [5, 4, 1]),
+            "statuses of bad ends": ({"statuses": ("Failed", "TimedOut")}, [3, 2]),
             "a code": ({"code": "ConnectionNeedsRepair"}, [5]),
             "a connection": ({"connection_id": "shop"}, [5, 3]),
             "a diagnosis": ({"diagnosis_category": "wrong_password"}, [3]),
@@ -94,26 +96,35 @@ class TestLists:
             case: listed for case, (_, listed) in expected.items()
         }
 
-    def test_the_last_run_and_the_counts_of_each_flow(self, store: Store, examples: Any, write: Any) -> None:
+    def test_the_last_run_of_each_flow(self, store: Store, examples: Any, write: Any) -> None:
         for flow_id in ("flow-1", "flow-2", "flow-3"):
             store.flows.add(examples.flow(flow_id), examples.version(flow_id))
-        write(
-            store,
-            StartRun(examples.run(1)),
-            StartRun(examples.run(2, status="Failed")),
-            StartRun(examples.run(3, flow_id="flow-2")),
-            StartRun(examples.run(4, status="Failed")),
-        )
+        write(store, *(StartRun(examples.run(number, flow_id=f"flow-{1 + number % 2}")) for number in range(1, 6)))
         last = store.runs.last_of_each_flow()
         assert {flow_id: row.run_name for flow_id, row in last.items()} == {
             "flow-1": examples.run_name(4),
-            "flow-2": examples.run_name(3),
+            "flow-2": examples.run_name(5),
         }
-        assert store.runs.counts_of_each_flow() == {"flow-1": {"Running": 1, "Failed": 2}, "flow-2": {"Running": 1}}
-        since = examples.run(3).started_at
-        assert store.runs.counts_of_each_flow(since) == {"flow-1": {"Failed": 1}, "flow-2": {"Running": 1}}
-        assert store.runs.count_by_status() == {"Running": 2, "Failed": 2}
-        assert store.runs.count_by_status("flow-1", since) == {"Failed": 1}
+
+    def test_runs_are_counted_by_flow_and_status(self, store: Store, examples: Any, write: Any) -> None:
+        noon = examples.noon
+        write(
+            store,
+            StartRun(examples.run(1)),
+            StartRun(examples.run(2, status="Failed", ended_at=noon - MOMENT)),
+            StartRun(examples.run(3, status="Failed", ended_at=noon)),
+            StartRun(examples.run(4, flow_id="flow-2", status="Succeeded", ended_at=noon)),
+            StartRun(examples.run(5, flow_id="flow-2", status="Waiting")),
+        )
+        assert store.runs.count_by_status() == {"Running": 1, "Failed": 2, "Succeeded": 1, "Waiting": 1}
+        assert store.runs.count_by_status(since=noon) == {"Running": 1, "Failed": 1, "Succeeded": 1, "Waiting": 1}
+        assert store.runs.count_by_status("flow-1") == {"Running": 1, "Failed": 2}
+        assert store.runs.count_by_status("flow-1", noon) == {"Running": 1, "Failed": 1}
+        assert store.runs.count_by_status("flow-1", noon + MOMENT) == {"Running": 1}
+        each = {"flow-1": {"Running": 1, "Failed": 2}, "flow-2": {"Succeeded": 1, "Waiting": 1}}
+        assert store.runs.counts_of_each_flow() == each
+        since = {"flow-1": {"Running": 1, "Failed": 1}, "flow-2": {"Succeeded": 1, "Waiting": 1}}
+        assert store.runs.counts_of_each_flow(noon) == since
 
 
 class TestRecovery:
@@ -201,7 +212,6 @@ class TestConnections:
         )
         assert store.runs.of_connection("shop") == {"Waiting": 2, "Failed": 1}
         assert store.runs.of_connection("shop", (Status.FAILED,)) == {"Failed": 1}
-        assert store.runs.of_connection("shop", since=examples.run(2).started_at) == {"Waiting": 1, "Failed": 1}
         assert store.runs.held_by("shop") == [examples.run_name(1), examples.run_name(2)]
         assert store.runs.of_connection("") == {}
 

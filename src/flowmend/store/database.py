@@ -59,7 +59,7 @@ class Database:
         with self.reading() as connection:
             return connection.execute(statement).scalar()
 
-    def tuples(self, statement: Executable) -> Sequence[Sequence[Any]]:
+    def tuples(self, statement: Executable) -> Sequence[Any]:
         """All rows found, as plain tuples."""
         with self.reading() as connection:
             return [tuple(found) for found in connection.execute(statement)]

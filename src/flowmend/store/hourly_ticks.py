@@ -24,13 +24,20 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 def select_ticks(since: datetime, connection_id: str | None) -> Select[Any]:
     """(connection id, hour, status, count) of runs that ended at or after `since`, in this order."""
-    uses = select(connection_mappings.c.connection_id, connection_mappings.c.flow_id).distinct().subquery()
-    hour = type_coerce((type_coerce(runs.c.ended_at, BigInteger) // _HOUR) * _HOUR, Instant)
-    counted = (
-        select(uses.c.connection_id, hour, runs.c.status, func.count())
-        .join(runs, runs.c.flow_id == uses.c.flow_id)
+    hour = type_coerce((type_coerce(runs.c.ended_at, BigInteger) // _HOUR) * _HOUR, Instant).label("hour")
+    # Counted before it is joined, so that only the index of ended runs is read.
+    ended = (
+        select(runs.c.flow_id, hour, runs.c.status, func.count().label("number"))
         .where(runs.c.ended_at >= since)
-        .group_by(uses.c.connection_id, hour, runs.c.status)
-        .order_by(uses.c.connection_id, hour, runs.c.status)
+        .group_by(runs.c.flow_id, hour, runs.c.status)
+        .subquery()
     )
-    return counted if connection_id is None else counted.where(uses.c.connection_id == connection_id)
+    uses = select(connection_mappings.c.connection_id, connection_mappings.c.flow_id).distinct().subquery()
+    in_order = (uses.c.connection_id, ended.c.hour, ended.c.status)
+    ticks = (
+        select(*in_order, func.sum(ended.c.number))
+        .join(uses, uses.c.flow_id == ended.c.flow_id)
+        .group_by(*in_order)
+        .order_by(*in_order)
+    )
+    return ticks if connection_id is None else ticks.where(uses.c.connection_id == connection_id)

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -15,6 +15,9 @@ from flowmend.store.tables import alembic_version, metadata
 
 #: The newest migration, which `metadata` equals; a test holds both together.
 LATEST_REVISION = "0001"
+
+#: Any number, as long as nobody else locks the same one in this database.
+_ADVISORY_LOCK = 0x666C6F776D656E64
 
 _BUSY_TIMEOUT_SECONDS = 10
 _POOL_SIZE = 8
@@ -56,7 +59,7 @@ def _read_url(text: str) -> URL:
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         return create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True, connect_args={"prepare_threshold": 2})
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(
         url,
         pool_size=_POOL_SIZE,
@@ -81,15 +84,23 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare(engine: Engine) -> None:
     with engine.connect() as connection:
-        is_fresh = not inspect(connection).has_table(alembic_version.name)
-        revision = None if is_fresh else connection.execute(select(alembic_version.c.version_num)).scalar()
-    if revision == LATEST_REVISION:
-        return
-    if revision is None:
-        with engine.execution_options(flowmend_writes=True).begin() as connection:
+        if _revision(connection) == LATEST_REVISION:
+            return
+    with engine.execution_options(flowmend_writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":  # SQLite has locked the file already
+            connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        revision = _revision(connection)  # once more: another process may have been quicker
+        if revision is None:
             metadata.create_all(connection)
+            alembic_version.create(connection, checkfirst=True)
             connection.execute(insert(alembic_version), {"version_num": LATEST_REVISION})
-        return
-    from flowmend.store.migrations import migrate  # Alembic is loaded only by those who need it
+        elif revision != LATEST_REVISION:
+            from flowmend.store.migrations import migrate  # Alembic is loaded only by those who need it
 
-    migrate(engine)
+            migrate(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(alembic_version.name):
+        return None
+    return connection.execute(select(alembic_version.c.version_num)).scalar()

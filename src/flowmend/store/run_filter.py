@@ -7,7 +7,17 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from flowmend.core.outcome import Status
-from flowmend.store.tables import HAS_CONNECTION, HAS_ORIGIN, HAS_OWN_TRACKING_ID, runs, tracked_values
+from flowmend.store.tables import (
+    ENDED_BADLY,
+    HAS_CONNECTION,
+    HAS_ENDED_BADLY,
+    HAS_ORIGIN,
+    HAS_OWN_TRACKING_ID,
+    IS_UNFINISHED,
+    UNFINISHED,
+    runs,
+    tracked_values,
+)
 from flowmend.store.tracked_values import findable_name, findable_value
 
 IN_DOUBT = "ActionInDoubt"
@@ -39,7 +49,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
     """The filter as conditions on `runs`, to be joined by AND."""
     conditions = [
-        column == value
+        column == str(value)
         for column, value in (
             (runs.c.flow_id, wanted.flow_id),
             (runs.c.code, wanted.code),
@@ -47,9 +57,14 @@ def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
         )
         if value
     ]
+    # Some indexes hold only some runs; the query must say that it asks for none but these to use them.
     if wanted.statuses:
-        conditions.append(runs.c.status.in_([str(status) for status in wanted.statuses]))
-    # The indexes of these hold only the runs that have a value of their own; the query must say so to use them.
+        statuses = {str(status) for status in wanted.statuses}
+        conditions.append(runs.c.status.in_(sorted(statuses)))
+        if statuses <= UNFINISHED:
+            conditions.append(IS_UNFINISHED)
+        if statuses <= ENDED_BADLY:
+            conditions.append(HAS_ENDED_BADLY)
     if wanted.connection_id:
         conditions.append(and_(runs.c.connection_id == wanted.connection_id, HAS_CONNECTION))
     if wanted.origin_run:
@@ -68,7 +83,7 @@ def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
         searched = (runs.c.run_name, runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
         conditions.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in searched)))
     if wanted.in_doubt:
-        conditions.append(and_(runs.c.status == Status.WAITING.value, runs.c.code == IN_DOUBT))
+        conditions.append(and_(runs.c.status == Status.WAITING.value, runs.c.code == IN_DOUBT, IS_UNFINISHED))
     return conditions
 
 

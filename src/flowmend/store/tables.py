@@ -16,6 +16,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     literal_column,
@@ -57,10 +59,9 @@ def _must(name: str, kind: Any = Text) -> Column[Any]:
     return Column(name, kind, nullable=False)
 
 
-def _index_where(condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
+def _index_where(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> Index:
     """An index of the few rows that meet the condition: the many others cost it nothing."""
-    name = f"ix_{columns[0].table.name}_{'_'.join(column.name for column in columns)}"
-    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+    return Index(f"ix_{columns[0].table.name}_{name}", *columns, sqlite_where=condition, postgresql_where=condition)
 
 
 people = Table(
@@ -231,7 +232,7 @@ trigger_states = Table(
     Column("last_at", Instant),
     _must("memory", JsonText),
 )
-_index_where(trigger_states.c.next_at.is_not(None), trigger_states.c.next_at)
+_index_where("due", trigger_states.c.next_at.is_not(None), trigger_states.c.next_at)
 
 runs = Table(
     "runs",
@@ -256,19 +257,30 @@ runs = Table(
     _must("epoch", BigInteger),
 )
 
-IS_UNFINISHED = runs.c.status.in_([literal_column(f"'{status}'") for status in Status if not status.is_terminal])
+UNFINISHED = frozenset(status.value for status in Status if not status.is_terminal)
+#: Every end but success: few runs, and those that people look for.
+ENDED_BADLY = frozenset(status.value for status in Status) - UNFINISHED - {Status.SUCCEEDED.value}
+
+
+def _has_status(statuses: frozenset[str]) -> ColumnElement[bool]:
+    return runs.c.status.in_([literal_column(f"'{status}'") for status in sorted(statuses)])
+
+
+IS_UNFINISHED = _has_status(UNFINISHED)
+HAS_ENDED_BADLY = _has_status(ENDED_BADLY)
 HAS_CONNECTION = runs.c.connection_id != _NOTHING
 HAS_ORIGIN = runs.c.origin_run != _NOTHING
 HAS_OWN_TRACKING_ID = runs.c.client_tracking_id != runs.c.run_name
 
 Index("ix_runs_flow_id_run_name", runs.c.flow_id, runs.c.run_name)
-Index("ix_runs_started_at", runs.c.started_at)
-_index_where(runs.c.ended_at.is_not(None), runs.c.ended_at)
-_index_where(runs.c.wake_at.is_not(None), runs.c.wake_at)
-_index_where(IS_UNFINISHED, runs.c.run_name)
-_index_where(HAS_CONNECTION, runs.c.connection_id, runs.c.run_name)
-_index_where(HAS_ORIGIN, runs.c.origin_run)
-_index_where(HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
+# Counting reads this index alone, and it is written once for each run: when it ends.
+_index_where("ended", runs.c.ended_at.is_not(None), runs.c.ended_at, runs.c.flow_id, runs.c.status)
+_index_where("due", runs.c.wake_at.is_not(None), runs.c.wake_at)
+_index_where("unfinished", IS_UNFINISHED, runs.c.run_name)
+_index_where("ended_badly", HAS_ENDED_BADLY, runs.c.run_name)
+_index_where("connection", HAS_CONNECTION, runs.c.connection_id, runs.c.run_name)
+_index_where("origin", HAS_ORIGIN, runs.c.origin_run)
+_index_where("tracking_id", HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
 
 journal_pages = Table(
     "journal_pages",
@@ -321,8 +333,13 @@ trigger_events = Table(
 Index("ix_trigger_events_flow_id_event_name", trigger_events.c.flow_id, trigger_events.c.event_name)
 IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")
 HAS_CLIENT_REQUEST = trigger_events.c.client_request_id != _NOTHING
-_index_where(IS_HELD, trigger_events.c.flow_id, trigger_events.c.started_at)
-_index_where(HAS_CLIENT_REQUEST, trigger_events.c.flow_id, trigger_events.c.client_request_id)
+_index_where("held", IS_HELD, trigger_events.c.flow_id, trigger_events.c.started_at)
+_index_where("client_request", HAS_CLIENT_REQUEST, trigger_events.c.flow_id, trigger_events.c.client_request_id)
 
-#: Which migration the tables are at; Alembic's own table, written by plain SQL when the database is made.
-alembic_version = Table("alembic_version", metadata, Column("version_num", Text, primary_key=True))
+#: Which migration the tables are at. Alembic's own table, as Alembic makes it; written by plain SQL for a new database.
+alembic_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)

@@ -63,7 +63,7 @@ class TriggerEvents:
     def held_of_each_flow(self) -> dict[str, int]:
         """{flow id: number of held events}, flows without any left out."""
         counted = select(events.c.flow_id, func.count()).where(IS_HELD)
-        return dict(map(tuple, self._database.tuples(counted.group_by(events.c.flow_id))))
+        return dict(self._database.tuples(counted.group_by(events.c.flow_id)))
 
     def by_client_request(
         self, flow_id: str, trigger_name: str, client_request_id: str, since: datetime
