@@ -42,12 +42,12 @@ def evaluate(
         return
     if expression is None:
         raise typer.BadParameter("Give an expression, or --batch.")
-    from flowmend.cli.flow_text import read_json
     from flowmend.cli.output import print_json
+    from flowmend.core.definition.document_text import read_document
     from flowmend.core.expression.context_scope import evaluate_case
 
     mode = "template" if "@" in expression[:1] or "@{" in expression else "expr"
-    case = {"expr": expression, "mode": mode, "context": read_json(context.read_bytes()) if context else {}}
+    case = {"expr": expression, "mode": mode, "context": read_document(context.read_bytes()) if context else {}}
     value = evaluate_case(case, _SystemMoment())
     if isinstance(value, str) and not json:
         typer.echo(value)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowmend.cli.flow_text import read_json
 from flowmend.core.checking import check_flow
 from flowmend.core.definition import Flow, detect_packaging, flow_identity, parts_of, read_flow
+from flowmend.core.definition.document_text import read_document
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.problem import Problem, Severity
 
@@ -39,7 +39,7 @@ def files_below(path: Path) -> Iterator[Path]:
 def read_flow_file(path: Path) -> FlowFile:
     """The flow of a file with every problem of its text, definition and what it needs."""
     try:
-        document = read_json(path.read_bytes())
+        document = read_document(path.read_bytes())
     except InvalidDocument as error:
         problem = Problem(severity=Severity.ERROR, code=error.code, pointer="", message=error.message)
         return FlowFile(path=path, name=path.stem, flow=None, problems=(problem,))

@@ -173,11 +173,11 @@ def flow_id(server: "Json", named: str) -> str:
 
 def read_input(text: str) -> Json:
     """The JSON of an option: written out, or `@FILE`. Errors: InvalidDocument; typer.BadParameter without the file."""
-    from flowmend.cli.flow_text import read_json
+    from flowmend.core.definition.document_text import read_document
 
     if not text.startswith("@"):
-        return read_json(text.encode())
+        return read_document(text.encode())
     path = Path(text[1:])
     if not path.is_file():
         raise typer.BadParameter(f"There is no file {path}.", param_hint="--input")
-    return read_json(path.read_bytes())
+    return read_document(path.read_bytes())

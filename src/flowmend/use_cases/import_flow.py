@@ -16,6 +16,7 @@ from flowmend.core.definition import (
     parts_of,
     read_flow,
 )
+from flowmend.core.definition.document_text import read_document
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
@@ -24,8 +25,6 @@ from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, Fl
 from flowmend.use_cases.loaded_flows import access_key_binding, missing_parameters
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_words import what_will_begin
-
-_DEEPEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +74,6 @@ class _Read:
     document: Json
     flow: Flow | None
     problems: tuple[Problem, ...]
-
-
-def read_document(content: bytes) -> Json:
-    """The JSON value of a file. Errors: InvalidDocument naming line and column."""
-    text = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return msgspec.json.decode(text)
-    except RecursionError as error:
-        raise InvalidDocument(f"The file nests deeper than {_DEEPEST} levels.", code="InvalidJSON") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidDocument(f"The file is not valid JSON: {_place(text, str(error))}", code="InvalidJSON") from error
 
 
 async def inspect_import(services: Services, content: bytes, file_name: str) -> tuple[ImportFinding, ...]:
@@ -202,15 +190,3 @@ def _map_what_is_clear(services: Services, flow_id: str, flow: Flow) -> None:
                     flow_id=flow_id, reference=reference.key, connection_id=fitting[0].connection_id
                 )
             )
-
-
-def _place(text: bytes, message: str) -> str:
-    """msgspec names a byte; people look for a line and a column."""
-    _, _, position = message.partition("(byte ")
-    digits = position.rstrip(")")
-    if not digits.isdecimal():
-        return message
-    before = text[: int(digits)]
-    line = before.count(b"\n") + 1
-    column = len(before) - (before.rfind(b"\n") + 1) + 1
-    return f"{message.partition(' (byte')[0]} at line {line}, column {column}."

@@ -5,14 +5,16 @@ import msgspec
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows editors write one
 
-def read_json(content: bytes) -> Json:
+
+def read_document(content: bytes) -> Json:
     """The JSON value of a file. Errors: InvalidDocument `InvalidJSON`, naming line and column."""
-    text = content.removeprefix(b"\xef\xbb\xbf")
+    text = content.removeprefix(_BYTE_ORDER_MARK)
     try:
         return msgspec.json.decode(text)
     except RecursionError as error:
-        raise InvalidDocument("The file nests too deep.", code="InvalidJSON") from error
+        raise InvalidDocument("The file nests too deep to be read.", code="InvalidJSON") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"The file is not valid JSON: {_reason(text, str(error))}", code="InvalidJSON") from error
 
