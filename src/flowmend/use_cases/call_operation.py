@@ -25,7 +25,7 @@ from flowmend.core.connector import (
 from flowmend.core.connector.operation import READ_METHODS
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
+from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.core.run.events import Call, ConnectorCall, HttpCall, TypedCall
 from flowmend.use_cases.connection_reports import known_refusal, report_good, report_refusal
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
@@ -37,6 +37,7 @@ from flowmend.use_cases.refresh_token import TokenRefresher
 #: How long a service may take; the platform's own limit for synchronous calls (wdl.md §8).
 CALL_TIMEOUT = timedelta(seconds=120)
 _USER_AGENT = "flowmend"
+_BLAMES_THE_TOKEN = frozenset({Category.UNKNOWN, Category.EXPIRED, Category.WRONG_PASSWORD})
 _NO_SECRETS = Redactor(())
 
 
@@ -140,7 +141,7 @@ class CallOperations:
         if isinstance(attempt, Outcome):
             return attempt
         diagnosis = attempt.diagnosis
-        if diagnosis is not None and diagnosis.try_silent_refresh_first and opened.oauth is not None:
+        if diagnosis is not None and opened.oauth is not None and _may_only_have_aged(attempt):
             await report_refusal(services, opened, HealthEvent.DOUBTED, diagnosis, attempt.outcome.code)
             fresh = await self._refreshed(services, opened, after=diagnosis)
             if isinstance(fresh, Outcome):
@@ -272,6 +273,15 @@ def _traced(request: HttpRequest, client_request_id: str, traces: Mapping[str, s
         headers = {name: text for name, text in headers.items() if name.lower() not in given}
         headers.update(request.headers)
     return HttpRequest(method=request.method, url=request.url, headers=headers, body=request.body)
+
+
+def _may_only_have_aged(attempt: JudgedAnswer) -> bool:
+    """Whether new tokens may cure the refusal: the diagnosis says so, or a 401 blames the token without saying why."""
+    diagnosis, outputs = attempt.diagnosis, attempt.outcome.outputs
+    if diagnosis is None or diagnosis.try_silent_refresh_first:
+        return diagnosis is not None
+    is_401 = isinstance(outputs, dict) and outputs.get("statusCode") == 401
+    return is_401 and diagnosis.connection_broken and diagnosis.category in _BLAMES_THE_TOKEN
 
 
 def _not_signed_in(opened: OpenedConnection) -> Outcome:

@@ -47,7 +47,7 @@ async def report_refusal(
     if row is None or row.credential_version != opened.row.credential_version:
         return
     health = next_health(row.health, event)
-    if health is row.health:
+    if health in {row.health, opened.row.health}:  # as it was, or another call of the same moment has written it
         return
     now = services.clock.now
     changes: dict[str, object] = {"health": health, "health_changed_at": now}
