@@ -43,7 +43,8 @@ from flowmend.use_cases.flows import callback_url, turn_on
 from flowmend.use_cases.import_flow import import_flows
 
 SAMPLE = Path(__file__).parents[1] / "src" / "flowmend" / "sample"
-IN_FLIGHT_AT_ONCE = 64
+POSTERS = 64
+SERVICE_LATENCY_MS = 1200
 SETTLES_WITHIN_SECONDS = 120.0
 
 
@@ -86,7 +87,7 @@ async def prepare(settings: Settings, service_url: str) -> str:
     """A data folder with connector, connection and the flow turned on; the flow's callback URL."""
     application = open_services(settings)
     services = application.services
-    await services.http.start()
+    await application.start()
     try:
         owner = (await ensure_owner(services)).person_id
         await install_connector(services, SAMPLE / "connectors" / "sample_orders", owner)
@@ -164,12 +165,12 @@ async def post_events(url: str, numbers: list[str], accepted: dict[str, str], un
 
     timeout = aiohttp.ClientTimeout(total=30)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        await asyncio.gather(*(poster(session) for _ in range(IN_FLIGHT_AT_ONCE)))
+        await asyncio.gather(*(poster(session) for _ in range(POSTERS)))
 
 
-async def kill_at_random(server: Server, draws: random.Random, kills: int, seconds: float) -> None:
+async def kill_at_random(server: Server, draws: random.Random, kills: int) -> None:
     for count in range(kills):
-        await asyncio.sleep(draws.uniform(0.3, seconds / kills * 1.6))
+        await asyncio.sleep(draws.uniform(0.2, 2.5 * SERVICE_LATENCY_MS / 1000))
         server.kill()
         print(f"kill {count + 1} of {kills}", flush=True)
         await server.start()
@@ -237,15 +238,13 @@ async def run(runs: int, kills: int, seed: int) -> int:
         server = Server(settings, service_port)
         try:
             url = await prepare(settings, service.url)
-            service.change("latency", {"ms": 150})
+            service.change("latency", {"ms": SERVICE_LATENCY_MS})
             await server.start()
             accepted: dict[str, str] = {}
             unknown: set[str] = set()
             numbers = [f"K-{index:05d}" for index in range(runs)]
-            seconds = max(6.0, runs / IN_FLIGHT_AT_ONCE * 0.7)
-            await asyncio.gather(
-                post_events(url, numbers, accepted, unknown), kill_at_random(server, draws, kills, seconds)
-            )
+            # The service answers slowly and all events arrive at once, so each kill finds the runs in flight.
+            await asyncio.gather(post_events(url, numbers, accepted, unknown), kill_at_random(server, draws, kills))
             application = open_services(settings)
             by_status = await settled(application)
             counts = await counts_of(service)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -53,10 +54,10 @@ class Timers:
             wait = _LOOK_AGAIN
             if next_at is not None:
                 wait = min(wait, max(_SOONEST, next_at - self._services().clock.now))
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait.total_seconds())
-            except TimeoutError:
-                continue
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment the event is set.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait.total_seconds()):
+                    await self._changed.wait()
 
     async def _fire_due(self) -> datetime | None:
         """Fire what is due and say when to look next."""
