@@ -76,6 +76,19 @@ class Step:
         return self.status in _UNTOUCHED
 
     @property
+    def code_in_full(self) -> str:
+        """What went wrong as a code, an HTTP answer with its number: `401 Unauthorized`."""
+        code = (
+            self.diagnosis.code
+            if self.diagnosis and self.diagnosis.code
+            else self.error.code
+            if self.error
+            else self.code
+        )
+        number = self.outputs.get("statusCode") if isinstance(self.outputs, dict) else None
+        return f"{number} {code}" if isinstance(number, int) and str(number) not in code else code
+
+    @property
     def words(self) -> str:
         """The name as people read it: `Create_order_line` is written by designers for `Create order line`."""
         return self.name.replace("_", " ")

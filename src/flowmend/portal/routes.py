@@ -22,7 +22,7 @@ from flowmend.portal.pages import (
     settings,
     verify,
 )
-from flowmend.portal.pages.message import Page, answered, answered_to_person
+from flowmend.portal.pages.message import Page, answered, answered_to_person, show_nothing
 from flowmend.portal.pending_imports import PendingImports
 from flowmend.portal.portal import Portal
 from flowmend.portal.rendering import Rendering
@@ -75,11 +75,12 @@ _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
 
 
 def portal_routes(services: Services) -> list[BaseRoute]:
-    """Every page, form, the event stream and the static files."""
+    """Every page, form, the event stream, the static files, and last what answers where there is nothing."""
     assets = read_assets()
     portal = Portal(services=services, rendering=Rendering(assets), pending_imports=PendingImports())
     return [
         *(Route(path, partial(answered, portal, page), methods=[method]) for method, path, page in _OPEN_PAGES),
         *(Route(path, partial(answered_to_person, portal, page), methods=[method]) for method, path, page in _PAGES),
         Route("/static/{name}", assets.serve, methods=["GET"]),
+        Route("/{rest:path}", partial(answered, portal, show_nothing), methods=["GET"]),
     ]

@@ -71,8 +71,10 @@ class Times:
         return words.format(weekday=weekday, day=local.day, month=month, clock=f"{local:%H:%M}")
 
     def duration(self, length: timedelta) -> str:
-        """`4.3 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
+        """`13 ms`, `4.3 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
         seconds = max(length.total_seconds(), 0.0)
+        if seconds < 0.1:
+            return self.gettext("{milliseconds} ms").format(milliseconds=round(seconds * 1000))
         if seconds < 60:
             return self.gettext("{seconds} s").format(seconds=f"{seconds:.1f}")
         minutes, rest = divmod(round(seconds), 60)

@@ -48,7 +48,8 @@ def begins_in_words(flow: Flow, gettext: Gettext) -> str:
     trigger = main_trigger(flow)
     if trigger is None:
         return gettext("It has no trigger, so nothing would start it.")
-    return gettext(_words(trigger.type, trigger.kind).begins).format(schedule=schedule_in_words(trigger, gettext))
+    schedule = schedule_in_words(trigger, gettext)
+    return gettext(_words(trigger.type, trigger.kind).begins).format(schedule=schedule[:1].lower() + schedule[1:])
 
 
 def starts_in_words(flow: Flow, gettext: Gettext) -> str:

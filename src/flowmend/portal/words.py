@@ -68,6 +68,24 @@ RUN_FILTERS = {
 }
 
 
+#: the guide's words for the codes people meet most
+_CODE_WORDS = {
+    "Unauthorized": marked("Unauthorized"),
+    "Forbidden": marked("Forbidden"),
+    "BadRequest": marked("Bad request"),
+    "NotFound": marked("Not found"),
+    "InternalServerError": marked("Internal server error"),
+    "BadGateway": marked("Bad gateway"),
+    "ServiceUnavailable": marked("Service unavailable"),
+    "GatewayTimeout": marked("Gateway timeout"),
+}
+
+
+def code_in_words(code: str) -> str:
+    """What a code means, to be translated; "" where it speaks for itself. `401 Unauthorized` is read too."""
+    return _CODE_WORDS.get(code.rpartition(" ")[2], "")
+
+
 def status_look(status: str, code: str = "", *, was_retried: bool = False) -> Look:
     """How a run's or an action's status is shown; a wait is told by its code."""
     if status == Status.WAITING and code == HELD_CODE:

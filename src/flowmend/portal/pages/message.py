@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from flowmend.core.errors import (
     AskedWrongly,
@@ -65,6 +65,13 @@ async def answered_to_person(portal: Portal, page: Page, request: Request) -> Re
     if getattr(request.state, "person", None) is None:
         return RedirectResponse("/login", 303)
     return await answered(portal, page, request)
+
+
+async def show_nothing(_portal: Portal, request: Request) -> Response:
+    """GET of a path that no page has. Programs at the signed URLs get no page."""
+    if request.url.path.startswith(("/api/", "/workflows/")):
+        return PlainTextResponse("Not Found", 404)
+    raise NotFound("There is nothing at this address.")
 
 
 def show_error(portal: Portal, request: Request, error: FlowmendError) -> Response:

@@ -130,7 +130,7 @@ async def show_run(portal: Portal, request: Request) -> Response:
     page = RunPage(
         row=detail.row,
         flow_name=detail.flow_row.name,
-        title=tracked_headline(dict(detail.tracked)) or detail.flow_row.name,
+        title=run_title(detail),
         view=asked.get("view", "graph") if asked.get("view") in _VIEWS else "graph",
         steps=steps,
         failed=failed,
@@ -150,6 +150,12 @@ async def show_run(portal: Portal, request: Request) -> Response:
         query={name: value for name, value in asked.items() if name == "view" or name.startswith("pass.")},
     )
     return portal.answer(request, "run.html", place="runs", page=page)
+
+
+def run_title(detail: RunDetail) -> str:
+    """What a run is called: its flow, and the first value it is tracked by."""
+    headline = tracked_headline(dict(detail.tracked))
+    return f"{detail.flow_row.name} · {headline}" if headline else detail.flow_row.name
 
 
 async def take_resubmit(portal: Portal, request: Request) -> Response:
@@ -219,13 +225,13 @@ def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
     if diagnosis is None:
         error = failed.error if failed else None
         remedy = remedy_of("", failed.code) if failed else REMEDIES["as_defined"]
-        code = error.code if error else (failed.code if failed else row.error_code or row.code)
+        code = failed.code_in_full if failed else row.error_code or row.code
         return Fix(remedy=remedy, code=code, message=error.message if error else row.error_message)
     remedy = remedy_of(diagnosis.remedy, failed.code if failed else "")
     opens_connection = connection is not None and remedy.opens in {"verify", "consent"}
     return Fix(
         remedy=remedy,
-        code=diagnosis.code or (failed.code if failed else row.error_code),
+        code=failed.code_in_full if failed else diagnosis.code or row.error_code,
         message=diagnosis.message,
         cause=cause_of(diagnosis.category),
         opens_connection=opens_connection,

@@ -11,10 +11,11 @@ from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyA
 from flowmend.portal.forms import form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
+from flowmend.portal.pages.run import run_title
 from flowmend.portal.portal import Portal, person_id, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.connections import ConnectionView, read_connection
-from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
+from flowmend.use_cases.runs import RunDetail, read_run
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
 from flowmend.use_cases.verify_connection import Verification, verify_connection
 
@@ -117,7 +118,7 @@ async def _page(
         error=gettext(error) if error else "",
         error_detail=wrong.message if wrong else "",
         run=run.row if run else None,
-        run_title=(tracked_headline(dict(run.tracked)) or run.flow_row.name) if run else "",
+        run_title=run_title(run) if run else "",
         can_resubmit=run.can_resubmit if run else False,
         request_id=str(portal.services.clock.guid()),
     )
