@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,6 +143,16 @@ def imported(flowmend: Flowmend, name: str, actions: dict[str, Any], **trigger: 
     answer = flowmend.api("POST", f"/flows/{flow['id']}/turn_on")
     assert answer.status == 200, answer.content
     return str(flow["id"])
+
+
+def ended(flowmend: Flowmend, run_name: str) -> dict[str, Any]:
+    """The run once it is over."""
+    for _ in range(200):
+        run = flowmend.api("GET", f"/runs/{run_name}").json
+        if run["properties"]["status"] not in {"Running", "Waiting"}:
+            return dict(run)
+        time.sleep(0.02)
+    raise AssertionError(run)
 
 
 ECHO = {

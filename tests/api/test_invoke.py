@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from flowmend.api.invoke import flow_answer
 from flowmend.core.run.events import SendResponse
+from flowmend.use_cases import accept_event
 
-from .conftest import Flowmend, imported
+from .conftest import Flowmend, ended, imported
 
 COMPOSE = {"Compose": {"type": "Compose", "runAfter": {}, "inputs": "@triggerBody()"}}
 
@@ -176,3 +177,41 @@ def test_no_header_of_a_flow_holds_a_line_break(headers: dict[str, str]) -> None
 def test_the_content_type_a_flow_names_wins() -> None:
     _, headers = flow_answer(SendResponse(status_code=200, headers={"Content-Type": "text/html"}, body="<p>"))
     assert headers == [(b"content-type", b"text/html")]
+
+
+def test_a_caller_whose_response_was_skipped_hears_of_it(flowmend: Flowmend) -> None:
+    flow_id = imported(
+        flowmend,
+        "skips-its-response",
+        {
+            "Check": {"type": "Compose", "inputs": "@int('none')", "runAfter": {}},
+            "Response": {"type": "Response", "kind": "Http", "runAfter": {"Check": ["Succeeded"]}, "inputs": {}},
+        },
+    )
+    url = flowmend.api("POST", f"/flows/{flow_id}/callback_url").json["value"]
+
+    answer = flowmend.ask("POST", url, {})
+
+    assert (answer.status, answer.error_code) == (502, "NoResponse")
+    assert answer.headers["x-ms-workflow-run-id"]
+
+
+def test_a_caller_waits_only_so_long(flowmend: Flowmend, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow_id = imported(
+        flowmend,
+        "slow",
+        {
+            "Wait": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Second"}}, "runAfter": {}},
+            "Response": {"type": "Response", "kind": "Http", "runAfter": {"Wait": ["Succeeded"]}, "inputs": {}},
+        },
+    )
+    url = flowmend.api("POST", f"/flows/{flow_id}/callback_url").json["value"]
+    monkeypatch.setattr(accept_event, "CALLER_WAITS_SECONDS", 0.1)
+
+    answer = flowmend.ask("POST", url, {})
+    run = ended(flowmend, answer.headers["x-ms-workflow-run-id"])
+
+    assert (answer.status, answer.error_code) == (504, "ActionResponseTimedOut")
+    assert run["properties"]["status"] == "Succeeded"
+    response = flowmend.api("GET", f"/runs/{run['name']}/actions/Response").json["properties"]
+    assert (response["status"], response["code"]) == ("Skipped", "ActionResponseSkipped")

@@ -1,11 +1,10 @@
 """Flows and runs over the API, on a whole server."""
 
-import time
 from typing import Any
 
 import pytest
 
-from .conftest import Flowmend, definition, imported
+from .conftest import Flowmend, definition, ended, imported
 
 ACTIONS: dict[str, Any] = {
     "Each": {
@@ -25,15 +24,6 @@ ACTIONS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def looped_flow(flowmend: Flowmend) -> str:
     return imported(flowmend, "looped", ACTIONS)
-
-
-def ended(flowmend: Flowmend, run_name: str) -> dict[str, Any]:
-    for _ in range(200):
-        run = flowmend.api("GET", f"/runs/{run_name}").json
-        if run["properties"]["status"] not in {"Running", "Waiting"}:
-            return dict(run)
-        time.sleep(0.02)
-    raise AssertionError(run)
 
 
 @pytest.fixture(scope="module")

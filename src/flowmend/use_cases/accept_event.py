@@ -1,6 +1,7 @@
 """What arrives at a trigger: accept it as a run, hold it, skip it or refuse it."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
@@ -11,7 +12,7 @@ from flowmend.core.definition.flow import Trigger
 from flowmend.core.errors import AskedWrongly, ExpressionError, NotFound, TheyFailed
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
-from flowmend.core.run import RunStart, SendResponse, new_state
+from flowmend.core.run import CallerGone, RunStart, SendResponse, new_state
 from flowmend.core.run.naming import run_name
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.views import timestamp
@@ -23,6 +24,7 @@ from flowmend.store.rows import FlowState
 from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import (
+    CALLER_WAITS_SECONDS,
     NEEDS_REPAIR,
     begin_run,
     broken_connection,
@@ -179,7 +181,7 @@ async def _accept(
     begun = begin_run(services, loaded, start, awaits_response=waits)
     response = None
     if begun.response is not None:
-        response = await begun.response
+        response = await _answer_of(services, name, begun.response)
     elif begun.durable is not None:
         await begun.durable
     return Accepted(
@@ -189,6 +191,22 @@ async def _accept(
         workflow_headers=headers,
         response=response,
     )
+
+
+async def _answer_of(services: Services, run_name: str, response: Awaitable[SendResponse | None]) -> SendResponse:
+    """What a waiting caller hears: the flow's answer, or that there is none (wdl.md §4, Response)."""
+    try:
+        async with asyncio.timeout(CALLER_WAITS_SECONDS):
+            answer = await response
+    except TimeoutError:
+        await services.dispatch.send(run_name, CallerGone())
+        message = f"The run {run_name} goes on, but did not answer within {CALLER_WAITS_SECONDS:.0f} seconds."
+        return _no_answer(504, "ActionResponseTimedOut", message)
+    return answer or _no_answer(502, "NoResponse", f"The run {run_name} ended without an answer: see its history.")
+
+
+def _no_answer(status_code: int, code: str, message: str) -> SendResponse:
+    return SendResponse(status_code=status_code, headers={}, body={"error": {"code": code, "message": message}})
 
 
 async def _refuse_while_broken(services: Services, loaded: LoadedFlow, start: RunStart, connection_id: str) -> NoReturn:
