@@ -23,7 +23,7 @@ _EVALUATION_FAILED = "ExpressionEvaluationFailed"
 
 def start_if(turn: Turn, node: Node, repetition: Repetition, started_at: datetime) -> None:
     """Evaluates the condition and opens one branch. Errors: ExpressionError."""
-    is_true = node.condition().evaluate(turn.scope(node, repetition))
+    is_true = node.condition("expression", node.action.condition).evaluate(turn.scope(node, repetition))
     _open(
         turn,
         node,
@@ -36,7 +36,7 @@ def start_if(turn: Turn, node: Node, repetition: Repetition, started_at: datetim
 
 def start_switch(turn: Turn, node: Node, repetition: Repetition, started_at: datetime) -> None:
     """Evaluates the expression and opens the branch of its case. Errors: ExpressionError."""
-    value = node.condition().evaluate(turn.scope(node, repetition))
+    value = node.template("expression", node.action.condition).evaluate(turn.scope(node, repetition))
     if kind_name(value) not in {"String", "Integer"}:
         message = (
             f"The execution of template action '{node.name}' failed: the result of the evaluation of 'expression' is of "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flowmend.core.definition.connection_references import connection_key, connector_name
 from flowmend.core.errors import ExpressionError
+from flowmend.core.expression import to_text
 from flowmend.core.json_value import Json
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.events import Call, ConnectorCall, HttpCall, TypedCall
@@ -31,8 +32,11 @@ class CallInputs:
     authentication: Json
 
 
-def evaluate_inputs(node: Node, scope: RunScope) -> CallInputs:
-    """The inputs of an outward action. Errors: ExpressionError, also where they make no call."""
+def evaluate_inputs(node: Node, scope: RunScope, *, is_mock: bool = False) -> CallInputs:
+    """The inputs of an outward action. is_mock: nothing is sent, so a missing address does not matter.
+
+    Errors: ExpressionError, also where the inputs make no call.
+    """
     raw = node.action.inputs
     if isinstance(raw, Mapping):
         is_connector = node.type in {"ApiConnection", "OpenApiConnection"}
@@ -40,7 +44,7 @@ def evaluate_inputs(node: Node, scope: RunScope) -> CallInputs:
         template = node.template("call", {key: value for key, value in raw.items() if key not in apart})
         recorded = dict(template.evaluate(scope))
         if is_connector and "host" in raw:
-            recorded["host"] = raw["host"]  # the connection is told by its reference, not by an id in a parameter
+            recorded["host"] = _recorded_host(node, raw["host"])
         authentication = evaluate_authentication(node, scope)
     else:
         inputs = node.template("inputs", raw).evaluate(scope)
@@ -48,7 +52,7 @@ def evaluate_inputs(node: Node, scope: RunScope) -> CallInputs:
             raise ExpressionError(f"The inputs of action '{node.name}' are not an object.")
         recorded = {key: value for key, value in inputs.items() if key not in _APART}
         authentication = inputs.get("authentication")
-    if node.type == "Http":
+    if node.type == "Http" and not is_mock:
         _require_text(node, recorded, "method")
         _require_text(node, recorded, "uri")
     if authentication is not None:
@@ -72,8 +76,8 @@ def call_of(compiled: CompiledFlow, node: Node, recorded: Mapping[str, Json], au
     """The call that recorded inputs and an authentication mean."""
     if node.type == "Http":
         return HttpCall(
-            method=recorded["method"],
-            uri=recorded["uri"],
+            method=to_text(recorded.get("method")),
+            uri=to_text(recorded.get("uri")),
             headers=_object(recorded.get("headers")),
             queries=_object(recorded.get("queries")),
             body=recorded.get("body"),
@@ -107,6 +111,14 @@ def call_of(compiled: CompiledFlow, node: Node, recorded: Mapping[str, Json], au
         authentication=authentication,
         options=node.action.operation_options,
     )
+
+
+def _recorded_host(node: Node, host: Json) -> Json:
+    # The connection is told by its reference, not by an id in a parameter; the service records it so too.
+    if not isinstance(host, Mapping) or node.type != "OpenApiConnection":
+        return host
+    kept = {key: value for key, value in host.items() if key != "connectionName"}
+    return kept | {"connectionReferenceName": node.reference}
 
 
 def _require_text(node: Node, recorded: Mapping[str, Json], key: str) -> None:

@@ -32,7 +32,7 @@ CONFIRMED = "ActionConfirmed"
 def start_call(turn: Turn, node: Node, repetition: Repetition, started_at: datetime) -> None:
     """Evaluates the inputs, records the intent, and has the call made. Errors: ExpressionError."""
     scope = turn.scope(node, repetition)
-    inputs = evaluate_inputs(node, scope)
+    inputs = evaluate_inputs(node, scope, is_mock=turn.compiled.is_mock)
     try:
         policy = _written_policy(node)
         details = None

@@ -14,6 +14,7 @@ from flowmend.core.definition.flow import Action, Flow
 from flowmend.core.definition.ordering import find_cycles
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.expression import Template, compile_condition, compile_template
+from flowmend.core.expression.data_operations import Column, compile_columns
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
@@ -23,8 +24,11 @@ CONTAINERS = frozenset({"If", "Switch", "Scope", *LOOPS})
 #: Iterations of a Foreach that run at once where nothing is set (wdl.md §6).
 _DEFAULT_CONCURRENCY = 20
 
+#: Stands for columns nobody asked for yet; None means automatic ones.
+_NOT_COMPILED: tuple[Column, ...] = ()
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Branch:
     """Actions that stand beside each other: those of the flow, or of one branch of a container.
 
@@ -49,7 +53,7 @@ class Branch:
         return True
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One action in its place. index: its position in its branch.
 
@@ -75,6 +79,7 @@ class Node:
     dependents: tuple["Node", ...] = ()
     branches: tuple[Branch, ...] = ()
     _templates: dict[str, Template] = field(default_factory=dict)
+    _columns: tuple[Column, ...] | None = _NOT_COMPILED
 
     def template(self, part: str, raw: Json) -> Template:
         """The compiled form of one part of the action, kept under `part`.
@@ -86,19 +91,21 @@ class Node:
             template = self._templates[part] = compile_template(raw)
         return template
 
-    def condition(self) -> Template:
-        """The compiled `expression` of an If, Switch or Until. Errors: as `template`."""
-        template = self._templates.get("condition")
+    def condition(self, part: str, raw: Json) -> Template:
+        """The compiled form of a condition, kept under `part`. Errors: as `template`."""
+        template = self._templates.get(part)
         if template is None:
-            compiled = compile_template if self.type == "Switch" else compile_condition
-            template = self._templates["condition"] = compiled(self.action.condition)
+            template = self._templates[part] = compile_condition(raw)
         return template
 
-    def branch_named(self, name: str) -> Branch:
-        return next(branch for branch in self.branches if branch.name == name)
+    def columns(self) -> tuple[Column, ...] | None:
+        """The compiled columns of a Table, None for automatic ones. Errors: as `template`."""
+        if self._columns is _NOT_COMPILED:
+            self._columns = compile_columns(self.action.inputs.get("columns"))
+        return self._columns
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CompiledFlow:
     """A flow ready to run. nodes: by declared name. has_response: a synchronous caller can be answered.
 

@@ -234,7 +234,7 @@ def _step(turn: Turn, key: ActionKey, node: Node) -> None:
 def _start(turn: Turn, node: Node, repetition: Repetition) -> None:
     started_at = turn.moment.now
     if turn.observer is not None:
-        turn.observer(node, turn.scope(node, repetition))
+        turn.observer(node, repetition, turn.scope(node, repetition))
     try:
         run = INLINE_ACTIONS.get(node.type)
         if run is not None:

@@ -4,7 +4,7 @@ from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run.branches import ACTION_FAILED
-from flowmend.core.run.compiling import CONTAINERS, Node
+from flowmend.core.run.compiling import Node
 from flowmend.core.run.events import AbandonCall, EndRun
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.leaves import branch_failed
@@ -25,14 +25,14 @@ def cancel_run(turn: Turn, by: str) -> None:
 
 def cancel_action(turn: Turn, node: Node, begun: ActionRecord) -> None:
     """An action under way when its run or container ended."""
-    turn.finish_begun(node, begun, _counted(turn, node, begun, _CANCELLED))
+    turn.finish_begun(node, begun, _with_extent(turn, node, begun, _CANCELLED))
     _abandon(turn, node, begun)
 
 
 def time_out(turn: Turn, node: Node, begun: ActionRecord) -> None:
     """An action or container whose `limit.timeout` is over."""
     finish = Finish(status=Status.TIMED_OUT, code=_TIMED_OUT.code, error=_TIMED_OUT)
-    turn.finish_begun(node, begun, _counted(turn, node, begun, finish))
+    turn.finish_begun(node, begun, _with_extent(turn, node, begun, finish))
     _abandon(turn, node, begun)
 
 
@@ -51,15 +51,17 @@ def end_run(turn: Turn) -> None:
     turn.commands.append(EndRun(status=ending.status, code=ending.code, error=ending.error))
 
 
-def _counted(turn: Turn, node: Node, begun: ActionRecord, finish: Finish) -> Finish:
-    loop = turn.state.loops.get((node.name, begun.repetition))
-    if loop is None:
+def _with_extent(turn: Turn, node: Node, begun: ActionRecord, finish: Finish) -> Finish:
+    """The end of a container as it is told later: with its iterations so far, or the branch it took."""
+    if not node.is_container:
         return finish
-    return Finish(status=finish.status, code=finish.code, error=finish.error, details={"count": loop.next_index})
+    loop = turn.state.loops.get((node.name, begun.repetition))
+    details = {"branch": begun.details["branch"]} if loop is None else {"count": loop.next_index}
+    return Finish(status=finish.status, code=finish.code, error=finish.error, details=details)
 
 
 def _abandon(turn: Turn, node: Node, begun: ActionRecord) -> None:
-    if node.type not in CONTAINERS and begun.status is Status.RUNNING and begun.wake_at is None:
+    if not node.is_container and begun.status is Status.RUNNING and begun.wake_at is None:
         turn.commands.append(AbandonCall((node.name, begun.repetition)))
 
 

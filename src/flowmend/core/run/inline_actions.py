@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from flowmend.core.run.compiling import Node
+from flowmend.core.run.data_actions import run_join, run_parse_json, run_query, run_select, run_table
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.terminate import run_terminate
@@ -22,6 +23,11 @@ def run_compose(node: Node, scope: RunScope) -> Finish:
 INLINE_ACTIONS: Mapping[str, InlineAction] = MappingProxyType(
     {
         "Compose": run_compose,
+        "ParseJson": run_parse_json,
+        "Query": run_query,
+        "Select": run_select,
+        "Join": run_join,
+        "Table": run_table,
         "InitializeVariable": run_initialize,
         "SetVariable": run_set,
         "IncrementVariable": run_increment,

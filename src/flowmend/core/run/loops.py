@@ -59,7 +59,7 @@ def continue_until(turn: Turn, node: Node, begun: ActionRecord) -> None:
     # The condition stands inside the loop: it sees the last iteration's actions and its index.
     scope = RunScope(turn.state, turn.moment, (*node.loops, node), (*begun.repetition, done - 1), current=begun)
     try:
-        is_met = node.condition().evaluate(scope)
+        is_met = node.condition("expression", node.action.condition).evaluate(scope)
     except ExpressionError as error:
         turn.finish_begun(node, begun, _counted(failed_expression(node.name, error), done))
         return

@@ -20,7 +20,7 @@ class Skip(Enum):
     ENDED = "ended"  # by a Terminate, a cancellation or the container's time-out
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class OpenBranch:
     """One pass through a branch. remaining: actions without an end. waiting: per node, predecessors without one."""
 
@@ -32,7 +32,7 @@ class OpenBranch:
     skip: Skip | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class OpenLoop:
     """A Foreach or Until under way. items: of a Foreach. next_index: the iteration to begin next."""
 
@@ -42,7 +42,7 @@ class OpenLoop:
     has_failed: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Variable:
     """A variable of the run. is_lent: an expression saw `value`, so an append must copy it first.
 
@@ -73,7 +73,7 @@ class Ending:
     error: ErrorDetail | None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RunState:
     """Where a run stands; only `transitions.apply` changes it.
 

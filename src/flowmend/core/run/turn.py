@@ -16,8 +16,8 @@ from flowmend.core.run.scope import RunScope
 from flowmend.core.run.state import Repetition, RunState
 from flowmend.core.run.transitions import apply
 
-#: Told of an action, with what its expressions see, before its inputs are evaluated.
-Observer = Callable[[Node, RunScope], None]
+#: Told of an action, its repetition and what its expressions see, before its inputs are evaluated.
+Observer = Callable[[Node, Repetition, RunScope], None]
 
 
 class Turn:
