@@ -9,6 +9,7 @@ from flowmend.core.connection.health import HealthEvent, HealthState, next_healt
 from flowmend.core.connector import refused_outcome
 from flowmend.core.outcome import Category, Diagnosis, FixableBy, Outcome
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
 
@@ -26,6 +27,8 @@ _UNREPORTED = {
 async def report_good(services: Services, opened: OpenedConnection) -> None:
     """A call was accepted. Written only where the state changes, the old credential was still kept, or after a minute."""
     row, now = opened.row, services.clock.now
+    if needs_repair(row.health):  # the call was under way when the connection broke; only a proof mends it
+        return
     health = next_health(row.health, HealthEvent.GOOD)
     is_fresh = row.last_good_at is not None and now - row.last_good_at < _GOOD_IS_NEWS_AFTER
     if health is row.health and is_fresh and not row.sealed_candidate:

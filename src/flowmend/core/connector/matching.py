@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from flowmend.core.connector.operation import Connector, Operation
 
@@ -21,7 +22,7 @@ def match_operation(connector: Connector, method: str, path: str) -> OperationMa
     for operation in connector.operations.values():
         if operation.method != wanted:
             continue
-        values = _fit(operation.path.strip("/").split("/"), segments)
+        values = _fit(_segments(operation.path), segments)
         if values is None:
             continue
         literal = len(segments) - len(values)
@@ -30,7 +31,12 @@ def match_operation(connector: Connector, method: str, path: str) -> OperationMa
     return best[1] if best is not None else None
 
 
-def _fit(template: list[str], segments: list[str]) -> dict[str, str] | None:
+@lru_cache(maxsize=8192)
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(path.strip("/").split("/"))
+
+
+def _fit(template: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
     if len(template) != len(segments):
         return None
     values: dict[str, str] = {}

@@ -1,7 +1,9 @@
 """One HTTP request as a value: what `build_request` makes and `transport` performs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
@@ -34,19 +36,26 @@ class UnbuildableRequest:
     message: str
 
 
+_UP_TO_THE_PATH = re.compile(r"[A-Za-z]+://[^/?#]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_of(url: str) -> str:
     """Scheme, host and port, e.g. `https://api.example.com`; default ports are left out. "" where there is none."""
+    found = _UP_TO_THE_PATH.match(url)
+    return _origin(found[0]) if found is not None else ""
+
+
+@lru_cache(maxsize=1024)
+def _origin(url: str) -> str:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return ""
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+    if parts.scheme not in _DEFAULT_PORTS or not host:
         return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if port is None or port == _DEFAULT_PORTS[parts.scheme]:
-        return f"{parts.scheme}://{host}"
-    return f"{parts.scheme}://{host}:{port}"
+    if ":" in host:
+        host = f"[{host}]"
+    is_default = port is None or port == _DEFAULT_PORTS[parts.scheme]
+    return f"{parts.scheme}://{host}" if is_default else f"{parts.scheme}://{host}:{port}"
