@@ -136,9 +136,18 @@ class TestPages:
         with pytest.raises(Fenced):
             write(store, AppendPage(name, 1, 2, b"two"))
         write(store, AppendPage(name, 1, 1, b"one"), AppendPage(name, 1, 2, b"two"))
-        for gap in (2, 4):
-            with pytest.raises(Conflict):
-                write(store, AppendPage(name, 1, gap, b"again or too early"))
+        with pytest.raises(Fenced):
+            write(store, AppendPage(name, 1, 4, b"four"))
+        assert store.runs.pages(name) == [(1, b"one"), (2, b"two")]
+
+    def test_the_same_page_again_counts_as_written_but_not_another(
+        self, store: Store, examples: Any, write: Any
+    ) -> None:
+        name = examples.run_name(1)
+        write(store, StartRun(examples.run()), AppendPage(name, 1, 1, b"one"))
+        write(store, AppendPage(name, 1, 1, b"one"), AppendPage(name, 1, 2, b"two"))
+        with pytest.raises(Fenced):
+            write(store, AppendPage(name, 1, 2, b"other"))
         assert store.runs.pages(name) == [(1, b"one"), (2, b"two")]
 
     def test_after_a_failed_page_the_later_ones_of_the_group_fail_too(

@@ -18,8 +18,11 @@ def our_errors() -> Iterator[None]:
     """Raises Conflict for a broken rule of the tables, StoreUnavailable for everything else a database reports."""
     try:
         yield
-    except SQLAlchemyError as error:
-        raise our_error(error) from error
+    except Exception as error:
+        ours = our_error(error)
+        if ours is error:
+            raise
+        raise ours from error
 
 
 def our_error(error: BaseException) -> BaseException:

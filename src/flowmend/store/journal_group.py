@@ -197,14 +197,17 @@ def _by_columns(
 
 
 def _fenced_append(*, is_sqlite: bool) -> BulkStatement:
-    # The lock keeps a taking-over from slipping in between this check and the commit; SQLite has but one writer anyway.
+    # A page that is there already, the very same, counts as written: whoever lost the connection during a commit cannot
+    # know what became of it, and tries again. The lock keeps a taking-over from slipping in between this check and the commit; SQLite has but one writer anyway.
     lock = "" if is_sqlite else "FOR SHARE OF r"
     sql = f"""
         INSERT INTO journal_pages (run_name, sequence, page)
         SELECT v.run_name, v.sequence, v.page FROM {{source}} CROSS JOIN runs AS r
         WHERE r.run_name = v.run_name AND r.epoch = v.epoch AND (v.page_before IS NULL OR EXISTS (
             SELECT 1 FROM journal_pages AS p WHERE p.run_name = v.run_name AND p.sequence = v.page_before
-        )) {lock}"""  # noqa: S608  # no values in it
+        )) {lock}
+        ON CONFLICT (run_name, sequence) DO UPDATE SET page = excluded.page WHERE journal_pages.page = excluded.page
+        """  # noqa: S608  # no values in it
     pages = journal_pages.c
     columns = [
         ("run_name", pages.run_name),

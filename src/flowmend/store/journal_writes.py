@@ -22,7 +22,8 @@ class StartRun(msgspec.Struct, frozen=True, gc=False):
 class AppendPage(msgspec.Struct, frozen=True, gc=False):
     """The next page of a run's journal. sequence: 1 for the first, then without gaps.
 
-    Fails with Fenced where the run has another epoch or lacks the page before.
+    Fails with Fenced where the run has another epoch, lacks the page before, or has another page there. The very same
+    page again changes nothing.
     """
 
     run_name: str

@@ -79,7 +79,7 @@ def _prepare_sqlite_connection(connection: sqlite3.Connection, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A read that turns into a write fails at once when another wrote in between; IMMEDIATE waits its turn instead.
     if connection.get_execution_options().get("flowmend_writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN IMMEDIATE")  # by the driver: a tenth of the time
 
 
 def _prepare(engine: Engine) -> None:
