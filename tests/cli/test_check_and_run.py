@@ -1,7 +1,9 @@
 """`flowmend check` and `flowmend run`, without a server."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -168,3 +170,60 @@ def test_the_tree_shows_each_action_and_how_often_it_ran(flow_file: Write) -> No
     assert "✓ Each" in result.stdout
     assert "✓ Double ×3" in result.stdout
     assert "mul(item(), 2)" in result.stdout
+
+
+@pytest.fixture
+def stock_url() -> Iterator[str]:
+    """A real service that knows one article, and refuses to say so without its key."""
+
+    class Stock(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_known = self.headers["X-Key"] == "open sesame"
+            content = b'{"stock": 7}' if is_known else b'{"error": "Unauthorized"}'
+            self.send_response(200 if is_known else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stock)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/stock"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def asks(url: str, key: str) -> dict[str, object]:
+    return {"Ask": {"type": "Http", "inputs": {"method": "GET", "uri": url, "headers": {"X-Key": key}}, "runAfter": {}}}
+
+
+def test_a_live_run_really_calls(
+    flow_file: Write, stock_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWMEND_ALLOWED_PRIVATE_HOSTS", stock_url.split("/")[2])
+    data = tmp_path / "nothing-here"
+
+    good = runner.invoke(app, ["run", flow_file(asks(stock_url, "open sesame")), "--json", "--data", str(data)])
+    bad = runner.invoke(app, ["run", flow_file(asks(stock_url, "wrong")), "--json", "--data", str(data)])
+
+    assert good.exit_code == 0, good.output
+    assert json.loads(good.stdout)["properties"]["actions"]["Ask"]["outputs"]["body"] == {"stock": 7}
+    assert bad.exit_code == 1
+    assert json.loads(bad.stdout)["properties"]["actions"]["Ask"]["code"] == "Unauthorized"
+    assert not data.exists()
+
+
+def test_a_private_address_is_refused_unless_allowed(flow_file: Write, stock_url: str, tmp_path: Path) -> None:
+    result = runner.invoke(
+        app, ["run", flow_file(asks(stock_url, "open sesame")), "--json", "--data", str(tmp_path / "none")]
+    )
+
+    ask = json.loads(result.stdout)["properties"]["actions"]["Ask"]
+    assert result.exit_code == 1
+    assert ask["status"] == "Failed"
+    assert "outputs" not in ask

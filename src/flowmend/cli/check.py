@@ -19,9 +19,10 @@ def check(
 ) -> None:
     """Say every problem of flow files, with the place in the file, and what each flow needs."""
     from flowmend.cli.flow_files import files_below, read_flow_file
-    from flowmend.cli.output import print_json
+    from flowmend.cli.output import print_json, with_progress
 
-    checked = [_described(read_flow_file(file)) for path in paths for file in files_below(path)]
+    files = [file for path in paths for file in files_below(path)]
+    checked = [_described(read_flow_file(file)) for file in with_progress(files, "Checking")]
     if json:
         print_json(checked)
     else:

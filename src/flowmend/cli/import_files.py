@@ -70,9 +70,10 @@ Outcomes = Iterator[tuple[Path, "list[Json] | FlowmendError"]]
 
 
 def _through_server(server: "Server", files: list[Path], wanted: _Wanted) -> Outcomes:
+    from flowmend.cli.output import with_progress
     from flowmend.core.errors import FlowmendError, ServiceUnreachable
 
-    for path in files:
+    for path in with_progress(files, "Importing"):
         try:
             found = _send(server, path, wanted)
         except ServiceUnreachable:
@@ -96,6 +97,7 @@ def _into_store(data: Path | None, files: list[Path], wanted: _Wanted) -> Outcom
 
     from flowmend.api.shapes.import_finding import finding_shape, imported_shape
     from flowmend.assembly import open_services
+    from flowmend.cli.output import with_progress
     from flowmend.core.errors import FlowmendError
     from flowmend.settings import read_settings
     from flowmend.use_cases.access import ensure_owner
@@ -119,7 +121,7 @@ def _into_store(data: Path | None, files: list[Path], wanted: _Wanted) -> Outcom
         return [msgspec.to_builtins(imported_shape(one)) for one in imported]
 
     try:
-        for path in files:
+        for path in with_progress(files, "Importing"):
             try:
                 yield path, asyncio.run(take(path, path.read_bytes()))
             except FlowmendError as error:

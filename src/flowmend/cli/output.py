@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
+T = TypeVar("T")
+
+_FEWEST_FOR_A_BAR = 5
 _WIDEST = 1000  # in a pipe or file nothing is to be cut or wrapped
 
 #: Status words and their colours on a terminal that has them.
@@ -44,6 +47,16 @@ def print_json(value: Json) -> None:
     """The value as indented JSON on standard output."""
     text = msgspec.json.format(_encoder.encode(value), indent=2).decode()
     sys.stdout.write(text + "\n")
+
+
+def with_progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items one by one, with a bar on the terminal's error stream while there are several."""
+    if len(items) < _FEWEST_FOR_A_BAR or not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, description=what, console=Console(file=sys.stderr), transient=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, nothing: str) -> None:

@@ -86,9 +86,7 @@ def test_a_schema_that_is_wrong_itself_is_said_to_be() -> None:
 @pytest.mark.parametrize(("options", "is_kept"), [([], False), (["IncludeAuthorizationHeadersInOutputs"], True)])
 def test_what_a_caller_signs_in_with_stays_out_of_the_history(options: list[str], is_kept: bool) -> None:
     found = accept_request(
-        Trigger(
-            name="manual", type="Request", pointer="", operation_options=frozenset(one.lower() for one in options)
-        ),
+        Trigger(name="manual", type="Request", pointer="", operation_options=frozenset(one.lower() for one in options)),
         method="POST",
         headers={"authorization": "Bearer hush", "X-Mine": "1"},
         queries={},
