@@ -92,7 +92,7 @@ async def readable_run(services: Services, run_name: str) -> ReadableRun:
         passes.setdefault(record.name, []).append(record)
     return ReadableRun(
         row=row,
-        start=readable_start(detail.start, loaded.secure_start_fields),
+        start=readable_start(detail.start, has_secure_trigger=loaded.has_secure_trigger),
         contents=contents_of(services, row.flow_id, row.run_name),
         passes=passes,
         counts=iteration_counts(loaded.compiled, records),
@@ -105,7 +105,7 @@ def run_head(services: Services, row: RunRow) -> Run:
     """A run as lists show it: without what only its journal holds."""
     loaded = services.flows.latest(row.flow_id)
     whole = services.store.runs.get(row.run_name) or row  # lists leave the start out of their rows
-    start = readable_start(decode_start(whole.start, services.vault), loaded.secure_start_fields)
+    start = readable_start(decode_start(whole.start, services.vault), has_secure_trigger=loaded.has_secure_trigger)
     return run_resource(row, start, contents=contents_of(services, row.flow_id, row.run_name))
 
 

@@ -26,33 +26,27 @@ def decode_pages(run_name: str, pages: Iterable[bytes], vault: Vault) -> list[En
     return [_opened(run_name, entry, vault) for page in pages for entry in decode_payload(page, list[Entry])]
 
 
-def encode_start(start: RunStart, secure_fields: Iterable[str], vault: Vault) -> bytes:
-    """A run's beginning. secure_fields: `trigger.outputs`, `parameters.<name>`."""
-    return encode_payload(_change_start(start, secure_fields, vault, opening=False))
+def encode_start(start: RunStart, vault: Vault, *, has_secure_outputs: bool) -> bytes:
+    """A run's beginning, without its parameters: the flow version gives the same ones back."""
+    trigger = start.trigger
+    if has_secure_outputs:
+        sealed = _seal(trigger.get("outputs"), _outputs_binding(start.run_name), vault)
+        trigger = trigger | {"outputs": sealed}
+    return encode_payload(msgspec.structs.replace(start, trigger=trigger, parameters={}))
 
 
-def decode_start(payload: bytes, vault: Vault) -> RunStart:
-    """Errors: SecretUnreadable."""
+def decode_start(payload: bytes, vault: Vault, parameters: dict[str, Json] | None = None) -> RunStart:
+    """A run's beginning with the parameters of its flow version. Errors: SecretUnreadable."""
     start = decode_payload(payload, RunStart)
-    fields = [f"parameters.{name}" for name, value in start.parameters.items() if _is_sealed(value)]
-    if _is_sealed(start.trigger.get("outputs")):
-        fields.append("trigger.outputs")
-    return _change_start(start, fields, vault, opening=True) if fields else start
+    outputs = start.trigger.get("outputs")
+    trigger = start.trigger
+    if _is_sealed(outputs):
+        trigger = trigger | {"outputs": _open(outputs, _outputs_binding(start.run_name), vault)}
+    return msgspec.structs.replace(start, trigger=trigger, parameters=parameters or {})
 
 
-def _change_start(start: RunStart, fields: Iterable[str], vault: Vault, *, opening: bool) -> RunStart:
-    change = _open if opening else _seal
-    trigger, parameters = start.trigger, start.parameters
-    for name in fields:
-        binding = Binding(kind="run_start", parts=(start.run_name, name))
-        if name == "trigger.outputs":
-            trigger = trigger | {"outputs": change(trigger.get("outputs"), binding, vault)}
-        else:
-            key = name.removeprefix("parameters.")
-            parameters = parameters | {key: change(parameters[key], binding, vault)}
-    if trigger is start.trigger and parameters is start.parameters:
-        return start
-    return msgspec.structs.replace(start, trigger=trigger, parameters=parameters)
+def _outputs_binding(run_name: str) -> Binding:
+    return Binding(kind="run_start", parts=(run_name, "trigger.outputs"))
 
 
 def _secure_fields(entry: Entry) -> Sequence[str]:

@@ -33,7 +33,7 @@ class LoadedFlow:
 
     row: the flow's head when it was loaded. mappings: {reference: connection id}. certain_connections: those the
     trigger or an action outside conditions and failure handlers uses, for which new events are held. parameters: by
-    name, defaults applied, shared by all runs. secure_start_fields: parts of a `RunStart` that are stored sealed.
+    name, defaults applied, shared by all runs. has_secure_trigger: the trigger's outputs are stored sealed.
     ascii_name: the flow's name as a header may carry it.
     """
 
@@ -48,7 +48,7 @@ class LoadedFlow:
     on_broken_connection: str
     parameters: dict[str, Json]
     missing_parameters: tuple[str, ...]
-    secure_start_fields: tuple[str, ...]
+    has_secure_trigger: bool
     ascii_name: str
 
 
@@ -109,7 +109,7 @@ class LoadedFlows:
             on_broken_connection=_on_broken_connection(flow, row, answers_caller=answers),
             parameters=_parameters(flow, mappings),
             missing_parameters=missing_parameters(flow),
-            secure_start_fields=_secure_start_fields(flow),
+            has_secure_trigger=any(one.runtime.secure_outputs for one in flow.definition.triggers.values()),
             ascii_name=quote(row.name, safe=" ()-_.,"),
         )
 
@@ -158,13 +158,6 @@ def _parameters(flow: Flow, mappings: dict[str, str]) -> dict[str, Json]:
         for key, reference in flow.connection_references.items()
     }
     return values
-
-
-def _secure_start_fields(flow: Flow) -> tuple[str, ...]:
-    fields = [f"parameters.{name}" for name, one in flow.definition.parameters.items() if one.is_secret and name not in _OURS]
-    if any(trigger.runtime.secure_outputs for trigger in flow.definition.triggers.values()):
-        fields.append("trigger.outputs")
-    return tuple(fields)
 
 
 def _on_broken_connection(flow: Flow, row: FlowRow, *, answers_caller: bool) -> str:

@@ -97,7 +97,7 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
     return RunDetail(
         row=row,
         flow_row=flow_row,
-        start=decode_start(row.start, services.vault),
+        start=decode_start(row.start, services.vault, loaded.parameters),
         tree=run_tree(loaded.compiled, entries),
         entries=entries,
         attempts=tuple(reversed(services.store.runs.lineage(run_name))),

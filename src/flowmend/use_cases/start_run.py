@@ -106,7 +106,7 @@ async def hold_event(services: Services, loaded: LoadedFlow, start: RunStart, *,
         code=NEEDS_REPAIR,
         run_name="",
         ended_at=None,
-        outputs=encode_start(start, loaded.secure_start_fields, services.vault),
+        outputs=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
     )
     await services.store.journal.write([HoldEvent(held)])
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
@@ -154,7 +154,7 @@ def _row(
         client_tracking_id=start.client_tracking_id,
         origin_run=start.origin_run,
         resubmitted_by=resubmitted_by,
-        start=encode_start(start, loaded.secure_start_fields, services.vault),
+        start=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
     )
 
 

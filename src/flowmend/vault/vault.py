@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -21,6 +22,8 @@ _VERSION = b"\x01"
 _HEAD_BYTES = len(_VERSION) + KEY_ID_BYTES
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Vault:
@@ -63,7 +66,7 @@ class Vault:
 
     def seal_json(self, value: Json, *, bound_to: Binding) -> bytes:
         """A JSON value, sealed; a Decimal becomes the nearest float."""
-        return self.seal(json.dumps(value, default=_as_json, separators=(",", ":")).encode(), bound_to=bound_to)
+        return self.seal(_encoded(value), bound_to=bound_to)
 
     def open_json(self, sealed: bytes, *, bound_to: Binding) -> Json:
         """The JSON value of `seal_json`. Errors: as `open`."""
@@ -96,6 +99,13 @@ class Vault:
     def _use(self, keys: Sequence[Key]) -> None:
         self._ciphers = {key.key_id: AESGCM(key.content) for key in keys}
         self._keys = tuple(keys)
+
+
+def _encoded(value: Json) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except (OverflowError, UnicodeEncodeError):  # integers beyond 64 bits, lone surrogates
+        return json.dumps(value, default=_as_json, separators=(",", ":")).encode()
 
 
 def _as_json(value: object) -> float:

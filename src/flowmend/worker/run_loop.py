@@ -150,7 +150,7 @@ class RunLoop:
         epoch = services.store.runs.take(run_name)
         pages = services.store.runs.pages(run_name)
         entries = decode_pages(run_name, (page for _, page in pages), services.vault)
-        start = decode_start(row.start, services.vault)
+        start = decode_start(row.start, services.vault, loaded.parameters)
         state = fold(loaded.compiled, start, entries)
         sequence = pages[-1][0] if pages else 0
         run = ActiveRun(run_name, loaded, state, epoch=epoch, sequence=sequence)

@@ -142,8 +142,8 @@ def test_outputs_and_response_come_from_the_journal() -> None:
 def test_secure_trigger_outputs_are_hidden() -> None:
     start = run_start(outputs={"body": "hush"})
 
-    assert readable_start(start, ["trigger.outputs"]).trigger["outputs"] == "*sanitized*"
-    assert readable_start(start, []).trigger["outputs"] == {"body": "hush"}
+    assert readable_start(start, has_secure_trigger=True).trigger["outputs"] == "*sanitized*"
+    assert readable_start(start, has_secure_trigger=False).trigger["outputs"] == {"body": "hush"}
 
 
 def event(**changes: object) -> TriggerEventRow:

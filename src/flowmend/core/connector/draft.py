@@ -90,7 +90,7 @@ def check_path_value(name: str, value: str) -> UnbuildableRequest | None:
 
 
 def check_header(name: str, value: str) -> UnbuildableRequest | None:
-    if any(character in _CONTROL for character in name + value):
+    if not _CONTROL.isdisjoint(name + value):
         return UnbuildableRequest(code="UnsafeHeader", message=f"The header '{name[:80]!r}' holds a line break.")
     return None
 

@@ -67,6 +67,8 @@ def _check_method(trigger: Trigger, expected: str, actual: str) -> None:
 
 
 def _match_path(trigger: Trigger, template: str, path: str) -> dict[str, str]:
+    if not template and not path:
+        return {}
     match = _path_pattern(template.strip("/")).fullmatch(path.strip("/"))
     if match is None:
         wanted = f"/{template.strip('/')}" if template else "nothing"
