@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,16 @@ def definition() -> dict[str, Any]:
 
 def flowmend(server: StartedServer, *arguments: str, given: str | None = None) -> Result:
     return runner.invoke(app, [*arguments, "--data", str(server.data)], input=given)
+
+
+def ended(server: StartedServer, run_name: str) -> Any:
+    """The run once it is over."""
+    for _ in range(100):
+        run = flowmend_json(server, "runs", "show", run_name)
+        if run["properties"]["status"] != "Running":
+            return run
+        time.sleep(0.05)
+    raise AssertionError(run)
 
 
 def flowmend_json(server: StartedServer, *arguments: str) -> Any:
@@ -89,12 +100,12 @@ def test_a_run_is_started_listed_and_resubmitted(server: StartedServer, flow: st
     name = flowmend_json(server, "flows", "run", flow, "--input", '{"order": 4711}')["name"]
 
     assert name in [run["name"] for run in flowmend_json(server, "runs", "list", "--flow", "orders")]
-    run = flowmend_json(server, "runs", "show", name)
+    run = ended(server, name)
     assert run["properties"]["actions"]["Compose"]["status"] == "Succeeded"
     assert "Compose" in flowmend(server, "runs", "show", name).stdout
     (made,) = flowmend_json(server, "runs", "resubmit", name)
     assert made["origin_run"] == name
-    assert flowmend_json(server, "runs", "show", made["name"])["properties"]["originRun"] == name
+    assert ended(server, made["name"])["properties"]["originRun"] == name
 
 
 def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
