@@ -19,7 +19,7 @@ from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
-from flowmend.use_cases.ports import Services
+from flowmend.use_cases.ports import Clock, Services
 from flowmend.use_cases.sign_in_connection import PendingConsents
 from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
@@ -33,19 +33,18 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.data / 'flowmend.db'}"
 
 
-def open_services(settings: Settings) -> "Application":
-    """A Flowmend on its data folder, not started: enough for the CLI to work without a server."""
+def open_services(settings: Settings, *, clock: Clock | None = None) -> "Application":
+    """A Flowmend on its data folder, not started: enough for the CLI to work without a server. clock: None is the system's."""
     settings.data.mkdir(parents=True, exist_ok=True)
     store = open_store(database_url(settings))
     vault = open_vault(settings.data, settings.master_key)
-    return Application(settings=settings, store=store, vault=vault)
+    return Application(settings=settings, store=store, vault=vault, clock=clock or SystemClock())
 
 
 class Application:
     """A Flowmend that can be started and stopped. services: what its entrances are given."""
 
-    def __init__(self, *, settings: Settings, store: Store, vault: Vault) -> None:
-        clock = SystemClock()
+    def __init__(self, *, settings: Settings, store: Store, vault: Vault, clock: Clock) -> None:
         changes = Broadcast()
         health = KnownHealth()
         flows = LoadedFlows(store, vault)

@@ -1,17 +1,15 @@
-"""Both databases for the store's contract: SQLite in a file, and a throw-away PostgreSQL cluster on a socket."""
+"""Both databases for the store's contract, and rows with everything that must be there."""
 
-import os
 import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import empty_database
 
 from flowmend.store import Store, open_store
 from flowmend.store.journal import Statement, Write
@@ -26,31 +24,8 @@ from flowmend.store.rows import (
     RunRow,
     TriggerEventRow,
 )
-from flowmend.store.tables import metadata
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-#: Speed over safety: nothing here outlives the tests.
-_SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses=''"
-
-
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    """The URL of an empty database on a server that lives as long as the tests."""
-    binaries = _find_binaries()
-    if binaries is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is not installed, and CI tests both databases.")
-        pytest.skip("PostgreSQL is not installed (no initdb and pg_ctl found).")
-    with _running_server(binaries) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with all tables and no rows."""
-    path = tmp_path_factory.mktemp("template") / "flowmend.db"
-    open_store(f"sqlite:///{path}").close()
-    return path
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -63,11 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     url = request.getfixturevalue("postgresql_url")
     yield url
-    store = open_store(url)
-    with store._database.writing() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
-    store.close()
+    empty_database(url)
 
 
 @pytest.fixture
@@ -224,43 +195,3 @@ def _settle(store: Store, submissions: Sequence[Sequence[Write]]) -> list[BaseEx
     for _ in submissions:
         assert finished.acquire(timeout=10)
     return errors
-
-
-def _find_binaries() -> Path | None:
-    """The folder of `initdb` and `pg_ctl`; Debian keeps them off the path, one folder for each version."""
-    on_path = shutil.which("initdb")
-    newest_first = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: -int(folder.parent.name))
-    for folder in [*([Path(on_path).resolve().parent] if on_path else []), *newest_first]:
-        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
-            return folder
-    return None
-
-
-@contextmanager
-def _running_server(binaries: Path) -> Iterator[str]:
-    # A short path: a socket's may have about 100 characters, and pytest's folders are long.
-    folder = Path(tempfile.mkdtemp(prefix="fm-pg-"))
-    person: dict[str, Any] = {}
-    if os.getuid() == 0:  # the server refuses to run as root
-        person = {"user": "nobody", "extra_groups": []}
-        shutil.chown(folder, "nobody")
-    cluster = folder / "cluster"
-
-    def run(program: str, *arguments: object) -> None:
-        # Not captured through a pipe: the server would inherit it and keep it open.
-        with (folder / f"{program}.out").open("a+") as output:
-            command = [binaries / program, "-D", cluster, *map(str, arguments)]
-            ended = subprocess.run(command, check=False, stdout=output, stderr=output, cwd=folder, **person)
-            output.seek(0)
-            if ended.returncode != 0:
-                pytest.fail(f"{program} failed: {output.read()}")
-
-    try:
-        run("initdb", "-U", "flowmend", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        run("pg_ctl", "-w", "-l", folder / "log", "-o", f"-k {folder} {_SERVER_OPTIONS}", "start")
-        try:
-            yield f"postgresql://flowmend@/postgres?host={folder}"
-        finally:
-            run("pg_ctl", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
