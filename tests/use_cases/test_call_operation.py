@@ -382,6 +382,30 @@ async def test_an_outage_of_the_token_endpoint_never_breaks_a_connection(oauth: 
     assert oauth.connection("shop-1").health is HealthState.CONNECTED
 
 
+async def test_without_a_refresh_token_a_refused_access_token_asks_for_sign_in(house: Any, shop: Any) -> None:
+    house.install("shop", definition(shop.origin), oauth_properties(shop.origin))
+    now = house.clock.now
+    house.connect(
+        "shop", OAuthCredential(access_token="access-1", issued_at=now, expires_at=now + timedelta(minutes=1))
+    )
+    assert (await perform(house)).status is Status.SUCCEEDED
+    house.clock.move(minutes=5)
+    shop.access = "another"
+    outcome = await perform(house)
+    assert (outcome.code, shop.refreshed) == ("Unauthorized", 0)
+    row = house.connection("shop-1")
+    assert (row.health, row.remedy, row.refused_message) == (HealthState.BROKEN, "sign_in_again", "bad credentials")
+
+
+async def test_a_refresh_token_goes_to_no_other_origin(oauth: Any, shop: Any, local_server: Any) -> None:
+    elsewhere = await local_server(shop.answer)
+    oauth.install("shop", definition(shop.origin), oauth_properties(elsewhere))
+    oauth.services.changes.publish("connector", connector_id="shop")
+    oauth.clock.move(minutes=56)
+    outcome = await perform(oauth)
+    assert (outcome.code, shop.refreshed) == ("OriginNotAllowed", 0)
+
+
 async def test_a_good_status_with_a_refusal_inside_is_a_failure(oauth: Any, shop: Any) -> None:
     shop.answers = [lambda _: web.json_response({"ok": False, "error": "token_revoked"})]
     outcome = await perform(oauth)

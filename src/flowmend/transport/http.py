@@ -3,6 +3,9 @@
 Every foreign exception ends here as a `TransportFailure`. Its `was_sent` is what a repeat is decided by, so it
 is True wherever there is doubt. Redirects are answers like any other and there are no cookies: a credential must
 not wander to another origin, and no two flows may share a session by accident.
+
+Where a kept connection turns out to have been closed by the other side, aiohttp itself sends a GET, HEAD, PUT or DELETE
+once more on a new one, as RFC 9110 §9.2.2 allows for idempotent methods; a POST or PATCH it never repeats.
 """
 
 import asyncio

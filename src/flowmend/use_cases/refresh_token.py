@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from flowmend.core.connection.credentials import OAuthCredential
 from flowmend.core.connection.sign_in import SignIn, SignInApp, SignInRefusal, refresh
-from flowmend.core.connector import TransportFailure, origin_of
+from flowmend.core.connector import HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict
 from flowmend.store.rows import ConnectionRow
 from flowmend.transport import HttpTransport
@@ -53,25 +53,25 @@ async def carry_out(
 
     Errors: Conflict `OriginNotAllowed` before anything is sent elsewhere.
     """
-    request = next(steps)
+    answer: HttpResponse | TransportFailure | None = None
     while True:
-        if origins is not None and request.origin not in origins:
-            steps.close()
-            raise Conflict(
-                f"The sign-in's endpoint {origin_of(request.url) or 'is unknown and'} is not among the addresses this "
-                "connection's credential is bound to. Sign in to the connection again.",
-                code="OriginNotAllowed",
-            )
-        answer = await http.send(request, timeout=_TOKEN_SECONDS, max_response_bytes=_LARGEST_TOKEN_ANSWER)
-        if not isinstance(answer, TransportFailure) and answer.status in {307, 308}:
-            answer = TransportFailure(
-                code="RedirectRefused", message="The token endpoint redirects.", was_sent=True, is_retryable=False
-            )
         try:
-            request = steps.send(answer)
+            request = next(steps) if answer is None else steps.send(answer)
         except StopIteration as end:
             result: OAuthCredential | SignInRefusal = end.value
             return result
+        if origins is not None and request.origin not in origins:
+            steps.close()
+            raise Conflict(
+                f"The sign-in's endpoint {request.origin or '(no address)'} is not among the addresses this connection's "
+                "credential is bound to. Sign in to the connection again.",
+                code="OriginNotAllowed",
+            )
+        answer = await http.send(request, timeout=_TOKEN_SECONDS, max_response_bytes=_LARGEST_TOKEN_ANSWER)
+        if isinstance(answer, HttpResponse) and 300 <= answer.status < 400:
+            answer = TransportFailure(
+                code="RedirectRefused", message="The token endpoint redirects.", was_sent=True, is_retryable=False
+            )
 
 
 def sign_in_app(services: Services, row: ConnectionRow) -> SignInApp:
