@@ -1,0 +1,1 @@
+"""What Flowmend does, one verb per file, shared by every entrance."""
