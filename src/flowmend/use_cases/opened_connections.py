@@ -20,6 +20,7 @@ from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential
 
+
 @dataclass(slots=True, kw_only=True)
 class OpenedConnection:
     """parameters: the connection's with its secrets, for policies. row: as last read or written by this process."""
