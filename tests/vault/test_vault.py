@@ -1,5 +1,6 @@
 import base64
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ bindings = st.builds(
     st.lists(st.one_of(texts, st.lists(texts, max_size=3).map(tuple)), max_size=4),
 )
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -33,6 +34,15 @@ def test_what_is_sealed_opens_to_the_same(secret: bytes, binding: Binding) -> No
 @given(json_values, bindings)
 def test_a_sealed_json_value_opens_to_the_same(value: object, binding: Binding) -> None:
     assert VAULT.open_json(VAULT.seal_json(value, bound_to=binding), bound_to=binding) == value
+
+
+def test_numbers_that_json_lacks_are_sealed_as_said() -> None:
+    binding = Binding(kind="record")
+    lacking = {"price": Decimal("1.50"), "none": [float("inf"), float("nan")]}
+    opened = VAULT.open_json(VAULT.seal_json(lacking, bound_to=binding), bound_to=binding)
+    assert opened == {"price": 1.5, "none": [None, None]}
+    exact = {"large": 2**80, "text": "\ud800"}
+    assert VAULT.open_json(VAULT.seal_json(exact, bound_to=binding), bound_to=binding) == exact
 
 
 @given(st.binary(max_size=40), st.data())

@@ -65,7 +65,7 @@ class Vault:
             ) from None
 
     def seal_json(self, value: Json, *, bound_to: Binding) -> bytes:
-        """A JSON value, sealed; a Decimal becomes the nearest float."""
+        """A JSON value, sealed; a Decimal becomes the nearest float, and what JSON has no number for (NaN, ∞) null."""
         return self.seal(_encoded(value), bound_to=bound_to)
 
     def open_json(self, sealed: bytes, *, bound_to: Binding) -> Json:
