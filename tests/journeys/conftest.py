@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
 from journeys.demonstration import Demonstration
 from journeys.visitor import WATCH_POLICY, Visitor
-from playwright.sync_api import Browser, sync_playwright
 
 Visit = Callable[..., Visitor]
 
@@ -51,14 +52,17 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(demo: Demonstration, chromium: Browser) -> Iterator[Visit]:
-    """A function that opens a browser of its own, signed in by link unless asked otherwise.
+    """A function that opens a browser of its own, signed in unless asked otherwise.
 
     At the end no browser may have complained, nor asked any host but Flowmend's and the sample's.
     """
     visitors: list[Visitor] = []
 
-    def open_browser(language: str = "en", *, width: int = 1100, signs_in: bool = True, theme: str = "light") -> Visitor:
+    def open_browser(
+        language: str = "en", *, width: int = 1100, signs_in: bool = True, theme: str = "light"
+    ) -> Visitor:
         context = chromium.new_context(
+            storage_state=demo.browser_state if signs_in else None,
             locale=_LOCALES[language],
             timezone_id=_ZONES[language],
             viewport={"width": width, "height": 720},
@@ -69,10 +73,11 @@ def visit(demo: Demonstration, chromium: Browser) -> Iterator[Visit]:
         visitor = Visitor(page=context.new_page(), language=language)
         visitor.watch()
         visitors.append(visitor)
-        if signs_in:
+        if signs_in and demo.browser_state is None:
             visitor.page.goto(demo.login_link())
             visitor.page.locator("main form button").click()
             visitor.page.wait_for_url(f"{demo.url}/")
+            demo.browser_state = context.storage_state()
         return visitor
 
     yield open_browser

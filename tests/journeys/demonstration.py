@@ -49,6 +49,7 @@ class Demonstration:
         self.service_url = f"http://localhost:{self.service_port}"
         self.password = NEW_PASSWORD
         self.spent_passwords = [FIRST_PASSWORD]
+        self.browser_state: Any = None  # of a browser that has signed in, for the browsers after it
         self._log_path = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
@@ -197,9 +198,7 @@ class Demonstration:
         except OSError:
             return False
 
-    def _until(
-        self, happens: Callable[[], Any], words: str, *, within_seconds: float = _HAPPENS_WITHIN_SECONDS
-    ) -> Any:
+    def _until(self, happens: Callable[[], Any], words: str, *, within_seconds: float = _HAPPENS_WITHIN_SECONDS) -> Any:
         deadline = time.monotonic() + within_seconds
         while time.monotonic() < deadline:
             if seen := happens():

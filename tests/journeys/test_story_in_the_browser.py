@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from playwright.sync_api import Page, expect
+
 from journeys.demonstration import Demonstration, Failure
 from journeys.visitor import Visitor
-from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Visitor]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, Response
 
-#: Chromium's own remark on a form that is answered with "not so": a refused password is answered 422.
-_A_REFUSAL_IS_EXPECTED = "the server responded with a status of 422"
+#: Chromium's own remark on every answer from 400 up; the answers themselves are looked at instead.
+_ANSWER_REMARK = "Failed to load resource: the server responded"
 
 #: Tells policy violations in the console too, those that Chromium does not.
 WATCH_POLICY = """addEventListener('securitypolicyviolation', event =>
@@ -31,6 +31,7 @@ class Visitor:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         self.page.on("request", self._see)
+        self.page.on("response", self._judge)
 
     def shoot(self, name: str) -> None:
         """Keep the page as it looks, in light, dark and on a telephone, where FLOWMEND_SCREENSHOTS names a folder."""
@@ -50,10 +51,15 @@ class Visitor:
             self.page.set_viewport_size(usual)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and _A_REFUSAL_IS_EXPECTED not in message.text:
+        if message.type == "error" and _ANSWER_REMARK not in message.text:
             self.complaints.append(f"console: {message.text}")
 
     def _see(self, request: Request) -> None:
         parts = urlsplit(request.url)
         if parts.scheme in {"http", "https", "ws", "wss"}:
             self.hosts.add(parts.netloc)
+
+    def _judge(self, answer: Response) -> None:
+        # A page may say "not so" (a refused password is answered 422); nothing may break, and nothing it needs may lack.
+        if answer.status >= 500 or (answer.status >= 400 and answer.request.resource_type != "document"):
+            self.complaints.append(f"answer: {answer.status} {answer.url}")
