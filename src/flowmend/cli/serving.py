@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -63,12 +64,24 @@ async def _serve(settings: Settings, listener: socket.socket, when_ready: WhenRe
             lifespan="off",
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
+        _settle_memory()
         server = _Server(config, lambda: _announce(application, when_ready))
         with _interruptible(server):
             await server.serve(sockets=[listener])
     finally:
         forget_local_server(settings.data, os.getpid())
         await application.stop()
+
+
+def _settle_memory() -> None:
+    """What is loaded now stays: the collector need not walk it again, and looks less often.
+
+    Thousands of runs in flight hold tens of thousands of live objects; at the default threshold the collector walks
+    them every 700 allocations, a tenth of all CPU time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 class _Server(uvicorn.Server):

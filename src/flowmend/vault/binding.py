@@ -1,5 +1,6 @@
 """What a sealed secret is bound to."""
 
+import json
 from dataclasses import dataclass
 
 
@@ -15,15 +16,5 @@ class Binding:
     parts: tuple[str | tuple[str, ...], ...] = ()
 
     def encoded(self) -> bytes:
-        """The binding as bytes that no other binding has: every text and list carries its length."""
-        parts = b"".join(_text(part) if isinstance(part, str) else _list(part) for part in self.parts)
-        return _text(self.kind) + b"l" + len(self.parts).to_bytes(4) + parts
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode("utf-8", "surrogatepass")
-    return b"t" + len(encoded).to_bytes(4) + encoded
-
-
-def _list(texts: tuple[str, ...]) -> bytes:
-    return b"l" + len(texts).to_bytes(4) + b"".join(map(_text, texts))
+        """The binding as bytes that no other binding has; ASCII JSON also spells lone surrogates apart."""
+        return json.dumps((self.kind, self.parts)).encode("ascii")

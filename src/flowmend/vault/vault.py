@@ -21,6 +21,7 @@ from flowmend.vault.keys import KEY_ID_BYTES, Key, new_key
 _VERSION = b"\x01"
 _HEAD_BYTES = len(_VERSION) + KEY_ID_BYTES
 _NONCE_BYTES = 12
+_NONCES_AT_ONCE = 256
 _TAG_BYTES = 16
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -32,6 +33,7 @@ class Vault:
     def __init__(self, keys: Sequence[Key], *, keep: Callable[[Sequence[Key]], None] | None = None) -> None:
         """keys: newest first, at least one. keep: writes keys down for the next start; None where they come from outside."""
         self._keep = keep
+        self._nonces: list[bytes] = []
         self._use(keys)
 
     def __repr__(self) -> str:
@@ -40,7 +42,7 @@ class Vault:
     def seal(self, secret: bytes, *, bound_to: Binding) -> bytes:
         """The secret, sealed for this binding."""
         head = _VERSION + self._keys[0].key_id
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = self._next_nonce()
         return head + nonce + self._ciphers[self._keys[0].key_id].encrypt(nonce, secret, head + bound_to.encoded())
 
     def open(self, sealed: bytes, *, bound_to: Binding) -> bytes:
@@ -95,6 +97,17 @@ class Vault:
         keys = (new_key(), *self._keys)
         self._keep(keys)
         self._use(keys)
+
+    def _next_nonce(self) -> bytes:
+        """Fresh random bytes, drawn many at a time: each draw from the system lets another thread take over."""
+        try:
+            return self._nonces.pop()
+        except IndexError:
+            drawn = os.urandom(_NONCE_BYTES * _NONCES_AT_ONCE)
+            fresh = [drawn[start : start + _NONCE_BYTES] for start in range(0, len(drawn), _NONCE_BYTES)]
+            nonce = fresh.pop()
+            self._nonces.extend(fresh)
+            return nonce
 
     def _use(self, keys: Sequence[Key]) -> None:
         self._ciphers = {key.key_id: AESGCM(key.content) for key in keys}

@@ -7,6 +7,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import ActionKey, ActionRecord, EndRecord, Entry, RunState, SendResponse
 from flowmend.store.journal import Write
+from flowmend.use_cases.journal_pages import PageWriter
 from flowmend.use_cases.loaded_flows import LoadedFlow
 
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
@@ -22,15 +23,18 @@ class ActiveRun:
 
     __slots__ = (
         "calls", "durable", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
-        "name", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "trace_headers",
+        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "trace_headers",
         "writes",
     )  # fmt: skip
 
-    def __init__(self, name: str, loaded: LoadedFlow, state: RunState, *, epoch: int, sequence: int) -> None:
+    def __init__(
+        self, name: str, loaded: LoadedFlow, state: RunState, pages: PageWriter, *, epoch: int, sequence: int
+    ) -> None:
         self.name = name
         self.flow_id = loaded.row.flow_id
         self.loaded = loaded
         self.state = state
+        self.pages = pages
         self.epoch = epoch
         self.sequence = sequence
         self.is_stored = True

@@ -37,7 +37,7 @@ from flowmend.core.run import (
 )
 from flowmend.store.journal import AddTracked, AppendPage, ChangeRun, StartRun, Write
 from flowmend.store.rows import RunRow, TrackedValueRow
-from flowmend.use_cases.journal_pages import decode_pages, decode_start, encode_page
+from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.start_run import NewRun, workflow_headers
 from flowmend.worker.active_run import ActiveRun
@@ -49,6 +49,7 @@ AT_REST_AFTER = timedelta(seconds=60)
 #: How soon outcomes that need no durability are written, for the pages.
 _LAZY_FLUSH_SECONDS = 0.5
 _RETRY_STORE_SECONDS = 1.0
+_STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 
 
@@ -70,7 +71,12 @@ class RunLoop:
         services = self._services()
         row, loaded = new_run.row, new_run.loaded
         run = ActiveRun(
-            row.run_name, loaded, new_state(loaded.compiled, new_run.start), epoch=row.epoch, sequence=0
+            row.run_name,
+            loaded,
+            new_state(loaded.compiled, new_run.start),
+            PageWriter(row.run_name, services.vault),
+            epoch=row.epoch,
+            sequence=0,
         )
         run.is_stored = False
         run.writes.append(StartRun(row, new_run.event))
@@ -85,12 +91,15 @@ class RunLoop:
         self._handle(run, Started())
         return Begun(durable=durable, response=None)
 
+    def is_active(self, run_name: str) -> bool:
+        return run_name in self._active
+
     async def send(self, run_name: str, event: Event) -> bool:
         run = self._active.get(run_name) or await self._load(run_name)
         if run is None or run.ended is not None:
             return False
         self._handle(run, event)
-        await self._make_durable(run)
+        await asyncio.shield(self._make_durable(run))
         return True
 
     def schedule_changed(self) -> None:
@@ -117,10 +126,9 @@ class RunLoop:
                 handle.cancel()
             for task in run.calls.values():
                 task.cancel()
-        await asyncio.sleep(0)
-        for run in list(self._active.values()):
-            if run.entries or run.writes:
-                self._start_flush(run) if run.flushing is None else None
+        unwritten = [run for run in self._active.values() if run.entries or run.writes or run.flushing is not None]
+        if unwritten:
+            await asyncio.wait([self._make_durable(run) for run in unwritten], timeout=_STOPS_WITHIN_SECONDS)
 
     # -- loading --
 
@@ -153,8 +161,12 @@ class RunLoop:
         start = decode_start(row.start, services.vault, loaded.parameters)
         state = fold(loaded.compiled, start, entries)
         sequence = pages[-1][0] if pages else 0
-        run = ActiveRun(run_name, loaded, state, epoch=epoch, sequence=sequence)
+        run = ActiveRun(
+            run_name, loaded, state, PageWriter(run_name, services.vault, entries), epoch=epoch, sequence=sequence
+        )
         run.shown_status = Status(row.status)
+        if row.wake_at is not None:  # it is awake now: the timers need not look at it again
+            run.writes.append(ChangeRun(run_name, epoch, {"wake_at": None}))
         for entry in entries:
             run.note(entry)
         self._active[run_name] = run
@@ -210,7 +222,8 @@ class RunLoop:
             return
         wake_at = run.next_wake_at()
         now = self._services().clock.now
-        if wake_at is not None and wake_at - now <= AT_REST_AFTER:
+        caller_waits = run.state.has_caller and not run.state.has_responded
+        if caller_waits or (wake_at is not None and wake_at - now <= AT_REST_AFTER):
             self._make_durable(run)
             return
         if wake_at is not None:
@@ -295,7 +308,7 @@ class RunLoop:
                 return CallFinished(command.key, outcome, now, now)
             return CallInDoubt(command.key)
         if not facts.is_read:
-            await self._make_durable(run)  # intent before effect
+            await asyncio.shield(self._make_durable(run))  # intent before effect; others wait for this page too
         if run.trace_headers is None:
             run.trace_headers = workflow_headers(run.loaded, run.name, "", command.client_request_id)
         started_at = services.clock.now
@@ -336,7 +349,7 @@ class RunLoop:
             return
         services = self._services()
         run.flushing, run.durable = run.durable, None
-        writes = run.retry_writes or self._collect(run, services)
+        writes = [*run.retry_writes, *self._collect(run, services)]
         run.retry_writes = []
         if not writes:
             self._flushed(run, writes, None)
@@ -349,7 +362,7 @@ class RunLoop:
         run.writes, run.entries = [], []
         if entries:
             run.sequence += 1
-            page = encode_page(run.name, entries, services.vault)
+            page = run.pages.encode(entries)
             writes.append(AppendPage(run.name, run.epoch, run.sequence, page))
         changes = run.row_changes()
         if changes is not None:

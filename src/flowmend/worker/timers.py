@@ -51,6 +51,9 @@ class Timers:
             except FlowmendError as error:
                 _log.warning("Timers could not look at the store: %s", error)
                 next_at = None
+            except Exception:
+                _log.exception("Timers failed; they look again")
+                next_at = None
             wait = _LOOK_AGAIN
             if next_at is not None:
                 wait = min(wait, max(_SOONEST, next_at - self._services().clock.now))
@@ -72,17 +75,24 @@ class Timers:
 
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
         due_at = state.next_at or now
-        loaded = services.flows.latest(state.flow_id)
-        trigger = loaded.flow.definition.triggers.get(state.trigger_name)
-        following = None
-        if trigger is not None:
-            started_at = datetime.fromisoformat(state.memory["started_at"])
-            following = next_occurrence(trigger.recurrence, after=now, started_at=started_at, last=due_at)
+        try:
+            following = _following(services, state, due_at, now)
+        except FlowmendError as error:
+            # A flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
+            _log.error("The recurrence of flow %s cannot go on: %s", state.flow_id, error)
+            following = None
         # The next time is stored first: a crash between the two loses one tick, never fires one twice.
         services.store.triggers.put(msgspec.structs.replace(state, next_at=following, last_at=due_at))
-        if trigger is None:
-            return
         try:
             await start_scheduled(services, state.flow_id, state.trigger_name, due_at)
         except FlowmendError as error:
             _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error)
+
+
+def _following(services: Services, state: TriggerStateRow, due_at: datetime, now: datetime) -> datetime | None:
+    """When the trigger fires after this time. Errors: NotFound, InvalidDocument, StoreUnavailable."""
+    trigger = services.flows.latest(state.flow_id).flow.definition.triggers.get(state.trigger_name)
+    if trigger is None:
+        return None
+    started_at = datetime.fromisoformat(state.memory["started_at"])
+    return next_occurrence(trigger.recurrence, after=now, started_at=started_at, last=due_at)
