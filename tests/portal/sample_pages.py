@@ -1,8 +1,10 @@
 """Every page with values as the use cases give them: what the render tests and the screenshots show."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import NamedTuple
+
+import msgspec
 
 from flowmend.core.definition.flow import Flow, Packaging
 from flowmend.core.definition.reading import read_flow
@@ -36,6 +38,7 @@ from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, Secr
 from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
 from flowmend.use_cases.import_flow import ImportFinding, ReferenceNeed
 from flowmend.use_cases.overview import Overview
+from flowmend.use_cases.test_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
@@ -137,7 +140,7 @@ def run_page(
     trigger = flow.definition.triggers["When_an_order_arrives"]
     steps = after_trigger(reader.steps(run_tree(compiled, entries)), trigger_step(trigger, start.trigger))
     failed = None if doubt else first_broken(steps)
-    row = list(_runs())[0]
+    row = _runs()[0]
     if doubt:
         row = RunRow(
             run_name=row.run_name, flow_id=FLOW, version=row.version, trigger_name="manual", status="Waiting",
@@ -251,7 +254,12 @@ def _done(name: str, first: float, last: float, *, repetition: tuple[int, ...] =
 def _journal() -> list[Entry]:
     refused = ErrorDetail("Unauthorized", "Invalid user name or password.")
     inner = ErrorDetail("ActionFailed", "An action failed. No dependent actions succeeded.")
-    line = {"method": "POST", "path": "/v2/orders/4711/lines", "body": {"sku": "CB-2040-BLK", "quantity": 12, "warehouse": "TPE-2"}, "authentication": "*sanitized*"}
+    line = {
+        "method": "POST",
+        "path": "/v2/orders/4711/lines",
+        "body": {"sku": "CB-2040-BLK", "quantity": 12, "warehouse": "TPE-2"},
+        "authentication": "*sanitized*",
+    }
     diagnosis = Diagnosis(
         category=Category.WRONG_PASSWORD,
         fixable_by=FixableBy.REVERIFY,
@@ -267,7 +275,13 @@ def _journal() -> list[Entry]:
     )
     failed = {"status": Status.FAILED, "code": "ActionFailed", "error": inner}
     entries: list[Entry] = [
-        _done("Parse_order", 0.1, 0.2, inputs={"content": {"order": 4711}}, outputs={"body": {"order": 4711, "note": "很長 " * 600}}),
+        _done(
+            "Parse_order",
+            0.1,
+            0.2,
+            inputs={"content": {"order": 4711}},
+            outputs={"body": {"order": 4711, "note": "很長 " * 900}},
+        ),
         _done("Get_customer", 0.2, 1.3, attempts=tries, connection_id=ORDERS, outputs={"statusCode": 200}),
     ]
     for index in range(2):
@@ -304,7 +318,9 @@ def _views() -> list[ConnectionView]:
     return [_view(*row) for row in rows]
 
 
-def _view(name: str, connection_id: str, connector: str, sign_in: str, health: HealthState, ticks: tuple[str, ...]) -> ConnectionView:
+def _view(  # noqa: PLR0917  # a row of the table above
+    name: str, connection_id: str, connector: str, sign_in: str, health: HealthState, ticks: tuple[str, ...]
+) -> ConnectionView:
     is_broken = health is HealthState.BROKEN
     row = ConnectionRow(
         connection_id=connection_id,
@@ -326,7 +342,14 @@ def _view(name: str, connection_id: str, connector: str, sign_in: str, health: H
         changed_at=at("09:00", 2),
     )
     secret = SecretField(name="password", title="Password", description="", is_secret=True, required=True, value="")
-    user = SecretField(name="username", title="User name", description="", is_secret=False, required=True, value="svc-orders@contoso.com")
+    user = SecretField(
+        name="username",
+        title="User name",
+        description="",
+        is_secret=False,
+        required=True,
+        value="svc-orders@contoso.com",
+    )
     return ConnectionView(
         row=row,
         connector=_connector(connector, name),
@@ -335,19 +358,14 @@ def _view(name: str, connection_id: str, connector: str, sign_in: str, health: H
         failed_runs=143 if is_broken else 0,
         held_events=300 if is_broken else 0,
         held_runs=0,
-        failed_run=list(_runs())[0] if is_broken else None,
+        failed_run=_runs()[0] if is_broken else None,
         ticks=ticks,
-        # only what the pages read of a test plan
-        test=SimpleNamespace(operation_id="List", method="GET", url_hint="/v2/orders", sentence=""),  # type: ignore[arg-type]
+        test=TestPlan(operation_id="List", method="GET", url_hint="/v2/orders", sentence="", is_inferred=False),
         fields=(user, secret) if sign_in == "basic" else (secret,),
     )  # fmt: skip
 
 
 def _mended(view: ConnectionView) -> ConnectionView:
-    from dataclasses import replace
-
-    import msgspec
-
     return replace(view, row=msgspec.structs.replace(view.row, health=HealthState.CONNECTED))
 
 
@@ -389,7 +407,7 @@ def _runs() -> list[RunRow]:
 
 
 def _flows() -> FlowsPage:
-    runs = list(_runs())
+    runs = _runs()
     flows = (
         _summary(FLOW, "Order intake to ERP", "On", ("contosoorders", "sql", "outlook"), runs[0], {"Succeeded": 40, "Failed": 96}, ((ORDERS, "Contoso Orders"),), 212),
         _summary("f3", "Supplier invoices to archive", "On", ("outlook", "sharepoint"), runs[1], {"Succeeded": 88}, (), 0),
@@ -402,7 +420,7 @@ def _flows() -> FlowsPage:
     )
 
 
-def _summary(
+def _summary(  # noqa: PLR0917  # as in the table of My flows
     flow_id: str,
     name: str,
     state: str,
@@ -434,7 +452,9 @@ def _problems() -> tuple[Problem, ...]:
     )  # fmt: skip
 
 
-def _flow(state: FlowState, broken: tuple[ConnectionView, ...], runs: tuple[RunRow, ...], blocking: tuple[Problem, ...] = ()) -> FlowPage:
+def _flow(
+    state: FlowState, broken: tuple[ConnectionView, ...], runs: tuple[RunRow, ...], blocking: tuple[Problem, ...] = ()
+) -> FlowPage:
     flow, _, _ = order_run()
     row = FlowRow(
         flow_id=FLOW, name="Order intake to ERP", packaging="plain", state=state, version="08584912345678901234",
@@ -472,7 +492,10 @@ def _flow(state: FlowState, broken: tuple[ConnectionView, ...], runs: tuple[RunR
         runs=runs,
         held_events=(event,) if broken else (),
         broken=broken,
-        references=tuple(Reference(state=one, candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else ()) for one in references),
+        references=tuple(
+            Reference(state=one, candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else ())
+            for one in references
+        ),
     )
 
 
@@ -511,7 +534,9 @@ def _import() -> ImportPage:
         will_begin="",
         can_import=True,
     )  # fmt: skip
-    return ImportPage(findings=(finding,), starts=("When an HTTP request is received",), token="t", file_name="order-intake.json")
+    return ImportPage(
+        findings=(finding,), starts=("When an HTTP request is received",), token="t", file_name="order-intake.json"
+    )
 
 
 def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> RunsPage:
@@ -534,7 +559,9 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
 def _choices() -> tuple[ConnectorChoice, ...]:
     fields = _view("Contoso Orders", ORDERS, "contosoorders", "basic", HealthState.CONNECTED, ()).fields
     return (
-        ConnectorChoice(connector_id="contosoorders", display_name="Contoso Orders", sign_in="basic", parameters=fields),
+        ConnectorChoice(
+            connector_id="contosoorders", display_name="Contoso Orders", sign_in="basic", parameters=fields
+        ),
         ConnectorChoice(connector_id="salesforce", display_name="Salesforce", sign_in="oauth2", parameters=()),
     )
 

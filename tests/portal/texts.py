@@ -6,6 +6,7 @@ no source holds are dropped. Fill in what is empty and run it again; it writes t
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -57,6 +58,14 @@ def missing(catalogue: Catalog) -> Iterator[str]:
             yield str(message.id)
 
 
+def _head(catalogue: Catalog) -> None:
+    """No dates or names that change without a text changing."""
+    catalogue.header_comment = "# Texts of Flowmend's portal."
+    catalogue.project, catalogue.version, catalogue.fuzzy = "Flowmend", "1", False
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+    catalogue.last_translator = catalogue.language_team = catalogue.msgid_bugs_address = "The Flowmend authors"
+
+
 def update() -> None:
     """Writes every catalogue anew from the sources, keeping its translations."""
     source = extracted()
@@ -66,11 +75,12 @@ def update() -> None:
         catalogue = read_catalogue(folder) if path.exists() else Catalog(locale=folder)
         catalogue.update(source, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
+        _head(catalogue)
         with path.open("wb") as file:
             write_po(file, catalogue, width=0, sort_by_file=True, omit_header=False)
         path.with_suffix(".mo").write_bytes(compiled(catalogue))
         for text in missing(catalogue):
-            print(f"{folder}: {text}")  # noqa: T201  # a command for people
+            print(f"{folder}: {text}")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,9 @@
     });
   }
 
+  // What was under way when the page was made may have ended before the stream was open.
+  const catch_up = () => { if (main()?.querySelector('.spin')) look_again(); };
+
   function heard(change) {
     if (change.topic === 'reconnected' ? main()?.dataset.live : concerns(change)) look_again();
   }
@@ -166,7 +169,7 @@
   function listen(tell) {
     let was_open = false;
     const stream = new EventSource('/events');
-    stream.onopen = () => { if (was_open) tell({ topic: 'reconnected' }); was_open = true; };
+    stream.onopen = () => { if (was_open) tell({ topic: 'reconnected' }); else catch_up(); was_open = true; };
     stream.onmessage = event => tell(JSON.parse(event.data));
     return new Promise(() => {});
   }
@@ -185,6 +188,7 @@
 
   reveal_tools(document);
   open_target();
+  catch_up();
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone && zone !== root.dataset.zone) {
     document.cookie = `flowmend_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;

@@ -1,0 +1,47 @@
+"""The portal's own parts, made once."""
+
+from collections.abc import Callable
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from flowmend.portal.assets import Assets, read_assets
+from flowmend.portal.frame import Frame
+from flowmend.portal.rendering import Rendering
+from portal.sample_pages import NOW, SamplePage, sample_pages
+
+Draw = Callable[[str, str], str]
+
+
+@pytest.fixture(scope="session")
+def assets() -> Assets:
+    return read_assets()
+
+
+@pytest.fixture(scope="session")
+def pages() -> dict[str, SamplePage]:
+    return sample_pages()
+
+
+@pytest.fixture(scope="session")
+def draw(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
+    """(name of a sample page, language) → its HTML."""
+    rendering = Rendering(assets)
+
+    @cache
+    def page(name: str, language: str) -> str:
+        template, place, values = pages[name]
+        frame = Frame(
+            language=language,
+            theme="",
+            place=place,
+            path="/",
+            person_name="" if name.startswith("login") else "Mei Chen",
+            broken_count=1,
+            version="1.0",
+            host="flows.contoso.com",
+        )
+        return rendering.page(template, frame, rendering.times(language, NOW, ZoneInfo("Asia/Taipei")), values)
+
+    return page

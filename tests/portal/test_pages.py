@@ -1,0 +1,133 @@
+"""Every page, in both languages: sound HTML that anybody can read, and nothing a content policy would refuse."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from lxml import html
+
+from portal.conftest import Draw
+from portal.sample_pages import sample_pages
+from portal.texts import extracted
+
+LANGUAGES = ("en", "zh-Hant")
+PAGES = tuple(sample_pages())
+ANY_PAGE = pytest.mark.parametrize("name", PAGES)
+ANY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@pytest.fixture(scope="module")
+def english() -> frozenset[str]:
+    """Every longer text of the sources, but for words that the sample's values and codes use as they are."""
+    texts = {str(one.id if isinstance(one.id, str) else one.id[0]) for one in extracted() if one.id}
+    values = {"When an HTTP request is received", "There is no such page", "Order number", "Too many tries for now"}
+    codes = {"Unauthorized", "Once on, it runs for each request to its callback URL."}
+    return frozenset(one for one in texts - values - codes if len(one) > 11 and not re.search(r"[%{]", one))
+
+
+@ANY_PAGE
+@ANY_LANGUAGE
+def test_a_page_holds_no_inline_style_or_script(draw: Draw, name: str, language: str) -> None:
+    page = html.document_fromstring(draw(name, language))
+    assert not page.xpath("//*[@style] | //style | //script[not(@src)] | //base | //iframe")
+    assert not [one for element in page.iter() for one in element.attrib if str(one).startswith("on")]
+    assert not [link for _, _, link, _ in page.iterlinks() if re.match(r"https?:|//|data:|javascript:", link)]
+
+
+@ANY_PAGE
+@ANY_LANGUAGE
+def test_a_page_has_one_heading_one_main_part_and_its_language(draw: Draw, name: str, language: str) -> None:
+    page = html.document_fromstring(draw(name, language))
+    assert page.get("lang") == language
+    assert len(page.xpath("//h1")) == 1
+    assert len(page.xpath("//main[@id='main']")) == 1
+    assert page.xpath("//a[@href='#main']")
+    levels = [int(one.tag[1]) for one in page.xpath("//main//*[self::h1 or self::h2 or self::h3 or self::h4]")]
+    assert all(below - above <= 1 for above, below in pairwise(levels)), levels
+
+
+@ANY_PAGE
+def test_every_field_and_command_of_a_page_has_words(draw: Draw, name: str) -> None:
+    page = html.document_fromstring(draw(name, "en"))
+    ids = page.xpath("//@id")
+    assert len(ids) == len(set(ids))
+    for field in page.xpath("//input[not(@type='hidden')] | //select | //textarea"):
+        labels = page.xpath("//label[@for=$id]", id=field.get("id")) or field.xpath("ancestor::label")
+        assert labels or field.get("aria-label"), html.tostring(field)
+    for command in page.xpath("//a | //button | //summary"):
+        assert command.text_content().strip() or command.get("aria-label"), html.tostring(command)
+    for reference in page.xpath("//@aria-labelledby | //@aria-describedby"):
+        assert set(reference.split()) <= set(ids), reference
+
+
+@ANY_PAGE
+def test_a_form_that_changes_something_is_posted_and_works_without_script(draw: Draw, name: str) -> None:
+    page = html.document_fromstring(draw(name, "en"))
+    for form in page.xpath("//main//form"):
+        assert form.get("action", "").startswith("/")
+        assert form.get("method") == "post" or form.get("role") == "search"
+        assert form.xpath(".//button[not(@type='button')]")
+
+
+@ANY_PAGE
+def test_a_chinese_page_says_nothing_in_english_that_has_a_translation(
+    draw: Draw, english: frozenset[str], name: str
+) -> None:
+    page = html.document_fromstring(draw(name, "zh-Hant"))
+    for element in page.xpath("//*[@lang='en' or @lang='']"):
+        element.drop_tree()
+    said = " ".join(page.xpath("//body//text()"))
+    assert {text for text in english if text in said} == set()
+
+
+def test_values_are_escaped(draw: Draw) -> None:
+    assert "<script>" not in draw("message", "en").replace('<script src="', "")
+
+
+def test_a_password_is_never_sent_back(draw: Draw) -> None:
+    page = html.document_fromstring(draw("verify-wrong", "en"))
+    (field,) = page.xpath("//input[@type='password']")
+    assert field.get("value") is None
+    assert field.get("aria-invalid") == "true"
+    assert "nothing was changed" in page.get_element_by_id(field.get("aria-describedby").split()[0]).text_content()
+
+
+def test_the_failed_card_is_open_and_how_to_fix_leads_to_the_very_connection(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run", "en"))
+    (opened,) = page.xpath("//details[contains(@class, 'act') and @open]")
+    assert opened.get("id") == "a-Create_order_line"
+    assert "401 Unauthorized" in opened.text_content()
+    (cure,) = page.xpath("//aside//a[contains(@class, 'primary')]")
+    assert cure.text_content().strip() == "Verify password"
+    assert cure.get("href").startswith("/connections/contoso-orders/verify?run=")
+
+
+def test_a_refusal_for_lack_of_permission_offers_no_sign_in(draw: Draw) -> None:
+    (pane,) = html.document_fromstring(draw("run-forbidden", "en")).xpath("//aside")
+    assert "Ask for permission" in pane.text_content()
+    assert "signing in again changes nothing" in pane.text_content()
+    assert not pane.xpath(".//a[contains(@href, '/verify')]")
+
+
+def test_a_run_whose_connection_was_mended_offers_resubmit_first(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run-mended", "en"))
+    (primary,) = page.xpath("//main//*[contains(@class, 'primary')]")
+    assert primary.text_content().strip() == "Resubmit"
+
+
+def test_a_call_in_doubt_asks_with_three_answers(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run-doubt", "en"))
+    assert page.xpath("//button[@name='answer']/@value") == ["happened", "send_again", "fail"]
+
+
+def test_hidden_values_and_long_ones_are_marked(draw: Draw) -> None:
+    text = draw("run", "en")
+    assert "<b>hidden</b>" in text
+    assert "*sanitized*" not in text
+    assert re.search(r"Show all [\d,]+ characters", text)
+
+
+def test_the_chinese_run_page_uses_the_guides_words(draw: Draw) -> None:
+    said = html.document_fromstring(draw("run", "zh-Hant")).text_content()
+    for words in ("驗證密碼", "重新提交", "連接", "未授權", "401", "流程"):
+        assert words in said
