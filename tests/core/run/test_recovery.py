@@ -1,0 +1,303 @@
+"""A run read back from any part of its journal goes on as if nothing had happened."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.run.driving import (
+    NOT_FOUND,
+    OK,
+    UNAVAILABLE,
+    Answers,
+    Drive,
+    after,
+    compose,
+    failing,
+    flow_of,
+    http,
+    start_of,
+)
+from flowmend.core.outcome import Outcome, Status
+from flowmend.core.run import ActionRecord, CallOperation, Recovered, RunState, WaitUntil
+
+Actions = dict[str, Any]
+
+VARIABLES: Actions = {
+    "I": {
+        "type": "InitializeVariable",
+        "inputs": {"variables": [{"name": "list", "type": "array", "value": []}, {"name": "n", "type": "integer"}]},
+    }
+}
+APPEND: Actions = {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": "@item()"}}
+ADD: Actions = {"type": "IncrementVariable", "inputs": {"name": "n"}}
+WAIT: Actions = {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Hour"}}}
+
+STRAIGHT: Actions = {
+    "A": compose("@guid()"),
+    "B": http(body="@outputs('A')"),
+    "C": compose("@rand(1, 1000)"),
+    "D": http(body="@utcNow()"),
+}
+BRANCHED: Actions = {
+    "A": http() | {"runAfter": {}},
+    "If": {
+        "type": "If",
+        "expression": "@equals(1, 1)",
+        "actions": {"T": http(), "U": compose("@guid()")},
+        "else": {"actions": {"E": {"type": "Scope", "actions": {"F": compose()}}}},
+    },
+    "Try": {"type": "Scope", "actions": {"X": failing(), "Y": compose()}},
+    "Catch": {"type": "Scope", "runAfter": after(Try="Failed"), "actions": {"R": compose("@result('Try')")}},
+    "Answer": {"type": "Response", "inputs": {"body": "@outputs('U')"}},
+}
+LOOPED: Actions = VARIABLES | {
+    "L": {
+        "type": "Foreach",
+        "foreach": "@range(0, 3)",
+        "actions": {"G": compose("@guid()"), "H": http(body="@outputs('G')"), "P": APPEND, "Q": ADD},
+    },
+    "U": {
+        "type": "Until",
+        "expression": "@greaterOrEquals(variables('n'), 6)",
+        "actions": {"V": ADD, "W": WAIT},
+    },
+    "Z": compose("@concat(string(variables('n')), string(length(variables('list'))))"),
+}  # fmt: skip
+STOPPED: Actions = {
+    "Slow": http() | {"runAfter": {}},
+    "S": {"type": "Scope", "runAfter": {}, "actions": {"T": {"type": "Terminate", "inputs": {"runStatus": "Failed"}}, "N": compose()}},
+    "M": compose(),
+}  # fmt: skip
+FLOWS: dict[str, tuple[Actions, Answers | None]] = {
+    "straight": (STRAIGHT, None),
+    "branched": (BRANCHED, None),
+    "looped": (LOOPED, None),
+    "stopped": (STOPPED, None),
+    "retried": ({"A": http(), "B": compose()}, {"A": [UNAVAILABLE, UNAVAILABLE, OK]}),
+    "handled": ({"A": http(), "B": http() | {"runAfter": after(A="Failed")}}, {"A": NOT_FOUND}),
+}
+
+
+def durable(state: RunState) -> dict[str, Any]:
+    """Everything of a state that recovery must give back."""
+    return {
+        "records": state.records,
+        "unfinished": list(state.unfinished),
+        "ready": list(state.ready),
+        "branches": {
+            key: (opened.remaining, opened.waiting, opened.skip, opened.owner_key)
+            for key, opened in state.branches.items()
+        },
+        "loops": {
+            key: (loop.items, loop.next_index, loop.open_count, loop.has_failed) for key, loop in state.loops.items()
+        },
+        "variables": {name: (one.type, one.read()) for name, one in state.variables.items()},
+        "ending": state.ending,
+        "has_responded": state.has_responded,
+        "end": state.end,
+    }
+
+
+def finished(drive: Drive) -> dict[Any, ActionRecord]:
+    return {key: record for key, record in drive.records.items() if record.status.is_terminal}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_run_goes_on_from_every_prefix_of_its_journal(name: str) -> None:
+    actions, answers = FLOWS[name]
+    whole = Drive(flow_of(actions)).to_end(answers)
+    for length in range(len(whole.entries)):
+        prefix = whole.entries[:length]
+        other = whole.recovered(prefix)
+        before = finished(other)
+        other.to_end(None, other.send(Recovered(caller_waits=True)))
+        assert finished(other).items() >= before.items(), f"a finished action was done again after {length} entries"
+        if name not in {"retried", "handled"}:  # their answers are other ones after the interruption
+            assert other.statuses() == whole.statuses()
+            assert (other.status, other.end.code) == (whole.status, whole.end.code)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_recovered_call_is_sent_as_it_was_journalled(name: str) -> None:
+    actions, answers = FLOWS[name]
+    whole = Drive(flow_of(actions)).to_end(answers)
+    sent = {call.key: call for call in whole.calls}
+    for length in range(len(whole.entries)):
+        other = whole.recovered(whole.entries[:length])
+        under_way = {key for key, record in other.state.unfinished.items() if record.key and record.wake_at is None}
+        other.send(Recovered())
+        repeated = {call.key: call for call in other.calls if call.is_repeat}
+        if other.state.ending is None:
+            assert set(repeated) == under_way
+        for key, call in repeated.items():
+            assert (call.call, call.client_request_id) == (sent[key].call, sent[key].client_request_id)
+
+
+def test_a_crash_before_any_call_repeats_nothing() -> None:
+    drive = Drive(flow_of(STRAIGHT))
+    other = drive.recovered()
+    other.send(Recovered())
+    assert [call.is_repeat for call in other.calls] == [False]
+
+
+def test_a_wait_under_way_is_waited_for_again_and_one_that_is_over_ends() -> None:
+    drive = Drive(flow_of({"W": WAIT, "B": compose()}))
+    drive.begin()
+    other = drive.recovered()
+    assert other.send(Recovered()) == drive.commands
+    drive.later(hours=2)
+    late = drive.recovered()
+    late.send(Recovered())
+    assert late.status == "Succeeded"
+
+
+def test_a_retry_that_waits_is_waited_for_and_one_that_was_sent_is_a_repeat() -> None:
+    drive = Drive(flow_of({"A": http()}))
+    drive.begin()
+    drive.answer(drive.calls[0], UNAVAILABLE)
+    other = drive.recovered()
+    (command,) = other.send(Recovered())
+    assert isinstance(command, WaitUntil)
+    drive.to_end(None, [command])
+    sent = next(index for index, entry in enumerate(drive.entries) if _is_second_try(entry))
+    third = drive.recovered(drive.entries[: sent + 1])
+    third.send(Recovered())
+    assert [(call.attempt, call.is_repeat) for call in third.calls] == [(2, True)]
+
+
+def test_after_a_restart_the_caller_is_gone() -> None:
+    drive = Drive(flow_of({"A": http(), "R": {"type": "Response", "inputs": {}}}))
+    drive.begin()
+    other = drive.recovered()
+    other.to_end(None, other.send(Recovered()))
+    assert (other.record("R").status, other.status) == (Status.SKIPPED, "Succeeded")
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 500])
+def test_a_budget_slices_a_run_and_changes_nothing_else(budget: int) -> None:
+    drive = Drive(flow_of(LOOPED), budget=budget).to_end()
+    assert drive.statuses() == Drive(flow_of(LOOPED)).to_end().statuses()
+    assert max(drive.slices) <= 2 * budget + 2
+
+
+# -- any flow -------------------------------------------------------------------------------------------------
+
+ANY_STATUS = st.sets(st.sampled_from(["Succeeded", "Failed", "Skipped", "TimedOut"]), min_size=1).map(sorted)
+
+
+@st.composite
+def any_actions(draw: st.DrawFn, depth: int = 0, prefix: str = "") -> Actions:
+    actions: Actions = {}
+    for index in range(draw(st.integers(1, 4 if depth == 0 else 3))):
+        name = f"{prefix}{index}"
+        kinds = ["compose", "failing", "http", "http", "add", "append", "wait", "response"]
+        if depth == 0:
+            kinds.append("terminate")
+        if depth < 2:
+            kinds += ["if", "scope", "foreach", "until", "switch"]
+        kind = draw(st.sampled_from(kinds))
+        actions[name] = draw(_any_action(kind, depth, name)) | {
+            "runAfter": {before: draw(ANY_STATUS) for before in actions if draw(st.booleans())}
+        }
+    return actions
+
+
+@st.composite
+def _any_action(draw: st.DrawFn, kind: str, depth: int, name: str) -> Actions:
+    def inner(part: str) -> Actions:
+        return draw(any_actions(depth + 1, f"{name}{part}"))
+
+    match kind:
+        case "compose":
+            return compose("@guid()")
+        case "failing":
+            return failing()
+        case "http":
+            return http(body="@rand(0, 9)")
+        case "add":
+            return ADD
+        case "append":
+            return {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": "@variables('n')"}}
+        case "wait":
+            return WAIT
+        case "response":
+            return {"type": "Response", "inputs": {}}
+        case "terminate":
+            return {
+                "type": "Terminate",
+                "inputs": {"runStatus": draw(st.sampled_from(["Succeeded", "Failed", "Cancelled"]))},
+            }
+        case "if":
+            condition = draw(st.sampled_from(["@less(rand(0, 2), 1)", "@string('x')"]))
+            return {"type": "If", "expression": condition, "actions": inner("y"), "else": {"actions": inner("n")}}
+        case "switch":
+            case = {"case": 1, "actions": inner("c")}
+            return {
+                "type": "Switch",
+                "expression": "@rand(0, 3)",
+                "cases": {"C": case},
+                "default": {"actions": inner("d")},
+            }
+        case "scope":
+            limit = draw(st.sampled_from([{}, {"limit": {"timeout": "PT10S"}}]))
+            return {"type": "Scope", "actions": inner("s")} | limit
+        case "foreach":
+            items = draw(st.sampled_from(["@range(0, 3)", "@createArray(1)", "@json('[]')", "@null"]))
+            repetitions = {"runtimeConfiguration": {"concurrency": {"repetitions": draw(st.integers(1, 3))}}}
+            return {"type": "Foreach", "foreach": items, "actions": inner("f")} | repetitions
+        case _:
+            return {
+                "type": "Until",
+                "expression": "@greater(rand(0, 4), 1)",
+                "limit": {"count": 3},
+                "actions": inner("u"),
+            }
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    actions=any_actions(),
+    outcomes=st.lists(st.sampled_from([OK, OK, NOT_FOUND, UNAVAILABLE]), min_size=1),
+    budget=st.integers(1, 5),
+)
+def test_any_run_ends_and_its_journal_gives_its_state_back(
+    actions: Actions, outcomes: list[Outcome], budget: int
+) -> None:
+    chosen = iter(outcomes * 1000)
+
+    def answer(_call: CallOperation) -> Outcome:
+        return next(chosen)
+
+    whole = Checked(flow_of(_with_variables(actions)), start_of(), budget=budget).to_end(answer)
+    assert whole.state.end is not None
+    assert not whole.state.unfinished
+    assert not whole.state.branches.keys() - {(whole.compiled.root.number, ())}
+    for length in range(0, len(whole.entries), max(1, len(whole.entries) // 7)):
+        other = whole.recovered(whole.entries[:length])
+        before = finished(other)
+        other.to_end(answer, other.send(Recovered(caller_waits=True)))
+        assert finished(other).items() >= before.items()
+        assert other.state.end is not None
+
+
+class Checked(Drive):
+    """Compares the state with what its journal folds to after every event."""
+
+    def send(self, event: Any) -> Any:
+        commands = super().send(event)
+        assert durable(self.state) == durable(self.recovered().state)
+        return commands
+
+
+def _with_variables(actions: Actions) -> Actions:
+    first = VARIABLES | {"I": VARIABLES["I"] | {"runAfter": {}}}
+    return first | {
+        name: action if action["runAfter"] else action | {"runAfter": {"I": ["Succeeded"]}}
+        for name, action in actions.items()
+    }
+
+
+def _is_second_try(entry: Any) -> bool:
+    return isinstance(entry, ActionRecord) and len(entry.attempts) == 1 and entry.wake_at is None and not entry.ended_at
