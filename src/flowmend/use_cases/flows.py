@@ -12,6 +12,7 @@ from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow, TriggerStateRow
+from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
 from flowmend.use_cases.ports import Services
@@ -147,20 +148,21 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
         more = f" And {len(blocking) - 1} more." if len(blocking) > 1 else ""
         raise Conflict(f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer)
     _set_state(services, loaded, FlowState.ON, person_id)
-    now = services.clock.now
-    for trigger in loaded.flow.definition.triggers.values():
-        if trigger.type == "Recurrence":
-            due_at = next_occurrence(trigger.recurrence, after=now, started_at=now, last=None)
-            services.store.triggers.put(
-                TriggerStateRow(
-                    flow_id=flow_id,
-                    trigger_name=trigger.name,
-                    next_at=due_at,
-                    memory={"started_at": now.isoformat()},
-                )
-            )
-    services.dispatch.schedule_changed()
+    _schedule(services, loaded)
+    await release_events(services, flow_id)
     return what_will_begin(loaded.flow)
+
+
+async def follow_new_version(services: Services, flow_id: str, person_id: str) -> None:
+    """Let a flow that is on keep to its new version: scheduled as that says, and off where that cannot run."""
+    loaded = services.flows.latest(flow_id)
+    connections = {one.connection_id: one for one in services.store.connections.list()}
+    if loaded.row.state is not FlowState.ON:
+        return
+    if _blocking(loaded, check_flow(loaded.flow), connections):
+        await turn_off(services, flow_id, person_id)
+    else:
+        _schedule(services, loaded)
 
 
 async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
@@ -172,11 +174,12 @@ async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
 
 
 async def map_connection(services: Services, flow_id: str, reference: str, connection_id: str, person_id: str) -> None:
-    """Say which connection a reference means; edits no flow.
+    """Say which connection a reference means; edits no flow. What waited for the one before goes on.
 
     Errors: NotFound for an unknown flow, reference or connection; AskedWrongly for a connection of another connector.
     """
     loaded = services.flows.latest(flow_id)
+    before = loaded.mappings.get(reference, "")
     known = loaded.flow.connection_references.get(reference)
     if known is None:
         raise NotFound(f"{loaded.row.name!r} has no connection reference {reference!r}.", target=reference)
@@ -197,6 +200,9 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
         person_id, "map_connection", flow_id, {"reference": reference, "connection": connection_id}, at=services.clock.now
     )
     services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
+    await release_events(services, flow_id)
+    if before != connection_id:
+        await release_runs(services, flow_id, before)
 
 
 async def change_settings(services: Services, flow_id: str, settings: dict[str, Json], person_id: str) -> None:
@@ -227,6 +233,26 @@ async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
     services.changes.publish("flow", flow_id=flow_id, state="Deleted")
 
 
+def _schedule(services: Services, loaded: LoadedFlow) -> None:
+    """Say when the flow's recurrences fire next; one that is scheduled just so already keeps its time."""
+    flow_id, now = loaded.row.flow_id, services.clock.now
+    scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
+    for trigger in loaded.flow.definition.triggers.values():
+        if trigger.type != "Recurrence":
+            continue
+        known = scheduled.pop(trigger.name, None)
+        recurrence = dict(trigger.recurrence)
+        if known is None or known.memory.get("recurrence") != recurrence:
+            due_at = next_occurrence(trigger.recurrence, after=now, started_at=now, last=None)
+            memory = {"started_at": now.isoformat(), "recurrence": recurrence}
+            services.store.triggers.put(
+                TriggerStateRow(flow_id=flow_id, trigger_name=trigger.name, next_at=due_at, memory=memory)
+            )
+    for name in scheduled:
+        services.store.triggers.remove(flow_id, name)
+    services.dispatch.schedule_changed()
+
+
 def _set_state(services: Services, loaded: LoadedFlow, state: FlowState, person_id: str) -> None:
     flow_id = loaded.row.flow_id
     services.store.flows.change(flow_id, state=state, changed_at=services.clock.now)
@@ -238,6 +264,7 @@ def _summary(
     loaded: LoadedFlow,
     row: FlowRow,
     connections: Mapping[str, ConnectionRow],
+    *,
     last_run: RunRow | None,
     counts: Mapping[str, int],
     held_events: int,

@@ -6,34 +6,68 @@ from flowmend.core.errors import FlowmendError
 from flowmend.core.outcome import Status
 from flowmend.core.run import ConnectionRepaired
 from flowmend.store.journal import ChangeEvent
+from flowmend.store.rows import FlowState
+from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import broken_connection, start_held_event
 
 
 async def release_held(services: Services, connection_id: str) -> int:
-    """Start the held events of every flow that uses this connection, in order of arrival, and wake held runs.
+    """Start the held events of every flow that uses this connection, as `release_events`, and wake held runs.
 
-    Answers how many were released. An event whose flow still has another broken connection, or is turned off,
-    stays held. An event that cannot start keeps its place in the history as Failed, with the reason.
+    Answers how many were released.
     """
     released = 0
     for flow in services.store.flows.using(connection_id):
-        loaded = services.flows.latest(flow.flow_id)
-        if broken_connection(services, loaded):
-            continue
-        for event in services.store.trigger_events.held(flow.flow_id):
-            try:
-                begun = start_held_event(services, event)
-            except FlowmendError as error:
-                failed = {"status": Status.FAILED.value, "error_code": error.code, "error_message": error.message}
-                await services.store.journal.write([ChangeEvent(event.event_name, failed)])
-                continue
-            if begun.durable is not None:
-                await begun.durable
-            released += 1
+        released += await release_events(services, flow.flow_id)
     for name in services.store.runs.held_by(connection_id):
         released += await services.dispatch.send(name, ConnectionRepaired(connection_id))
     return released
+
+
+async def release_runs(services: Services, flow_id: str, connection_id: str) -> None:
+    """Wake a flow's runs that wait for this connection, because the flow uses another one now."""
+    for name in services.store.runs.held_by(connection_id):
+        run = services.store.runs.get(name)
+        if run is not None and run.flow_id == flow_id:
+            await services.dispatch.send(name, ConnectionRepaired(connection_id))
+
+
+async def release_events(services: Services, flow_id: str) -> int:
+    """Start the held events of a flow in order of arrival; how many there were.
+
+    They stay held while the flow is off or a connection it surely needs is broken. An event that cannot start keeps
+    its place in the history as Failed, with the reason.
+    """
+    events = services.store.trigger_events.held(flow_id)
+    if not events:
+        return 0
+    loaded = services.flows.latest(flow_id)
+    if loaded.row.state is not FlowState.ON or broken_connection(services, loaded):
+        return 0
+    released = 0
+    for held in events:
+        # Somebody else may have released or discarded it since it was listed.
+        event = services.store.trigger_events.get(held.event_name)
+        if event is None or event.status != Status.WAITING or services.dispatch.is_active(event.event_name):
+            continue
+        try:
+            begun = start_held_event(services, event)
+        except FlowmendError as error:
+            failed = {"status": Status.FAILED.value, "error_code": error.code, "error_message": error.message}
+            await services.store.journal.write([ChangeEvent(event.event_name, failed)])
+            continue
+        if begun.durable is not None:
+            await begun.durable
+        released += 1
+    return released
+
+
+async def release_what_works(services: Services) -> None:
+    """Go on with what still waits for a connection that works: a release was cut off, or its news got lost."""
+    for connection in services.store.connections.list():
+        if not needs_repair(connection.health):
+            await release_held(services, connection.connection_id)
 
 
 async def discard_event(services: Services, event_name: str, person_id: str) -> None:

@@ -22,6 +22,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, FlowVersionRow
+from flowmend.use_cases.flows import follow_new_version
 from flowmend.use_cases.loaded_flows import access_key_binding, missing_parameters
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_words import what_will_begin
@@ -115,6 +116,8 @@ async def import_flows(
 ) -> tuple[Imported, ...]:
     """Take in the flow of a file; a flow already here gets a new version, another arrives turned off.
 
+    A flow that is on stays on unless its new version cannot run.
+
     as_new: a fresh id, never a new version. Errors: InvalidDocument with every problem where nothing runnable is in it.
     """
     read = _read(content, file_name, name=name)
@@ -140,11 +143,14 @@ async def import_flows(
         )
         services.store.flows.add(row, version_row)
     else:
-        row = msgspec.structs.replace(known, version=version, name=name or known.name, changed_at=now)
+        row = msgspec.structs.replace(
+            known, version=version, name=name or known.name, packaging=read.packaging, changed_at=now
+        )
         services.store.flows.add_version(row, version_row)
     _map_what_is_clear(services, flow_id, read.flow)
     services.store.audit.note(person_id, "import", flow_id, {"file": file_name, "version": version}, at=now)
     services.changes.publish("flow", flow_id=flow_id, state=row.state.value)
+    await follow_new_version(services, flow_id, person_id)
     return (Imported(flow_id=flow_id, version=version, name=row.name, created=known is None, problems=read.problems),)
 
 

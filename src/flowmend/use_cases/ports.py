@@ -17,7 +17,6 @@ from flowmend.vault import Vault
 
 if TYPE_CHECKING:  # these modules are use cases themselves and read this one
     from flowmend.use_cases.call_operation import CallOperations
-
     from flowmend.use_cases.known_health import KnownHealth
     from flowmend.use_cases.loaded_connectors import LoadedConnectors
     from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -51,6 +50,10 @@ class Dispatch(Protocol):
         """Store a new run with its trigger event and start to advance it."""
         ...
 
+    def is_active(self, run_name: str) -> bool:
+        """Whether a run of this name is in memory, perhaps not yet stored."""
+        ...
+
     async def send(self, run_name: str, event: Event) -> bool:
         """Give an event to a run; False where the run is finished or unknown."""
         ...
@@ -63,7 +66,8 @@ class Dispatch(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """A run under way. durable: done once the run cannot be lost. response: the synchronous answer, None
-    where the run ended without one; only there for runs that a caller waits for."""
+    where the run ended without one; only there for runs that a caller waits for.
+    """
 
     durable: Awaitable[None] | None
     response: Awaitable[SendResponse | None] | None

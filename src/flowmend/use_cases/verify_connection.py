@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flowmend.use_cases.test_credential import CredentialTest, test_credential
 from msgspec.structs import replace
 
 from flowmend.core.connection.credentials import (
@@ -24,6 +23,7 @@ from flowmend.use_cases.create_connection import checked_values
 from flowmend.use_cases.held_events import release_held
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import Slot, open_credential, seal_credential
+from flowmend.use_cases.test_credential import CredentialTest, test_credential
 
 #: Repeated refusals lock accounts out at many services, so few are risked (connectors.md, Diagnosis).
 MOST_REFUSED = 3
@@ -144,7 +144,7 @@ async def test_connection(services: Services, connection_id: str, person_id: str
         health = HealthState.CONNECTED
         if row.health is not health:
             _mark_good(services, row)
-            released = await release_held(services, connection_id)
+        released = await release_held(services, connection_id)
     elif test.diagnosis is not None and test.diagnosis.connection_broken:
         health = HealthState.BROKEN
         left -= 1
