@@ -1,19 +1,17 @@
 """What every floor's tests share: the async backend, real local HTTP servers, and the databases."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+
 from databases import empty_database, postgresql_url, sqlite_template
-from running import MovableClock, Running, RunningOrderService, open_running
+from running import Handler, LocalServer, MovableClock, Open, Running, RunningOrderService, open_running
 
 __all__ = ["postgresql_url", "sqlite_template"]
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-LocalServer = Callable[[Handler], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +66,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = request.getfixturevalue("postgresql_url")
     yield url
     empty_database(url)
-
-
-Open = Callable[..., Awaitable[Running]]
 
 
 @pytest.fixture

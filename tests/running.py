@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import uvicorn
+from aiohttp import web
 
 from flowmend.assembly import Application, open_services
 from flowmend.core.outcome import Status
@@ -95,6 +96,11 @@ class RunningOrderService:
     @property
     def counts(self) -> Any:
         return self._service.counts()
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: Starts a real HTTP server on a free loopback port and gives its origin.
+LocalServer = Callable[[Handler], Awaitable[str]]
 
 
 @dataclass(kw_only=True)
@@ -220,6 +226,10 @@ class Running:
         """Until no run is in memory."""
         loop = self.application.run_loop
         await until(lambda: loop.active_count == 0, lambda: f"{loop.active_count} runs are in memory")
+
+
+#: Starts a Flowmend on the test's folder and database; takes `clock` and settings.
+Open = Callable[..., Awaitable[Running]]
 
 
 async def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import empty_database
 
+from databases import empty_database
 from flowmend.store import Store, open_store
 from flowmend.store.journal import Statement, Write
 from flowmend.store.rows import (

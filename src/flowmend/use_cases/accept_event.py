@@ -24,7 +24,6 @@ from flowmend.store.rows import FlowState
 from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import (
-    CALLER_WAITS_SECONDS,
     NEEDS_REPAIR,
     begin_run,
     broken_connection,
@@ -80,8 +79,8 @@ async def invoke_trigger(
     """
     try:
         loaded = services.flows.latest(flow_id)
-    except NotFound:
-        # Without a valid signature nobody learns which flows exist.
+    except AskedWrongly:
+        # Without a valid signature nobody learns which flows exist, not even of one that no longer reads.
         verify_callback(flow_id, trigger_name, path_signature, key=b"", now=services.clock.now)
         raise
     verify_callback(flow_id, trigger_name, path_signature, key=loaded.access_key, now=services.clock.now)
@@ -183,7 +182,7 @@ async def _accept(
     if begun.response is not None:
         response = await _answer_of(services, name, begun.response)
     elif begun.durable is not None:
-        await begun.durable
+        await asyncio.shield(begun.durable)  # a caller who goes away must not stop what others wait for
     return Accepted(
         run_name=name,
         event_name=name,
@@ -196,11 +195,12 @@ async def _accept(
 async def _answer_of(services: Services, run_name: str, response: Awaitable[SendResponse | None]) -> SendResponse:
     """What a waiting caller hears: the flow's answer, or that there is none (wdl.md §4, Response)."""
     try:
-        async with asyncio.timeout(CALLER_WAITS_SECONDS):
+        async with asyncio.timeout(services.settings.caller_waits_seconds):
             answer = await response
     except TimeoutError:
         await services.dispatch.send(run_name, CallerGone())
-        message = f"The run {run_name} goes on, but did not answer within {CALLER_WAITS_SECONDS:.0f} seconds."
+        waited = services.settings.caller_waits_seconds
+        message = f"The run {run_name} goes on, but did not answer within {waited:.0f} seconds."
         return _no_answer(504, "ActionResponseTimedOut", message)
     return answer or _no_answer(502, "NoResponse", f"The run {run_name} ended without an answer: see its history.")
 

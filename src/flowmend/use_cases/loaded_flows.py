@@ -97,16 +97,17 @@ class LoadedFlows:
         flow = read_stored_flow(row, stored)
         mappings = {one.reference: one.connection_id for one in self._store.flows.mappings(flow_id)}
         answers = any(action.type == "Response" for action in flow.definition.walk())
+        on_broken = _on_broken_connection(flow, row, answers_caller=answers)
         return LoadedFlow(
             row=row,
             version=stored.version,
             flow=flow,
-            compiled=compile_flow(flow),
+            compiled=compile_flow(flow, on_broken_connection=on_broken),
             access_key=self._vault.open(row.sealed_access_key, bound_to=access_key_binding(flow_id)),
             mappings=mappings,
             certain_connections=_certain_connections(flow, mappings),
             answers_caller=answers,
-            on_broken_connection=_on_broken_connection(flow, row, answers_caller=answers),
+            on_broken_connection=on_broken,
             parameters=_parameters(flow, mappings),
             missing_parameters=missing_parameters(flow),
             has_secure_trigger=any(one.runtime.secure_outputs for one in flow.definition.triggers.values()),

@@ -16,9 +16,6 @@ from flowmend.use_cases.ports import Begun, Services
 
 NEEDS_REPAIR = "ConnectionNeedsRepair"
 
-#: How long a synchronous caller waits for the Response action (wdl.md §8).
-CALLER_WAITS_SECONDS = 120.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:

@@ -135,13 +135,14 @@ class CompiledFlow:
         return iter(self.nodes.values())
 
 
-def compile_flow(flow: Flow, *, is_mock: bool = False) -> CompiledFlow:
+def compile_flow(flow: Flow, *, is_mock: bool = False, on_broken_connection: str = "") -> CompiledFlow:
     """The flow ready to run.
 
+    on_broken_connection: the owner's setting, `holdEvents`, `fail` or `holdAtAction`; "" leaves it to the definition.
     Errors: InvalidDocument where actions wait for each other in a circle or two have the same name; what
     else is wrong with an action fails it when it runs.
     """
-    compiler = _Compiler(flow)
+    compiler = _Compiler(flow, on_broken_connection)
     root = compiler.branch("actions", flow.definition.actions, owner=None, loops=())
     if compiler.problems:
         raise InvalidDocument(compiler.problems[0].message, compiler.problems)
@@ -158,12 +159,13 @@ def compile_flow(flow: Flow, *, is_mock: bool = False) -> CompiledFlow:
 
 
 class _Compiler:
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, on_broken_connection: str) -> None:
         self._flow = flow
         self._branch_count = 0
         self._taken_names: set[str] = set()
         self._secret_names = _secret_names(flow)
-        self._holds = _flowmend_setting(flow.definition.metadata, "onBrokenConnection") == "holdAtAction"
+        chosen = on_broken_connection or _flowmend_setting(flow.definition.metadata, "onBrokenConnection")
+        self._holds = chosen == "holdAtAction"
         self.nodes: dict[str, Node] = {}
         self.problems: list[Problem] = []
 
