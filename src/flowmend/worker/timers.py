@@ -11,8 +11,8 @@ import msgspec
 from flowmend.core.errors import FlowmendError
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import TriggerStateRow
-from flowmend.use_cases.ports import Services
 from flowmend.use_cases.accept_event import start_scheduled
+from flowmend.use_cases.ports import Services
 from flowmend.worker.run_loop import RunLoop
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Timers:
             except FlowmendError as error:
                 _log.warning("Timers could not look at the store: %s", error)
                 next_at = None
-            except Exception:
+            except Exception:  # noqa: BLE001  # our own defect must not stop every schedule
                 _log.exception("Timers failed; they look again")
                 next_at = None
             wait = _LOOK_AGAIN
