@@ -1,7 +1,5 @@
 """The tree guards itself: sizes, names and what a start may import."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,9 @@ def test_no_room_is_a_drawer() -> None:
     assert names & DRAWERS == set()
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if "core" in path.parts], ids=lambda path: str(path.relative_to(SOURCE)))
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "core" in path.parts], ids=lambda path: str(path.relative_to(SOURCE))
+)
 def test_the_core_reads_no_clock_and_draws_no_chance(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for call in ("datetime.now(", "utcnow(", "time.time(", "time.monotonic(", "uuid4(", "async def ", "await "):

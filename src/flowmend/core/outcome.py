@@ -38,12 +38,12 @@ class Category(StrEnum):
 
     EXPIRED = "expired"
     REVOKED = "revoked"
-    WRONG_PASSWORD = "wrong_password"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105  # a category
     INSUFFICIENT_PERMISSION = "insufficient_permission"
     CONSENT_REQUIRED = "consent_required"
     MFA = "mfa"
     DISABLED_ACCOUNT = "disabled_account"
-    CLIENT_SECRET_EXPIRED = "client_secret_expired"
+    CLIENT_SECRET_EXPIRED = "client_secret_expired"  # noqa: S105  # a category
     POLICY_BLOCKED = "policy_blocked"
     RATE_LIMITED_NOT_AUTH = "rate_limited_not_auth"
     CLOCK_SKEW = "clock_skew"

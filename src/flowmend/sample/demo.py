@@ -16,13 +16,13 @@ from pathlib import Path
 from flowmend.core.errors import ServiceUnreachable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
+from flowmend.use_cases.accept_event import run_now
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.connections import install_connector
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.import_flow import import_flows
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.accept_event import run_now
 
 #: The sample account's password, before and after the change; they open nothing but the sample service.
 FIRST_PASSWORD = "sunny-harbour"  # noqa: S105

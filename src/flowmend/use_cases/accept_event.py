@@ -103,7 +103,9 @@ async def invoke_trigger(
     return await _accept(services, loaded, trigger, outputs, request.client_tracking_id)
 
 
-async def run_now(services: Services, flow_id: str, body: Json, person_id: str, *, client_tracking_id: str = "") -> Accepted:
+async def run_now(
+    services: Services, flow_id: str, body: Json, person_id: str, *, client_tracking_id: str = ""
+) -> Accepted:
     """A run started by hand, whatever the trigger's type.
 
     body: the trigger's body; None makes one from a Request trigger's schema only where that needs nothing.
@@ -134,7 +136,9 @@ async def run_now(services: Services, flow_id: str, body: Json, person_id: str, 
         )
     elif body is not None:
         outputs = {"body": body}
-    return await _accept(services, loaded, trigger, outputs, client_tracking_id)
+    accepted = await _accept(services, loaded, trigger, outputs, client_tracking_id)
+    services.store.audit.note(person_id, "run", flow_id, {"run": accepted.event_name}, at=services.clock.now)
+    return accepted
 
 
 async def start_scheduled(services: Services, flow_id: str, trigger_name: str, scheduled_at: datetime) -> Accepted:
@@ -154,7 +158,15 @@ async def _accept(
 ) -> Accepted:
     name = run_name(services.clock.ticks(), services.clock.draw())
     tracking_id = str(services.clock.guid())
-    view = _trigger_view(services, trigger, outputs, name, client_tracking_id or name, tracking_id, scheduled_at)
+    view = _trigger_view(
+        services,
+        trigger,
+        outputs,
+        name=name,
+        client_tracking_id=client_tracking_id or name,
+        tracking_id=tracking_id,
+        scheduled_at=scheduled_at,
+    )
     waits = loaded.answers_caller and trigger.type == "Request"
     start = new_start(
         services,
@@ -173,7 +185,11 @@ async def _accept(
     if broken and loaded.on_broken_connection == HOLD_EVENTS:
         await hold_event(services, loaded, start)
         return Accepted(
-            run_name="", event_name=name, client_tracking_id=start.client_tracking_id, workflow_headers=headers, held=True
+            run_name="",
+            event_name=name,
+            client_tracking_id=start.client_tracking_id,
+            workflow_headers=headers,
+            held=True,
         )
     if broken and waits and loaded.on_broken_connection == FAIL:
         await _refuse_while_broken(services, loaded, start, broken)
@@ -259,6 +275,7 @@ def _trigger_view(
     services: Services,
     trigger: Trigger,
     outputs: Json,
+    *,
     name: str,
     client_tracking_id: str,
     tracking_id: str,

@@ -52,7 +52,9 @@ async def use_login_link(services: Services, secret: str) -> tuple[str, SessionR
     now = services.clock.now
     link = services.store.access.use_login_link(_digest(secret), now)
     if link is None:
-        raise NotAllowed("This link was used already or is older than ten minutes. Ask for a new one.", code="LinkNotGood")
+        raise NotAllowed(
+            "This link was used already or is older than ten minutes. Ask for a new one.", code="LinkNotGood"
+        )
     cookie = secrets.token_urlsafe(32)
     session = SessionRow(
         digest=_digest(cookie), person_id=link.person_id, created_at=now, expires_at=now + SESSION_LASTS

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from flowmend.use_cases.test_credential import TestPlan, plan_test
 
 from flowmend.core.connector.lenient_json import parse_lenient_json
 from flowmend.core.connector.openapi import read_connector
@@ -20,6 +19,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.test_credential import TestPlan, plan_test
 
 _HOURS_SHOWN = 24
 _HOUR = timedelta(hours=1)
@@ -84,7 +84,9 @@ async def list_connections(services: Services) -> list[ConnectionView]:
         ticks.setdefault(tick.connection_id, []).append(tick)
     held = services.store.trigger_events.held_of_each_flow()
     views = [_view(services, row, ticks.get(row.connection_id, []), held) for row in services.store.connections.list()]
-    return sorted(views, key=lambda view: (view.row.health in {"connected", "suspect"}, view.row.display_name.casefold()))
+    return sorted(
+        views, key=lambda view: (view.row.health in {"connected", "suspect"}, view.row.display_name.casefold())
+    )
 
 
 async def read_connection(services: Services, connection_id: str) -> ConnectionView:
@@ -157,7 +159,9 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
     flows = services.store.flows.using(connection_id)
     if flows:
         names = ", ".join(flow.name for flow in flows[:5])
-        raise Conflict(f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse")
+        raise Conflict(
+            f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse"
+        )
     services.store.connections.delete(connection_id)
     services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)
     services.changes.publish("connection", connection_id=connection_id, health="untested")

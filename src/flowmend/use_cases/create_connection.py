@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from flowmend.use_cases.test_credential import test_credential
 from msgspec.structs import replace
 
 from flowmend.core.connection.credentials import MissingSecrets, credential_of
@@ -10,11 +9,11 @@ from flowmend.core.connection.health import HealthState
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector, SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly
-from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.connections import ConnectionView, fields_of, read_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import seal_app_secret, seal_credential
+from flowmend.use_cases.test_credential import test_credential
 
 
 async def create_connection(
@@ -35,7 +34,9 @@ async def create_connection(
     method = connector.sign_in[0]
     values = checked_values(method, parameters)
     now = services.clock.now
-    plain = {name: value for name, value in values.items() if name not in method.secret_names and name != "client_secret"}
+    plain = {
+        name: value for name, value in values.items() if name not in method.secret_names and name != "client_secret"
+    }
     row = ConnectionRow(
         connection_id=connection_id or str(services.clock.guid()),
         connector_id=connector_id,

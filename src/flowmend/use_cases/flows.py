@@ -81,9 +81,9 @@ async def list_flows(services: Services) -> list[FlowSummary]:
             services.flows.latest(row.flow_id),
             row,
             connections,
-            last_runs.get(row.flow_id),
-            counts.get(row.flow_id, {}),
-            held.get(row.flow_id, 0),
+            last_run=last_runs.get(row.flow_id),
+            counts=counts.get(row.flow_id, {}),
+            held_events=held.get(row.flow_id, 0),
         )
         for row in rows
     ]
@@ -102,9 +102,9 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
             loaded,
             row,
             connections,
-            services.store.runs.last_of_each_flow().get(flow_id),
-            services.store.runs.counts_of_each_flow(services.clock.now - _DAY).get(flow_id, {}),
-            services.store.trigger_events.held_of_each_flow().get(flow_id, 0),
+            last_run=services.store.runs.last_of_each_flow().get(flow_id),
+            counts=services.store.runs.count_by_status(flow_id, services.clock.now - _DAY),
+            held_events=services.store.trigger_events.count_held(flow_id),
         ),
         row=row,
         flow=loaded.flow,
@@ -146,7 +146,9 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
     if blocking:
         first = blocking[0]
         more = f" And {len(blocking) - 1} more." if len(blocking) > 1 else ""
-        raise Conflict(f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer)
+        raise Conflict(
+            f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer
+        )
     _set_state(services, loaded, FlowState.ON, person_id)
     _schedule(services, loaded)
     await release_events(services, flow_id)
@@ -197,7 +199,11 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
         ConnectionMappingRow(flow_id=flow_id, reference=reference, connection_id=connection_id)
     )
     services.store.audit.note(
-        person_id, "map_connection", flow_id, {"reference": reference, "connection": connection_id}, at=services.clock.now
+        person_id,
+        "map_connection",
+        flow_id,
+        {"reference": reference, "connection": connection_id},
+        at=services.clock.now,
     )
     services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
     await release_events(services, flow_id)
@@ -225,7 +231,7 @@ async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
     loaded = services.flows.latest(flow_id)
     if loaded.row.state is FlowState.ON:
         raise Conflict(f"Turn {loaded.row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
-    counts = services.store.runs.counts_of_each_flow(None).get(flow_id, {})
+    counts = services.store.runs.count_by_status(flow_id)
     if counts.get("Running") or counts.get("Waiting"):
         raise Conflict(f"{loaded.row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
     services.store.flows.delete(flow_id)

@@ -192,7 +192,5 @@ def _map_what_is_clear(services: Services, flow_id: str, flow: Flow) -> None:
         fitting = [one for one in connections if one.connector_id == reference.connector]
         if len(fitting) == 1:
             services.store.flows.set_mapping(
-                ConnectionMappingRow(
-                    flow_id=flow_id, reference=reference.key, connection_id=fitting[0].connection_id
-                )
+                ConnectionMappingRow(flow_id=flow_id, reference=reference.key, connection_id=fitting[0].connection_id)
             )

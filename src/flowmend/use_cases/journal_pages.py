@@ -97,7 +97,9 @@ def _outputs_binding(run_name: str) -> Binding:
 def _secure_fields(entry: Entry) -> Sequence[str]:
     if isinstance(entry, ActionRecord) and isinstance(entry.details, dict):
         fields = entry.details.get("secure", ())
-        return [field for field in fields if getattr(entry, field) is not None and getattr(entry, field) is not _AS_BEFORE]
+        return [
+            field for field in fields if getattr(entry, field) is not None and getattr(entry, field) is not _AS_BEFORE
+        ]
     return ()
 
 

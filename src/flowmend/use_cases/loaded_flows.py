@@ -117,9 +117,7 @@ class LoadedFlows:
 
 def read_stored_flow(row: FlowRow, stored: FlowVersionRow) -> Flow:
     """The flow of a stored version. Errors: InvalidDocument."""
-    reading = read_flow(
-        stored.document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id
-    )
+    reading = read_flow(stored.document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id)
     if reading.flow is None:
         raise InvalidDocument(f"The stored definition of {row.name!r} does not read.", reading.problems)
     return reading.flow
@@ -147,7 +145,8 @@ def _keep(cache: "OrderedDict[_Key, LoadedFlow]", key: _Key, loaded: LoadedFlow)
 
 def _parameters(flow: Flow, mappings: dict[str, str]) -> dict[str, Json]:
     values = {
-        name: flow.parameter_values.get(name, parameter.default) for name, parameter in flow.definition.parameters.items()
+        name: flow.parameter_values.get(name, parameter.default)
+        for name, parameter in flow.definition.parameters.items()
     }
     values["$authentication"] = {}
     values["$connections"] = {

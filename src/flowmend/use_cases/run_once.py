@@ -67,6 +67,7 @@ class RunOnceResult:
     run: dict[str, Json]
     status: Status
     compiled: CompiledFlow
+    start: RunStart
     entries: list[Entry]
     traces: dict[ActionKey, list[dict[str, Json]]]
 
@@ -105,6 +106,7 @@ async def run_once(
         run=run_document(compiled, start, once.entries),
         status=state.end.status if state.end else Status.WAITING,
         compiled=compiled,
+        start=start,
         entries=once.entries,
         traces=once.traces,
     )

@@ -92,7 +92,9 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
     loaded = services.flows.version(row.flow_id, row.version)
     entries = await run_entries(services, run_name)
     latest = latest_records(entries)
-    diagnosis = next((one.diagnosis for one in latest.values() if one.diagnosis and one.name == row.failed_action), None)
+    diagnosis = next(
+        (one.diagnosis for one in latest.values() if one.diagnosis and one.name == row.failed_action), None
+    )
     reason = cannot_resubmit_reason(row.status, flow_row.state)
     return RunDetail(
         row=row,

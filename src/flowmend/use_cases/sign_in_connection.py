@@ -109,7 +109,9 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
     connector = services.connectors.get(row.connector_id)
     settings = connector.method_named(row.parameter_set).oauth
     if settings is None:
-        raise AskedWrongly("The connector was changed and is not signed in to in the browser any more.", code="NoBrowserSignIn")
+        raise AskedWrongly(
+            "The connector was changed and is not signed in to in the browser any more.", code="NoBrowserSignIn"
+        )
     exchange = exchange_code(
         settings,
         sign_in_app(services, row),

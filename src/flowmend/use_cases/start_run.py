@@ -33,7 +33,9 @@ def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
     loaded = services.flows.latest(event.flow_id)
     kept = decode_start(event.outputs, services.vault)
     start = msgspec.structs.replace(kept, version=loaded.version, parameters=loaded.parameters)
-    fired = msgspec.structs.replace(event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b"")
+    fired = msgspec.structs.replace(
+        event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b""
+    )
     return services.dispatch.begin(
         NewRun(loaded=loaded, start=start, row=_row(services, loaded, start, event.trigger_name), event=fired)
     )

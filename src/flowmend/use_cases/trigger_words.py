@@ -11,7 +11,11 @@ def what_will_begin(flow: Flow) -> str:
     if trigger.type == "Recurrence":
         interval = trigger.recurrence.get("interval", 1)
         frequency = str(trigger.recurrence.get("frequency", "")).lower()
-        return f"A run starts every {frequency}." if str(interval) == "1" else f"A run starts every {interval} {frequency}s."
+        return (
+            f"A run starts every {frequency}."
+            if str(interval) == "1"
+            else f"A run starts every {interval} {frequency}s."
+        )
     if trigger.type == "Request":
         return "A run starts each time somebody calls its URL or chooses Run."
     return f"Flowmend cannot wait for a {trigger.type} trigger yet; runs are started by hand."

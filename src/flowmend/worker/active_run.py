@@ -62,9 +62,8 @@ class ActiveRun:
             else:
                 if self.person_waits:
                     self.person_waits.pop((entry.name, entry.repetition), None)
-                if entry.diagnosis is not None and entry.status is Status.FAILED:
-                    if self.failure is None or not self.failure.diagnosis or not self.failure.diagnosis.is_auth_failure:
-                        self.failure = entry
+                if entry.diagnosis is not None and entry.status is Status.FAILED and not _names_sign_in(self.failure):
+                    self.failure = entry
         elif type(entry) is EndRecord:
             self.ended = entry
 
@@ -109,3 +108,8 @@ class ActiveRun:
                 "error_message": failed.error.message if failed.error else failed.diagnosis.message,
             }
         return changes
+
+
+def _names_sign_in(failure: ActionRecord | None) -> bool:
+    """Whether a failure found earlier already says that signing in went wrong: the first of these is shown."""
+    return failure is not None and failure.diagnosis is not None and failure.diagnosis.is_auth_failure

@@ -195,7 +195,9 @@ class RunLoop:
         if isinstance(tracked, dict):
             for name, value in tracked.items():
                 text = value if isinstance(value, str) else str(value)
-                run.writes.append(AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text)))
+                run.writes.append(
+                    AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text))
+                )
 
     def _carry_out(self, run: ActiveRun, command: Command) -> None:
         match command:
@@ -288,7 +290,7 @@ class RunLoop:
             event = await self._perform(services, run, command)
         except FlowmendError as error:
             event = self._failed(command, error, services.clock.now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # our own defect fails this action, not the whole server
             _log.exception("Run %s: the call of %s broke", run.name, command.key[0])
             event = self._failed(command, error, services.clock.now)
         if run.calls.get(command.key) is asyncio.current_task():
@@ -303,7 +305,9 @@ class RunLoop:
                 outcome = Outcome(
                     status=Status.FAILED,
                     code="ActionInterrupted",
-                    error=ErrorDetail("ActionInterrupted", "The call was sent, then interrupted; its answer is not known."),
+                    error=ErrorDetail(
+                        "ActionInterrupted", "The call was sent, then interrupted; its answer is not known."
+                    ),
                 )
                 return CallFinished(command.key, outcome, now, now)
             return CallInDoubt(command.key)
@@ -324,7 +328,11 @@ class RunLoop:
 
     def _failed(self, command: CallOperation, error: Exception, now: datetime) -> CallFinished:
         code = error.code if isinstance(error, FlowmendError) else "InternalError"
-        text = error.message if isinstance(error, FlowmendError) else "Flowmend could not make this call; its log says why."
+        text = (
+            error.message
+            if isinstance(error, FlowmendError)
+            else "Flowmend could not make this call; its log says why."
+        )
         return CallFinished(
             command.key, Outcome(status=Status.FAILED, code=code, error=ErrorDetail(code, text)), now, now
         )
@@ -349,7 +357,7 @@ class RunLoop:
             return
         services = self._services()
         run.flushing, run.durable = run.durable, None
-        writes = [*run.retry_writes, *self._collect(run, services)]
+        writes = [*run.retry_writes, *self._collect(run)]
         run.retry_writes = []
         if not writes:
             self._flushed(run, writes, None)
@@ -357,7 +365,7 @@ class RunLoop:
         written = services.store.journal.enqueue(writes)
         written.add_done_callback(lambda done: self._flushed(run, writes, done.exception()))
 
-    def _collect(self, run: ActiveRun, services: Services) -> list[Write]:
+    def _collect(self, run: ActiveRun) -> list[Write]:
         writes, entries = run.writes, run.entries
         run.writes, run.entries = [], []
         if entries:
