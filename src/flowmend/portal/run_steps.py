@@ -9,7 +9,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import ActionRecord
 from flowmend.core.run.cards import ActionCard
-from flowmend.core.run.history import SANITIZED
+from flowmend.core.run.views import SANITIZED
 from flowmend.portal.graph import BROKEN, Branch, Passes, Step
 
 #: (loop's name, repetition of the pass) → its cards, for passes beyond those the tree holds

@@ -22,6 +22,7 @@ from flowmend.use_cases.verify_connection import Verification, verify_connection
 _BINDING_COOKIE = "flowmend_consent"
 _CONSENT_LASTS_SECONDS = 15 * 60
 _TOO_MANY = marked("Too many tries for now; nothing was sent, so that the service does not lock the account")
+_NOT_SIGNED_IN = marked("The sign-in did not succeed")
 _NOT_TESTED = marked("Nothing was tested and nothing was changed")
 
 
@@ -93,9 +94,31 @@ async def start_consent(portal: Portal, request: Request) -> Response:
 async def take_consent(portal: Portal, request: Request) -> Response:
     """GET /oauth/callback: the service sent the browser back."""
     binding = request.cookies.get(_BINDING_COOKIE, "")
-    result = await finish_consent(portal.services, dict(request.query_params), binding)
+    try:
+        result = await finish_consent(portal.services, dict(request.query_params), binding)
+    except AskedWrongly as wrong:
+        if wrong.target and portal.services.store.connections.get(wrong.target):
+            return await _page(portal, request, wrong.target, "", error=_NOT_SIGNED_IN, wrong=wrong)
+        return _refused(portal, request, wrong)
     run_name = dict(parse_qsl(urlsplit(local_path(result.return_to)).query)).get("run", "")
     return await _page(portal, request, result.connection_id, run_name, result=result)
+
+
+def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
+    """For an answer that belongs to no sign-in of ours, so that no connection is known."""
+    gettext = portal.rendering.gettext(language_of(request))
+    return portal.answer(
+        request,
+        "message.html",
+        place="connections",
+        status_code=400,
+        title=gettext(_NOT_SIGNED_IN),
+        advice=gettext("Nothing was changed."),
+        detail=wrong.message,
+        code=wrong.code,
+        tone="bad",
+        ways=(("/connections", gettext("Connections")),),
+    )
 
 
 async def _page(
