@@ -320,7 +320,7 @@ def test_secure_values_are_marked_and_hidden_downstream() -> None:
     secure = {"runtimeConfiguration": {"secureData": {"properties": ["inputs", "outputs"]}}}
     drive = run({"A": http() | secure, "B": compose("@body('a')"), "C": compose(1)})
     assert drive.record("A").details == {"secure": ["inputs", "outputs"]}
-    assert drive.record("B").details == {"secure": ["inputs"]}
+    assert drive.record("B").details == {"secure": ["inputs", "outputs"]}
     assert drive.record("C").details is None
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from flowmend.core.run.history import SANITIZED
 from flowmend.core.run.record import RunStart
+from flowmend.core.run.views import SANITIZED
 
 
 def readable_start(start: RunStart, *, has_secure_trigger: bool) -> RunStart:

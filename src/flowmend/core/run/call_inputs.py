@@ -14,8 +14,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.events import Call, ConnectorCall, HttpCall, TypedCall
 from flowmend.core.run.scope import RunScope
-
-SANITIZED = "*sanitized*"
+from flowmend.core.run.views import SANITIZED
 
 #: Inputs that are evaluated by themselves or not at all.
 _APART = frozenset({"authentication", "retryPolicy", "schema"})

@@ -5,7 +5,6 @@ instead of searching. Expressions are compiled when an action first needs them: 
 expression still runs, and that action fails.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from flowmend.core.expression import Template, compile_condition, compile_templa
 from flowmend.core.expression.data_operations import Column, compile_columns
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
+from flowmend.core.run.secrecy import Secrecy, find_secrets
 
 LOOPS = frozenset({"Foreach", "Until"})
 CONTAINERS = frozenset({"If", "Switch", "Scope", *LOOPS})
@@ -117,6 +117,7 @@ class CompiledFlow:
     nodes: Mapping[str, Node]
     has_response: bool
     is_mock: bool
+    secrecy: Secrecy
     _folded_names: Mapping[str, Node]
     _outputs: dict[str, Template] = field(default_factory=dict)
 
@@ -154,6 +155,7 @@ def compile_flow(flow: Flow, *, is_mock: bool = False, on_broken_connection: str
         nodes=compiler.nodes,
         has_response=has_response,
         is_mock=is_mock,
+        secrecy=compiler.secrecy,
         _folded_names=folded,
     )
 
@@ -163,7 +165,7 @@ class _Compiler:
         self._flow = flow
         self._branch_count = 0
         self._taken_names: set[str] = set()
-        self._secret_names = _secret_names(flow)
+        self.secrecy = find_secrets(flow)
         chosen = on_broken_connection or _flowmend_setting(flow.definition.metadata, "onBrokenConnection")
         self._holds = chosen == "holdAtAction"
         self.nodes: dict[str, Node] = {}
@@ -208,7 +210,7 @@ class _Compiler:
             reference=self._reference(action),
             holds_on_broken_connection=held == "holdAtAction" if held else self._holds,
             on_interruption=_flowmend_setting(action.metadata, "onInterruption"),
-            secured=self._secured(action),
+            secured=self.secrecy.parts.get(action.name, ()),
         )
         self.nodes[action.name] = node
         inside = (*loops, node) if action.type in LOOPS else loops
@@ -230,16 +232,6 @@ class _Compiler:
             return action.runtime.repetitions
         return 1 if self._flow.packaging.is_power_automate else _DEFAULT_CONCURRENCY
 
-    def _secured(self, action: Action) -> tuple[str, ...]:
-        # Hidden outputs are hidden as the inputs of whoever reads them (wdl.md §4). Reading is recognised
-        # by the quoted name anywhere in the inputs, which hides rather too much than too little.
-        hides_inputs = action.runtime.secure_inputs
-        if not hides_inputs and self._secret_names:
-            text = json.dumps(action.inputs, default=str, ensure_ascii=False).lower()
-            hides_inputs = any(name in text for name in self._secret_names)
-        hides = (("inputs", hides_inputs), ("outputs", action.runtime.secure_outputs))
-        return tuple(name for name, is_hidden in hides if is_hidden)
-
     def _refuse_cycles(self, actions: Mapping[str, Action]) -> None:
         for cycle in find_cycles(actions):
             circle = " → ".join((*cycle, cycle[0]))
@@ -248,16 +240,6 @@ class _Compiler:
 
     def _problem(self, code: str, pointer: str, message: str) -> None:
         self.problems.append(Problem(severity=Severity.ERROR, code=code, pointer=pointer, message=message))
-
-
-def _secret_names(flow: Flow) -> tuple[str, ...]:
-    names = [f"'{action.name.lower()}'" for action in flow.definition.walk() if action.runtime.secure_outputs]
-    if any(trigger.runtime.secure_outputs for trigger in flow.definition.triggers.values()):
-        names += ["triggerbody(", "triggeroutputs(", "trigger("]
-    secret_parameters = (parameter for parameter in flow.definition.parameters.values() if parameter.is_secret)
-    # `$authentication` is read by nothing but the sign-in of connectors, which is never recorded.
-    names += [f"parameters('{p.name.lower()}')" for p in secret_parameters if p.name != "$authentication"]
-    return tuple(names)
 
 
 def _flowmend_setting(metadata: Mapping[str, Json], name: str) -> str:

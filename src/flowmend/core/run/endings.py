@@ -12,6 +12,7 @@ from flowmend.core.run.record import ActionRecord, CancelRecord, EndRecord
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.state import Ending
 from flowmend.core.run.turn import Turn
+from flowmend.core.run.views import SANITIZED
 
 _CANCELLED = Finish(status=Status.CANCELLED, code="ActionCancelled")
 _TIMED_OUT = ErrorDetail("ActionTimedOut", "The action timed out: its 'limit.timeout' was over before it ended.")
@@ -78,9 +79,12 @@ def _run_outputs(turn: Turn) -> Json:
     for name, declared in turn.compiled.flow.definition.outputs.items():
         raw = declared if isinstance(declared, dict) else {"value": declared}
         output: dict[str, Json] = {"type": raw.get("type", "")}
+        outputs[name] = output
+        if turn.compiled.secrecy.is_mentioned(raw):
+            output["value"] = SANITIZED
+            continue
         try:
             output["value"] = turn.compiled.output_template(name, raw.get("value")).evaluate(scope)
         except ExpressionError as error:
             output["error"] = {"code": error.code, "message": error.message}
-        outputs[name] = output
     return outputs or None

@@ -8,9 +8,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import Attempt, ErrorDetail, Status
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.record import ActionKey, ActionRecord, EndRecord, Entry, ResponseRecord, RunStart
-from flowmend.core.run.views import timestamp, tracking_id
-
-SANITIZED = "*sanitized*"
+from flowmend.core.run.views import SANITIZED, timestamp, tracking_id
 
 #: Of several passes, the one whose end an action in a loop shows: the first status here that occurs.
 _GRAVITY = (

@@ -33,7 +33,9 @@ def start_foreach(turn: Turn, node: Node, repetition: Repetition, started_at: da
     elif not items:
         turn.finish(node, repetition, Finish(details={"count": 0}), started_at)
     else:
-        record = turn.begin(node, repetition, started_at, details={"items": items})
+        # The store seals inputs where they are secret, and never details.
+        inputs, details = (items, None) if node.secured else (None, {"items": items})
+        record = turn.begin(node, repetition, started_at, inputs=inputs, details=details)
         watch_timeout(turn, node, record)
 
 

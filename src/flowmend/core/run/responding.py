@@ -14,6 +14,7 @@ from flowmend.core.run.record import ResponseRecord
 from flowmend.core.run.skipping import skip
 from flowmend.core.run.state import Repetition
 from flowmend.core.run.turn import Turn
+from flowmend.core.run.views import SANITIZED
 
 #: Headers an answer may not set. Source: learn.microsoft.com/azure/logic-apps/logic-apps-workflow-actions-triggers#response-action
 _DROPPED = frozenset({"allow", "cookie", "expires", "last-modified", "set-cookie", "transfer-encoding"})
@@ -48,9 +49,11 @@ def start_response(turn: Turn, node: Node, repetition: Repetition, started_at: d
     answer = SendResponse(
         status_code=status_code, headers=_sent_headers(inputs.get("headers")), body=inputs.get("body")
     )
+    # Of a secret answer the action's own record keeps the values, which the store seals.
+    shown = SendResponse(status_code=status_code, headers={}, body=SANITIZED) if node.secured else answer
     turn.emit(
         ResponseRecord(
-            action=node.name, status_code=status_code, headers=answer.headers, body=answer.body, at=turn.moment.now
+            action=node.name, status_code=status_code, headers=shown.headers, body=shown.body, at=turn.moment.now
         )
     )
     turn.commands.append(answer)

@@ -6,7 +6,6 @@ say when an action may start and when a branch is through; nothing is searched f
 
 from collections.abc import Iterable
 
-from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.compiling import Branch, CompiledFlow, Node
 from flowmend.core.run.leaves import branch_failed
@@ -76,7 +75,7 @@ def _apply_action(state: RunState, record: ActionRecord) -> None:
     else:
         state.unfinished[key] = record
         if node.is_container and record.status is _RUNNING:
-            _open_container(state, node, key, record.details)
+            _open_container(state, node, key, record)
 
 
 def _apply_effect(state: RunState, node: Node, record: ActionRecord) -> None:
@@ -130,9 +129,10 @@ def _close_branch(state: RunState, opened: OpenBranch) -> None:
 # -- a container begins, goes on, ends --------------------------------------------------------------------
 
 
-def _open_container(state: RunState, node: Node, key: ActionKey, details: Json) -> None:
+def _open_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord) -> None:
+    details = record.details or {}
     if node.type == "Foreach":
-        loop = state.loops[key] = OpenLoop(items=details["items"])
+        loop = state.loops[key] = OpenLoop(items=details.get("items", record.inputs))
         if not node.branches[0].nodes:
             loop.next_index = len(loop.items)
             state.ready[key] = node
@@ -143,7 +143,7 @@ def _open_container(state: RunState, node: Node, key: ActionKey, details: Json) 
         loop.next_index = details["iteration"]
         _open_iteration(state, node, key, loop)
     else:
-        taken = details["branch"] if details else "actions"
+        taken = details["branch"]
         for branch in node.branches:
             skip = None if branch.name == taken else Skip.BRANCH_NOT_TAKEN
             _open_branch(state, branch, key[1], key, skip)

@@ -101,8 +101,11 @@ class Turn:
         )
 
     def emit_end(self, node: Node, record: ActionRecord) -> None:
-        """A terminal record, with the action's tracked properties. A failure in these fails nothing (wdl.md §6)."""
-        if node.action.tracked_properties and record.status is not Status.SKIPPED:
+        """A terminal record, with the action's tracked properties. A failure in these fails nothing (wdl.md §6).
+
+        An action with something to hide tracks nothing: tracked properties are shown and searched.
+        """
+        if node.action.tracked_properties and not node.secured and record.status is not Status.SKIPPED:
             scope = RunScope(self.state, self.moment, node.loops, record.repetition, current=record)
             try:
                 template = node.template("trackedProperties", dict(node.action.tracked_properties))

@@ -9,6 +9,9 @@ from flowmend.core.run.record import ActionRecord, RunStart
 #: The namespace of every identifier derived from a run's name.
 RUN_NAMESPACE = UUID("6f1c2f0e-3f0b-5c53-9d3a-1f6a5f3b7c20")
 
+#: What is shown in place of a secret (wdl.md §7).
+SANITIZED = "*sanitized*"
+
 #: The code that views leave out (wdl.md §7).
 NOT_SPECIFIED = "NotSpecified"
 
