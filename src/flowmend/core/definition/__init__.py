@@ -13,9 +13,12 @@ from flowmend.core.definition.flow import (
     Trigger,
 )
 from flowmend.core.definition.identity import FLOW_NAMESPACE, Identity, flow_identity
+from flowmend.core.definition.opening import FileProblem, Package, PackagedFlow, open_package
 from flowmend.core.definition.packages import Parts, detect_packaging, parts_of
 from flowmend.core.definition.reading import Reading, read_flow
 from flowmend.core.definition.retry_policy import RetryPolicy, read_retry_policy, wait_before_retry
+from flowmend.core.definition.solution_files import EnvironmentVariable
+from flowmend.core.definition.templates import MissingValue
 from flowmend.core.definition.writing import write_definition
 
 __all__ = [
@@ -23,9 +26,14 @@ __all__ = [
     "Action",
     "ConnectionReference",
     "Definition",
+    "EnvironmentVariable",
+    "FileProblem",
     "Flow",
     "Identity",
     "Limit",
+    "MissingValue",
+    "Package",
+    "PackagedFlow",
     "Packaging",
     "Parameter",
     "Parts",
@@ -38,6 +46,7 @@ __all__ = [
     "detect_packaging",
     "find_reference",
     "flow_identity",
+    "open_package",
     "parts_of",
     "read_flow",
     "read_retry_policy",

@@ -142,6 +142,7 @@ def _read_entry(key: str, entry: Json, pointer: str, findings: Findings, *, sour
         connector=_connector_of(key, entry, source),
         connection_name=_literal(entry.get("connectionName")) or _last_segment(_literal(connection.get("id"))),
         logical_name=_literal(connection.get("connectionReferenceLogicalName")),
+        display_name=_literal(entry.get("connectionDisplayName")),
         runtime_source=_literal(entry.get("runtimeSource") or entry.get("source")).lower(),
         raw=entry,
     )

@@ -5,6 +5,9 @@ import msgspec
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
+#: No definition comes near; what goes through a document may recurse that far.
+DEEPEST_NESTING = 200
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows editors write one
 
 
@@ -17,6 +20,20 @@ def read_document(content: bytes) -> Json:
         raise InvalidDocument("The file nests too deep to be read.", code="InvalidJSON") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"The file is not valid JSON: {_reason(text, str(error))}", code="InvalidJSON") from error
+
+
+def nests_too_deep(document: Json) -> bool:
+    """Whether a document nests deeper than `DEEPEST_NESTING`; itself without recursion."""
+    level: list[Json] = [document]
+    for _ in range(DEEPEST_NESTING + 1):
+        if not level:
+            return False
+        level = [inner for value in level for inner in _inside(value)]
+    return bool(level)
+
+
+def _inside(value: Json) -> list[Json]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def _reason(text: bytes, message: str) -> str:

@@ -136,13 +136,15 @@ class Trigger:
 class ConnectionReference:
     """The name by which a flow means a connection. connector: the API's short name, e.g. `office365`.
 
-    connection_name: what the file calls the connection (a hint for mapping), may be "".
+    connection_name: what the file calls the connection (a hint for mapping), may be "". display_name: what people
+    called it where the file was made, may be "".
     """
 
     key: str
     connector: str
     connection_name: str = ""
     logical_name: str = ""
+    display_name: str = ""
     runtime_source: str = ""
     raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 

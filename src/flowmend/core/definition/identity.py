@@ -19,10 +19,11 @@ _FILE_ENDING = re.compile(r"\.(?:definition\.)?json$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """flow_id: a UUID in lower case. name: what people call the flow."""
+    """flow_id: a UUID in lower case. name: what people call the flow. is_derived: the file carries no id of its own."""
 
     flow_id: str
     name: str
+    is_derived: bool = False
 
 
 def flow_identity(*, packaging: Packaging, path: str, own_id: str = "", display_name: str = "") -> Identity:
@@ -40,7 +41,9 @@ def flow_identity(*, packaging: Packaging, path: str, own_id: str = "", display_
         name = folder.rpartition("/")[2] or "workflow"
     else:
         name = _FILE_ENDING.sub("", file_name)
-    return Identity(flow_id=own_id or derived_flow_id(packaging, name), name=display_name or name)
+    return Identity(
+        flow_id=own_id or derived_flow_id(packaging, name), name=display_name or name, is_derived=not own_id
+    )
 
 
 def derived_flow_id(packaging: Packaging, name: str) -> str:

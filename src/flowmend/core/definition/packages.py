@@ -117,7 +117,8 @@ def _parts_below(
 def _display_name(document: Mapping[str, Json]) -> str:
     properties = document.get("properties", EMPTY)
     for name in (properties.get("displayName"), document.get("name")):
-        if isinstance(name, str) and name and not uuid_of(name):
+        # A gallery writes the key of a text instead of a name.
+        if isinstance(name, str) and name and not uuid_of(name) and not name.startswith("${"):
             return name
     return ""
 
