@@ -12,8 +12,8 @@ _AUTHENTICATION_KEYS = ("password", "secret", "pfx", "value")
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "ocp-apim-subscription-key", "x-api-key", "api-key"}
 )
-# The signature of a signed URL, and the key of an Azure function, written out rather than computed.
-_SECRET_IN_URI = re.compile(r"[?&](?:sig|code)=[^&@{}\s]+", re.IGNORECASE)
+#: The signature of a signed URL, and the key of an Azure function, written out rather than computed: what leads to it, it.
+SECRET_IN_URI = re.compile(r"([?&](?:sig|code)=)([^&@{}\s]+)", re.IGNORECASE)
 
 
 def literal_secrets(flow: Flow) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _in_inputs(inputs: Json, pointer: str) -> Iterator[str]:
             if name.lower() in _SECRET_HEADERS and _is_written_out(value):
                 yield pointer_to(pointer, "headers", name)
     uri = inputs.get("uri")
-    if isinstance(uri, str) and _SECRET_IN_URI.search(uri) and not is_template_expression(uri):
+    if isinstance(uri, str) and SECRET_IN_URI.search(uri) and not is_template_expression(uri):
         yield pointer_to(pointer, "uri")
     for key in ("subscribe", "unsubscribe", "fetch"):
         yield from _in_inputs(inputs.get(key), pointer_to(pointer, key))

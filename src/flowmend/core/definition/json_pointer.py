@@ -11,3 +11,8 @@ def pointer_to(parent: str, *tokens: str | int) -> str:
 
 def _escape(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
+
+
+def tokens_of(pointer: str) -> list[str]:
+    """The names a pointer leads through, outermost first: what `pointer_to` joined."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
