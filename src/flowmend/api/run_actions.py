@@ -9,6 +9,7 @@ from flowmend.api.request_reading import list_answer, person_of, read_body
 from flowmend.api.run_reading import ReadableRun, readable_run
 from flowmend.api.shapes.action import ActionResource, action_resource, repetition_resource
 from flowmend.api.shapes.references import run_address
+from flowmend.api.traces import TRACE_OPERATIONS
 from flowmend.use_cases.answer_doubt import answer_doubt
 from flowmend.use_cases.ports import Services
 
@@ -120,4 +121,5 @@ RUN_ACTION_OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         takes=DoubtAnswer,
     ),
+    *TRACE_OPERATIONS,
 )

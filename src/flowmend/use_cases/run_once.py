@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from flowmend.core.checking import check_flow
 from flowmend.core.definition.flow import Flow, Parameter, Trigger
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Outcome, Status
+from flowmend.core.outcome import ErrorDetail, Outcome, Status
+from flowmend.core.problem import Problem
 from flowmend.core.run import (
     AbandonCall,
     ActionKey,
     CallFinished,
     CallOperation,
     CompiledFlow,
+    EndRecord,
     Entry,
     Event,
     Moment,
@@ -39,6 +42,7 @@ from flowmend.core.run.naming import countdown_ticks, run_name
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.static_results import outcome_of
 from flowmend.core.run.tracing import trace_action
+from flowmend.core.run.transitions import apply
 from flowmend.core.run.views import timestamp
 from flowmend.core.trigger import generate_from_schema
 
@@ -85,6 +89,7 @@ async def run_once(
     """Run a flow to its end.
 
     trigger_outputs: as `triggerOutputs()` gives them; None makes them from the trigger's schema when mocking.
+    A flow with something that Flowmend never runs does not begin: it ends Failed with that problem's code and pointer.
     perform: makes a call; not used when mocking. on_entry: told of each journal entry as it is decided.
     Errors: InvalidDocument where the flow cannot run at all; AskedWrongly where a parameter has no value, or
     nothing is given to perform its calls.
@@ -97,7 +102,10 @@ async def run_once(
     once = _Once(compiled, start, clock, on_entry)
     if trace:
         once.trace()
-    if isinstance(clock, _VirtualMoment):
+    unsupported = next((one for one in check_flow(flow) if one.code.startswith("Unsupported")), None)
+    if unsupported is not None:
+        once.refuse(unsupported)
+    elif isinstance(clock, _VirtualMoment):
         once.run_mocked(clock)
     elif perform is not None:
         await once.run_live(perform)
@@ -129,9 +137,18 @@ class _Once:
         """From now on, note what the expressions of each action come to."""
 
         def observe(node: Node, repetition: tuple[int, ...], scope: RunScope) -> None:
-            self.traces[node.name, repetition] = trace_action(node, scope)
+            self.traces[node.name, repetition] = trace_action(node, scope, self.compiled.secrecy)
 
         self._observer = observe
+
+    def refuse(self, problem: Problem) -> None:
+        """The run ends before it begins."""
+        error = ErrorDetail(problem.code, f"{problem.message} See {problem.pointer}.")
+        end = EndRecord(status=Status.FAILED, code=problem.code, error=error, at=self._clock.now)
+        apply(self.state, end)
+        self.entries.append(end)
+        if self._on_entry is not None:
+            self._on_entry(end)
 
     def run_mocked(self, clock: "_VirtualMoment") -> None:
         """Every call answered at once, timers in their order; ends with the run, or where only a person could go on."""
