@@ -26,10 +26,11 @@ from flowmend.sample.service.service import OrderService
 from flowmend.sample.service.settings import ServiceSettings
 from flowmend.settings import Settings
 from flowmend.store.rows import ConnectionRow, RunRow, TriggerEventRow
-from flowmend.use_cases.accept_event import Accepted, TriggerRequest, invoke_trigger
+from flowmend.use_cases.accept_event import TriggerRequest, invoke_trigger
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.connections import install_connector
 from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.fire_trigger import Accepted
 from flowmend.use_cases.flows import callback_url, turn_on
 from flowmend.use_cases.import_flow import import_flows
 from flowmend.use_cases.ports import Services

@@ -114,9 +114,9 @@ def test_parameters_without_a_value_are_empty_and_connections_are_made() -> None
 
 
 def test_what_cannot_run_yet_is_named_with_its_pointer() -> None:
-    action = mocked(flow_of({"X": {"type": "Xslt", "inputs": {}}}))["actions"]["X"]
-    assert action["code"].startswith("Unsupported")
-    assert "/actions/X" in action["error"]["message"]
+    properties = mocked(flow_of({"A": {"type": "Compose", "inputs": 1}, "X": {"type": "Xslt", "inputs": {}}}))
+    assert (properties["status"], properties["code"], properties["actions"]) == ("Failed", "UnsupportedAction", {})
+    assert "/actions/X" in properties["error"]["message"]
 
 
 def test_a_trace_says_what_each_expression_came_to_but_no_secrets() -> None:

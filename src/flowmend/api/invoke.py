@@ -15,11 +15,13 @@ from starlette.types import Message, Receive, Scope, Send
 from flowmend.api.answers import error_answer, unexpected_answer
 from flowmend.api.contents import read_content
 from flowmend.api.shapes.content_link import content_digest
+from flowmend.api.signed_runs import answer_about_a_run, is_about_a_run
 from flowmend.core.errors import FlowmendError, NotFound
 from flowmend.core.expression.content import decode_body, encode_body
 from flowmend.core.run.events import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
-from flowmend.use_cases.accept_event import Accepted, TriggerRequest, invoke_trigger
+from flowmend.use_cases.accept_event import TriggerRequest, invoke_trigger
+from flowmend.use_cases.fire_trigger import Accepted
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 
@@ -42,7 +44,9 @@ def invoke_routes(services: Services) -> list[BaseRoute]:
 
 
 class SignedEntrance:
-    """`/workflows/{id}/triggers/{name}/paths/invoke[/…]` and `/workflows/{id}/runs/{run}/…/contents/{kind}`."""
+    """`/workflows/{id}/triggers/{name}/paths/invoke[/…]`, and below `/workflows/{id}/runs/{run}`: `…/contents/{kind}`, and
+    what `signed_runs` answers.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -53,6 +57,9 @@ class SignedEntrance:
             if len(segments) >= 5 and segments[1] == "triggers" and segments[3:5] == ["paths", "invoke"]:
                 accepted = await self._invoke(segments, scope, await _read(receive))
                 await _answer(send, accepted)
+            elif is_about_a_run(segments):
+                response = await answer_about_a_run(self._services, segments, scope, await _read(receive))
+                await _send(send, response.status_code, [], response)
             elif len(segments) >= 5 and segments[1] == "runs" and segments[-2] == "contents":
                 await self._content(segments, scope, send)
             else:
@@ -119,11 +126,14 @@ async def _read(receive: Receive) -> bytes:
 
 async def _answer(send: Send, accepted: Accepted) -> None:
     headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in accepted.workflow_headers.items()]
-    if accepted.response is None:
-        status, body = 202, b""
-    else:
-        status = accepted.response.status_code
-        body, given = flow_answer(accepted.response)
+    status = 202 if accepted.response is None else accepted.response.status_code
+    await _send(send, status, headers, accepted.response)
+
+
+async def _send(send: Send, status: int, headers: HeaderList, response: SendResponse | None) -> None:
+    body = b""
+    if response is not None:
+        body, given = flow_answer(response)
         headers += given
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

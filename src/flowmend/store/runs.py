@@ -97,6 +97,11 @@ class Runs:
                 return
             last = block[-1].run_name
 
+    def unfinished_of(self, flow_id: str) -> Sequence[str]:
+        """Names of one flow's runs that have not ended."""
+        chosen = select(runs.c.run_name).where(IS_UNFINISHED, runs.c.flow_id == flow_id)
+        return [name for (name,) in self._database.tuples(chosen)]
+
     def due(self, now: datetime, limit: int = 500) -> Sequence[str]:
         """Names of runs at rest whose time to go on has come, longest due first."""
         due = select(runs.c.run_name).where(runs.c.wake_at <= now, IS_UNFINISHED)

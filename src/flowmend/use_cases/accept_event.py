@@ -1,37 +1,19 @@
 """What arrives at a trigger: accept it as a run, hold it, skip it or refuse it."""
 
-import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NoReturn
-
-import msgspec
 
 from flowmend.core.definition.flow import Trigger
-from flowmend.core.errors import AskedWrongly, ExpressionError, NotFound, TheyFailed
+from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Status
-from flowmend.core.run import CallerGone, RunStart, SendResponse, new_state
-from flowmend.core.run.naming import run_name
-from flowmend.core.run.scope import RunScope
-from flowmend.core.run.views import timestamp
-from flowmend.core.trigger import are_met, generate_from_schema
+from flowmend.core.trigger import generate_from_schema
 from flowmend.core.trigger.callback_url import verify_callback
 from flowmend.core.trigger.request import accept_request
-from flowmend.store.journal import HoldEvent
 from flowmend.store.rows import FlowState
-from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
+from flowmend.use_cases.fire_trigger import Accepted, accept
+from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.start_run import (
-    NEEDS_REPAIR,
-    begin_run,
-    broken_connection,
-    hold_event,
-    new_event,
-    new_start,
-    workflow_headers,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,21 +28,6 @@ class TriggerRequest:
     has_body: bool = False
     client_tracking_id: str = ""
     client_request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """A trigger event that is durable.
-
-    run_name: "" while held or skipped. response: the synchronous answer; None means 202. workflow_headers: rest-api §7.
-    """
-
-    run_name: str
-    event_name: str
-    client_tracking_id: str
-    workflow_headers: dict[str, str]
-    response: SendResponse | None = None
-    held: bool = False
 
 
 async def invoke_trigger(
@@ -100,7 +67,7 @@ async def invoke_trigger(
         body=request.body,
         has_body=request.has_body,
     )
-    return await _accept(services, loaded, trigger, outputs, request.client_tracking_id)
+    return await accept(services, loaded, trigger, outputs, request.client_tracking_id)
 
 
 async def run_now(
@@ -136,130 +103,17 @@ async def run_now(
         )
     elif body is not None:
         outputs = {"body": body}
-    accepted = await _accept(services, loaded, trigger, outputs, client_tracking_id)
+    accepted = await accept(services, loaded, trigger, outputs, client_tracking_id)
     services.store.audit.note(person_id, "run", flow_id, {"run": accepted.event_name}, at=services.clock.now)
     return accepted
 
 
-async def start_scheduled(services: Services, flow_id: str, trigger_name: str, scheduled_at: datetime) -> Accepted:
-    """A run of a Recurrence trigger. Errors: NotFound."""
-    loaded = services.flows.latest(flow_id)
-    return await _accept(services, loaded, _trigger(loaded, trigger_name), None, "", scheduled_at=scheduled_at)
-
-
-async def _accept(
-    services: Services,
-    loaded: LoadedFlow,
-    trigger: Trigger,
-    outputs: Json,
-    client_tracking_id: str,
-    *,
-    scheduled_at: datetime | None = None,
+async def start_scheduled(
+    services: Services, flow_id: str, trigger_name: str, scheduled_at: datetime, outputs: Json = None
 ) -> Accepted:
-    name = run_name(services.clock.ticks(), services.clock.draw())
-    tracking_id = str(services.clock.guid())
-    view = _trigger_view(
-        services,
-        trigger,
-        outputs,
-        name=name,
-        client_tracking_id=client_tracking_id or name,
-        tracking_id=tracking_id,
-        scheduled_at=scheduled_at,
-    )
-    waits = loaded.answers_caller and trigger.type == "Request"
-    start = new_start(
-        services,
-        loaded,
-        trigger=view,
-        name=name,
-        client_tracking_id=client_tracking_id or name,
-        is_synchronous=waits,
-    )
-    headers = workflow_headers(loaded, name, start.client_tracking_id, tracking_id)
-    if trigger.conditions and not await _conditions_met(services, loaded, trigger, start):
-        return Accepted(
-            run_name="", event_name=name, client_tracking_id=start.client_tracking_id, workflow_headers=headers
-        )
-    broken = broken_connection(services, loaded)
-    if broken and loaded.on_broken_connection == HOLD_EVENTS:
-        await hold_event(services, loaded, start)
-        return Accepted(
-            run_name="",
-            event_name=name,
-            client_tracking_id=start.client_tracking_id,
-            workflow_headers=headers,
-            held=True,
-        )
-    if broken and waits and loaded.on_broken_connection == FAIL:
-        await _refuse_while_broken(services, loaded, start, broken)
-    begun = begin_run(services, loaded, start, awaits_response=waits)
-    response = None
-    if begun.response is not None:
-        response = await _answer_of(services, name, begun.response)
-    elif begun.durable is not None:
-        await asyncio.shield(begun.durable)  # a caller who goes away must not stop what others wait for
-    return Accepted(
-        run_name=name,
-        event_name=name,
-        client_tracking_id=start.client_tracking_id,
-        workflow_headers=headers,
-        response=response,
-    )
-
-
-async def _answer_of(services: Services, run_name: str, response: Awaitable[SendResponse | None]) -> SendResponse:
-    """What a waiting caller hears: the flow's answer, or that there is none (wdl.md §4, Response)."""
-    try:
-        async with asyncio.timeout(services.settings.caller_waits_seconds):
-            answer = await response
-    except TimeoutError:
-        await services.dispatch.send(run_name, CallerGone())
-        waited = services.settings.caller_waits_seconds
-        message = f"The run {run_name} goes on, but did not answer within {waited:.0f} seconds."
-        return _no_answer(504, "ActionResponseTimedOut", message)
-    return answer or _no_answer(502, "NoResponse", f"The run {run_name} ended without an answer: see its history.")
-
-
-def _no_answer(status_code: int, code: str, message: str) -> SendResponse:
-    return SendResponse(status_code=status_code, headers={}, body={"error": {"code": code, "message": message}})
-
-
-async def _refuse_while_broken(services: Services, loaded: LoadedFlow, start: RunStart, connection_id: str) -> NoReturn:
-    """The prompt, honest answer for a caller who waits while the flow cannot work; the history keeps it."""
-    message = f"The flow {loaded.row.name!r} cannot answer now: a connection it uses needs repair."
-    event = msgspec.structs.replace(
-        new_event(start, start.trigger["name"], fired=False),
-        run_name="",
-        status=Status.FAILED,
-        code=NEEDS_REPAIR,
-        error_code=NEEDS_REPAIR,
-        error_message=message,
-    )
-    await services.store.journal.write([HoldEvent(event)])
-    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
-    raise TheyFailed(message, code=NEEDS_REPAIR, target=connection_id)
-
-
-async def _conditions_met(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> bool:
-    """Whether every trigger condition is true; where not, the history says Skipped, or Failed with the reason."""
-    failure: ExpressionError | None = None
-    try:
-        if are_met(trigger.conditions, RunScope(new_state(loaded.compiled, start), services.clock, (), ())):
-            return True
-    except ExpressionError as error:
-        failure = error
-    event = msgspec.structs.replace(
-        new_event(start, trigger.name, fired=False),
-        run_name="",
-        status=Status.FAILED if failure else Status.SKIPPED,
-        code=failure.code if failure else "TriggerConditionNotMet",
-        error_code=failure.code if failure else "",
-        error_message=failure.message if failure else "",
-    )
-    await services.store.journal.write([HoldEvent(event)])
-    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
-    return False
+    """A run of a Recurrence or SlidingWindow trigger. Errors: NotFound."""
+    loaded = services.flows.latest(flow_id)
+    return await accept(services, loaded, _trigger(loaded, trigger_name), outputs, "", scheduled_at=scheduled_at)
 
 
 def _trigger(loaded: LoadedFlow, name: str) -> Trigger:
@@ -269,30 +123,3 @@ def _trigger(loaded: LoadedFlow, name: str) -> Trigger:
     if found is None:
         raise NotFound(f"The flow {loaded.row.name!r} has no trigger {name!r}.", code="TriggerNotFound", target=name)
     return found
-
-
-def _trigger_view(
-    services: Services,
-    trigger: Trigger,
-    outputs: Json,
-    *,
-    name: str,
-    client_tracking_id: str,
-    tracking_id: str,
-    scheduled_at: datetime | None,
-) -> dict[str, Json]:
-    now = timestamp(services.clock.now)
-    view: dict[str, Json] = {
-        "name": trigger.name,
-        "startTime": now,
-        "endTime": now,
-        "trackingId": tracking_id,
-        "clientTrackingId": client_tracking_id,
-        "originHistoryName": name,
-        "status": Status.SUCCEEDED.value,
-    }
-    if scheduled_at is not None:
-        view["scheduledTime"] = timestamp(scheduled_at)
-    if outputs is not None:
-        view["outputs"] = outputs
-    return view

@@ -7,6 +7,7 @@ password must not put it into the history.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -26,14 +27,17 @@ from flowmend.core.connector.operation import READ_METHODS
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
-from flowmend.core.run.events import Call, ConnectorCall, HttpCall, TypedCall
+from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
 from flowmend.use_cases.connection_reports import known_refusal, report_good, report_refusal
+from flowmend.use_cases.follow_ups import follow_request, with_all_pages
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import TokenRefresher
 
+#: What becomes one request.
+Sent: TypeAlias = HttpCall | ConnectorCall | FollowUp
 #: How long a service may take; the platform's own limit for synchronous calls (wdl.md §8).
 CALL_TIMEOUT = timedelta(seconds=120)
 _USER_AGENT = "flowmend"
@@ -69,6 +73,10 @@ class CallOperations:
         """What is known of a call before it is made; of an unknown operation only what its method says."""
         if isinstance(call, TypedCall):
             return OperationFacts(is_read=True, honours_key=False, connection_id="")
+        if isinstance(call, ChildCall | BatchCall):
+            return OperationFacts(is_read=False, honours_key=True, connection_id="")  # known by the name they get
+        if isinstance(call, FollowUp):
+            return OperationFacts(is_read=call.method in READ_METHODS, honours_key=False, connection_id="")
         if isinstance(call, HttpCall):
             return OperationFacts(is_read=call.method.upper() in READ_METHODS, honours_key=False, connection_id="")
         connection_id = mappings.get(call.reference, "")
@@ -102,18 +110,48 @@ class CallOperations:
         Errors: StoreUnavailable.
         """
         if isinstance(call, TypedCall):
-            return refused_outcome("UnsupportedAction", f"Actions of type '{call.type}' cannot be performed yet.")
-        traces = {} if "suppressworkflowheaders" in call.options else dict(trace_headers)
-        if isinstance(call, HttpCall):
-            return await self._call_http(call, client_request_id, traces)
-        connection_id = mappings.get(call.reference, "")
+            return refused_outcome(call.code, f"Nothing here performs this action of type '{call.type}'.")
+        if isinstance(call, ChildCall | BatchCall):
+            return refused_outcome("MissingServer", f"The flow '{call.flow}' can be called on a server only.")
+        outcome = await self._call_once(
+            call, flow_id=flow_id, mappings=mappings, client_request_id=client_request_id, trace_headers=trace_headers
+        )
+        if isinstance(call, FollowUp) or call.minimum_items is None:
+            return outcome
+
+        async def next_page(link: str) -> Outcome:
+            follow = FollowUp(call=call, method="GET", location=link, is_page=True)
+            return await self._call_once(
+                follow,
+                flow_id=flow_id,
+                mappings=mappings,
+                client_request_id=client_request_id,
+                trace_headers=trace_headers,
+            )
+
+        return await with_all_pages(outcome, call.minimum_items, next_page)
+
+    async def _call_once(
+        self,
+        call: Sent,
+        *,
+        flow_id: str,
+        mappings: Mapping[str, str],
+        client_request_id: str,
+        trace_headers: Mapping[str, str],
+    ) -> Outcome:
+        begun = call.call if isinstance(call, FollowUp) else call
+        traces = {} if "suppressworkflowheaders" in begun.options else dict(trace_headers)
+        if isinstance(begun, HttpCall):
+            return await self._call_http(call, begun, client_request_id, traces)
+        connection_id = mappings.get(begun.reference, "")
         if not connection_id:
-            return refused_outcome("ConnectionNotMapped", _not_mapped(call, flow_id))
+            return _not_mapped(begun, flow_id)
         services = self._services()
         try:
             opened = self._opened.get(services, connection_id)
             if opened is None:
-                return refused_outcome("ConnectionNotMapped", _not_mapped(call, flow_id))
+                return _not_mapped(begun, flow_id)
             return await self._call_connector(services, opened, call, client_request_id, traces)
         except StoreUnavailable:
             raise
@@ -124,7 +162,7 @@ class CallOperations:
         self,
         services: Services,
         opened: OpenedConnection,
-        call: ConnectorCall,
+        call: Sent,
         client_request_id: str,
         traces: Mapping[str, str],
     ) -> Outcome:
@@ -192,7 +230,7 @@ class CallOperations:
         self,
         services: Services,
         opened: OpenedConnection,
-        call: ConnectorCall,
+        call: Sent,
         client_request_id: str,
         traces: Mapping[str, str],
     ) -> JudgedAnswer | Outcome:
@@ -220,27 +258,36 @@ class CallOperations:
         elif diagnosis.connection_broken and opened.credential is not None:
             await report_refusal(services, opened, refused, diagnosis, attempt.outcome.code)
 
-    async def _call_http(self, call: HttpCall, client_request_id: str, traces: Mapping[str, str]) -> Outcome:
+    async def _call_http(
+        self, call: Sent, begun: HttpCall, client_request_id: str, traces: Mapping[str, str]
+    ) -> Outcome:
         services = self._services()
         request = build_http_action(
-            method=call.method,
-            uri=call.uri,
-            headers=call.headers,
-            queries=call.queries,
-            body=call.body,
-            has_body=call.has_body,
-            authentication=call.authentication,
+            method=begun.method,
+            uri=begun.uri,
+            headers=begun.headers,
+            queries=begun.queries,
+            body=begun.body,
+            has_body=begun.has_body,
+            authentication=begun.authentication,
         )
+        if isinstance(call, FollowUp) and isinstance(request, HttpRequest):
+            request = follow_request(request, call)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, request.message)
-        secrets = _secrets_of_authentication(call.authentication, request)
+        secrets = _secrets_of_authentication(begun.authentication, request)
         redactor = Redactor(secrets) if secrets else _NO_SECRETS
         answer = await services.http.send(_traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
         judged = judge(answer, redactor, now=services.clock.now, kind=SignInKind.BASIC, had_credential=bool(secrets))
         return judged.outcome
 
 
-def _build(opened: OpenedConnection, call: ConnectorCall) -> HttpRequest | UnbuildableRequest:
+def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
+    if isinstance(call, FollowUp):
+        first = _build(opened, call.call)
+        return follow_request(first, call) if isinstance(first, HttpRequest) else first
+    if isinstance(call, HttpCall):
+        return UnbuildableRequest(code="InvalidRequest", message="The call names no operation of a connector.")
     if call.operation_id:
         operation = opened.connector.operation(call.operation_id)
         if operation is None:
@@ -248,9 +295,10 @@ def _build(opened: OpenedConnection, call: ConnectorCall) -> HttpRequest | Unbui
                 code="OperationNotFound",
                 message=f"The connector '{opened.connector.display_name}' has no operation '{call.operation_id}'.",
             )
-        return build_request(
-            opened.connector, operation, call.parameters or {}, opened.parameters, sign_in=opened.sign_in
-        )
+        arguments = call.parameters or {}
+        if call.notification_url and operation.notification_parameter:
+            arguments = {**arguments, operation.notification_parameter: call.notification_url}
+        return build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
     return build_path_request(
         opened.connector,
         call.method,
@@ -293,10 +341,12 @@ def _not_signed_in(opened: OpenedConnection) -> Outcome:
     return refused_outcome(code, message, connection_id=opened.row.connection_id)
 
 
-def _not_mapped(call: ConnectorCall, flow_id: str) -> str:
-    return (
+def _not_mapped(call: ConnectorCall, flow_id: str) -> Outcome:
+    code = "MissingServiceProvider" if call.connector.startswith("serviceproviders/") else "ConnectionNotMapped"
+    return refused_outcome(
+        code,
         f"The connection reference {call.reference!r} of flow {flow_id} means no connection"
-        f"{f' to {call.connector}' if call.connector else ''}. Choose one on the flow's page."
+        f"{f' to {call.connector}' if call.connector else ''}. Choose one on the flow's page.",
     )
 
 

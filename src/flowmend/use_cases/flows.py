@@ -10,16 +10,17 @@ from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
-from flowmend.core.trigger.recurrence import next_occurrence
-from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow, TriggerStateRow
+from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.schedules import clock_of, first_state
 from flowmend.use_cases.trigger_words import what_will_begin
 
 _DAY = timedelta(hours=24)
 _SETTINGS = frozenset({"onBrokenConnection"})
+_NEVER_FIRES = frozenset({"UnsupportedTrigger", "MissingTriggerHost"})
 _ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
 
 
@@ -244,16 +245,12 @@ def _schedule(services: Services, loaded: LoadedFlow) -> None:
     flow_id, now = loaded.row.flow_id, services.clock.now
     scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
     for trigger in loaded.flow.definition.triggers.values():
-        if trigger.type != "Recurrence":
+        recurrence = clock_of(trigger)
+        if not recurrence:
             continue
         known = scheduled.pop(trigger.name, None)
-        recurrence = dict(trigger.recurrence)
         if known is None or known.memory.get("recurrence") != recurrence:
-            due_at = next_occurrence(trigger.recurrence, after=now, started_at=now, last=None)
-            memory = {"started_at": now.isoformat(), "recurrence": recurrence}
-            services.store.triggers.put(
-                TriggerStateRow(flow_id=flow_id, trigger_name=trigger.name, next_at=due_at, memory=memory)
-            )
+            services.store.triggers.put(first_state(flow_id, trigger, now))
     for name in scheduled:
         services.store.triggers.remove(flow_id, name)
     services.dispatch.schedule_changed()
@@ -307,7 +304,7 @@ def _blocking(
     loaded: LoadedFlow, problems: tuple[Problem, ...], connections: Mapping[str, ConnectionRow]
 ) -> tuple[Problem, ...]:
     """Why the flow cannot be turned on: errors, a trigger nobody waits for, references without connection, values."""
-    found = [one for one in problems if one.severity is Severity.ERROR or one.code == "UnsupportedTrigger"]
+    found = [one for one in problems if one.severity is Severity.ERROR or one.code in _NEVER_FIRES]
     found += [
         _unmapped(key, reference.connector)
         for key, reference in loaded.flow.connection_references.items()

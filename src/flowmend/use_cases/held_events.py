@@ -9,6 +9,7 @@ from flowmend.store.journal import ChangeEvent
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.run_limits import has_room
 from flowmend.use_cases.start_run import broken_connection, start_held_event
 
 
@@ -48,6 +49,8 @@ async def release_events(services: Services, flow_id: str) -> int:
     released = 0
     for held in events:
         # Somebody else may have released or discarded it since it was listed.
+        if not has_room(services, loaded):
+            break
         event = services.store.trigger_events.get(held.event_name)
         if event is None or event.status != Status.WAITING or services.dispatch.is_active(event.event_name):
             continue

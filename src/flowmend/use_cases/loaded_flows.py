@@ -34,7 +34,8 @@ class LoadedFlow:
     row: the flow's head when it was loaded. mappings: {reference: connection id}. certain_connections: those the
     trigger or an action outside conditions and failure handlers uses, for which new events are held. parameters: by
     name, defaults applied, shared by all runs. has_secure_trigger: the trigger's outputs are stored sealed.
-    ascii_name: the flow's name as a header may carry it.
+    ascii_name: the flow's name as a header may carry it. answers_later: its callers hear 202 at once and ask for the
+    answer (`operationOptions: Asynchronous` of a Response).
     """
 
     row: FlowRow
@@ -45,6 +46,7 @@ class LoadedFlow:
     mappings: dict[str, str]
     certain_connections: tuple[str, ...]
     answers_caller: bool
+    answers_later: bool
     on_broken_connection: str
     parameters: dict[str, Json]
     missing_parameters: tuple[str, ...]
@@ -107,6 +109,10 @@ class LoadedFlows:
             mappings=mappings,
             certain_connections=_certain_connections(flow, mappings),
             answers_caller=answers,
+            answers_later=any(
+                action.type == "Response" and "asynchronous" in action.operation_options
+                for action in flow.definition.walk()
+            ),
             on_broken_connection=on_broken,
             parameters=_parameters(flow, mappings),
             missing_parameters=missing_parameters(flow),

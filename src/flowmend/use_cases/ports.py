@@ -54,6 +54,10 @@ class Dispatch(Protocol):
         """Whether a run of this name is in memory, perhaps not yet stored."""
         ...
 
+    def unfinished_of(self, flow_id: str) -> frozenset[str]:
+        """Names of a flow's runs that are under way or at rest, stored or not."""
+        ...
+
     async def send(self, run_name: str, event: Event) -> bool:
         """Give an event to a run; False where the run is finished or unknown."""
         ...

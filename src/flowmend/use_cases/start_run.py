@@ -1,14 +1,13 @@
 """From a trigger event to a run: accept, hold, skip or refuse what arrives."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import RunStart
-from flowmend.store.journal import HoldEvent
+from flowmend.core.run.record import ParentAction
+from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -17,15 +16,33 @@ from flowmend.use_cases.ports import Begun, Services
 NEEDS_REPAIR = "ConnectionNeedsRepair"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
-    """A run to begin. event: the history entry to store with it, None where it is stored already."""
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to begin. event: the history entry to store with it, None where it is stored already. together_with: what
+    else is written in the same transaction.
+    """
 
     loaded: LoadedFlow
     start: RunStart
     row: RunRow
     event: TriggerEventRow | None
     awaits_response: bool = False
+    together_with: tuple[Write, ...] = ()
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is known of a trigger event. parent: the action that starts this run as its child; depth: how many runs
+    stand above it. client_request_id: by which a repeat of the same request is known. together_with: what else is
+    written in the same transaction. may_queue: the event may wait even where no more should.
+    """
+
+    parent: ParentAction | None = None
+    depth: int = 0
+    client_request_id: str = ""
+    together_with: tuple[Write, ...] = ()
+    may_queue: bool = False
+
+
+NO_CAUSE = Cause()
 
 
 def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
@@ -50,6 +67,8 @@ def new_start(
     client_tracking_id: str,
     origin_run: str = "",
     is_synchronous: bool = False,
+    is_patient: bool = False,
+    cause: Cause | None = None,
 ) -> RunStart:
     """What a run of this flow starts with. Errors: AskedWrongly where a parameter has no value."""
     if loaded.missing_parameters:
@@ -70,6 +89,9 @@ def new_start(
         started_at=services.clock.now,
         origin_run=origin_run,
         is_synchronous=is_synchronous,
+        is_patient=is_patient,
+        parent=cause.parent if cause else None,
+        depth=cause.depth if cause else 0,
     )
 
 
@@ -81,13 +103,22 @@ def begin_run(
     origin_event: str = "",
     resubmitted_by: str = "",
     awaits_response: bool = False,
+    client_request_id: str = "",
+    together_with: tuple[Write, ...] = (),
 ) -> Begun:
     """Store the run with its trigger history entry and start to advance it."""
     trigger_name = start.trigger["name"]
     row = _row(services, loaded, start, trigger_name, resubmitted_by)
-    event = new_event(start, trigger_name, fired=True, origin_event=origin_event)
+    event = new_event(start, trigger_name, fired=True, origin_event=origin_event, client_request_id=client_request_id)
     return services.dispatch.begin(
-        NewRun(loaded=loaded, start=start, row=row, event=event, awaits_response=awaits_response)
+        NewRun(
+            loaded=loaded,
+            start=start,
+            row=row,
+            event=event,
+            awaits_response=awaits_response,
+            together_with=together_with,
+        )
     )
 
 
@@ -96,18 +127,29 @@ def broken_connection(services: Services, loaded: LoadedFlow) -> str:
     return services.health.first_broken(loaded.certain_connections)
 
 
-async def hold_event(services: Services, loaded: LoadedFlow, start: RunStart, *, origin_event: str = "") -> None:
-    """Keep an event durably until its connection is repaired."""
-    event = new_event(start, start.trigger["name"], fired=False, origin_event=origin_event)
+async def hold_event(
+    services: Services,
+    loaded: LoadedFlow,
+    start: RunStart,
+    *,
+    origin_event: str = "",
+    code: str = NEEDS_REPAIR,
+    client_request_id: str = "",
+    together_with: tuple[Write, ...] = (),
+) -> None:
+    """Keep an event durably until its connection is repaired, or whatever else its code says has come."""
+    event = new_event(
+        start, start.trigger["name"], fired=False, origin_event=origin_event, client_request_id=client_request_id
+    )
     held = msgspec.structs.replace(
         event,
         status=Status.WAITING,
-        code=NEEDS_REPAIR,
+        code=code,
         run_name="",
         ended_at=None,
         outputs=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
     )
-    await services.store.journal.write([HoldEvent(held)])
+    await services.store.journal.write([HoldEvent(held), *together_with])
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
 
 
@@ -157,7 +199,9 @@ def _row(
     )
 
 
-def new_event(start: RunStart, trigger_name: str, *, fired: bool, origin_event: str = "") -> TriggerEventRow:
+def new_event(
+    start: RunStart, trigger_name: str, *, fired: bool, origin_event: str = "", client_request_id: str = ""
+) -> TriggerEventRow:
     return TriggerEventRow(
         event_name=start.run_name,
         flow_id=start.flow_id,
@@ -170,4 +214,5 @@ def new_event(start: RunStart, trigger_name: str, *, fired: bool, origin_event: 
         client_tracking_id=start.client_tracking_id,
         run_name=start.run_name,
         origin_event=origin_event,
+        client_request_id=client_request_id,
     )

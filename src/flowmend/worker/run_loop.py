@@ -12,7 +12,7 @@ it goes on, and `wake` brings it back through the same door as a restart: fold t
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 
 from flowmend.core.errors import FlowmendError, StoreUnavailable
@@ -30,6 +30,7 @@ from flowmend.core.run import (
     SendResponse,
     Started,
     TimerFired,
+    Unsubscribe,
     WaitUntil,
     decide,
     fold,
@@ -37,10 +38,12 @@ from flowmend.core.run import (
 )
 from flowmend.store.journal import AddTracked, AppendPage, ChangeRun, StartRun, Write
 from flowmend.store.rows import RunRow, TrackedValueRow
+from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.start_run import NewRun, workflow_headers
 from flowmend.worker.active_run import ActiveRun
+from flowmend.worker.inside_calls import is_inside, let_next_begin, perform_inside, tell_parent, unsubscribe
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ AT_REST_AFTER = timedelta(seconds=60)
 #: How soon outcomes that need no durability are written, for the pages.
 _LAZY_FLUSH_SECONDS = 0.5
 _RETRY_STORE_SECONDS = 1.0
+#: How often a run is looked at that waits for nothing but a callback.
+_LOOK_AT_REST = timedelta(days=1)
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 
@@ -62,6 +67,7 @@ class RunLoop:
         self._active: dict[str, ActiveRun] = {}
         self._loading: dict[str, asyncio.Future[ActiveRun | None]] = {}
         self._stopping = False
+        self._errands: set[asyncio.Task[None]] = set()
 
     @property
     def active_count(self) -> int:
@@ -80,6 +86,7 @@ class RunLoop:
         )
         run.is_stored = False
         run.writes.append(StartRun(row, new_run.event))
+        run.writes.extend(new_run.together_with)
         self._active[run.name] = run
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
         if new_run.awaits_response:
@@ -93,6 +100,11 @@ class RunLoop:
 
     def is_active(self, run_name: str) -> bool:
         return run_name in self._active
+
+    def unfinished_of(self, flow_id: str) -> frozenset[str]:
+        mine = {run.name: run for run in self._active.values() if run.flow_id == flow_id}
+        names = {*self._services().store.runs.unfinished_of(flow_id), *mine}
+        return frozenset(name for name in names if name not in mine or mine[name].ended is None)
 
     async def send(self, run_name: str, event: Event) -> bool:
         run = self._active.get(run_name) or await self._load(run_name)
@@ -121,6 +133,8 @@ class RunLoop:
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
         self._stopping = True
+        for errand in self._errands:
+            errand.cancel()
         for run in list(self._active.values()):
             for _, handle in run.timers.values():
                 handle.cancel()
@@ -209,8 +223,10 @@ class RunLoop:
                 if (task := run.calls.pop(command.key, None)) is not None:
                     task.cancel()
                 self._disarm(run, command.key)
+            case Unsubscribe():
+                self._run_errand(unsubscribe(self._services(), run, command))
             case SendResponse():
-                self._make_durable(run).add_done_callback(lambda done: _answer(run, command, done))
+                self._make_durable(run).add_done_callback(lambda done: self._answer(run, command, done))
             case EndRun():
                 self._end(run)
 
@@ -224,10 +240,12 @@ class RunLoop:
             return
         wake_at = run.next_wake_at()
         now = self._services().clock.now
-        caller_waits = run.state.has_caller and not run.state.has_responded
+        caller_waits = run.state.has_caller and not run.state.has_responded and not run.state.start.is_patient
         if caller_waits or (wake_at is not None and wake_at - now <= AT_REST_AFTER):
             self._make_durable(run)
             return
+        if wake_at is None and not run.person_waits:
+            wake_at = now + _LOOK_AT_REST  # it waits for a callback; so it need not be read at every start
         if wake_at is not None:
             run.writes.append(ChangeRun(run.name, run.epoch, {"wake_at": wake_at}))
         self._make_durable(run).add_done_callback(lambda _done: self._leave(run))
@@ -262,6 +280,28 @@ class RunLoop:
             else:
                 run.response.set_exception(done.exception() or StoreUnavailable("The run could not be stored."))
         self._drop(run)
+        services = self._services()
+        if run.state.start.parent is not None and not run.state.has_responded:
+            self._run_errand(tell_parent(services, run, None))
+        self._run_errand(let_next_begin(services, run))
+
+    def _answer(self, run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
+        """An answer that is durable, to whoever waits for it."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        if run.response is not None and not run.response.done():
+            run.response.set_result(response)
+        if run.state.start.parent is not None:
+            self._run_errand(tell_parent(self._services(), run, response))
+
+    def _run_errand(self, errand: Coroutine[None, None, None]) -> None:
+        """Something a run leaves behind: nobody waits for it, and stopping does not either."""
+        if self._stopping:
+            errand.close()
+            return
+        task = asyncio.get_running_loop().create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     # -- timers --
 
@@ -313,11 +353,16 @@ class RunLoop:
             return CallInDoubt(command.key)
         if not facts.is_read:
             await asyncio.shield(self._make_durable(run))  # intent before effect; others wait for this page too
+        if is_inside(command):
+            return await perform_inside(services, run, command)
         if run.trace_headers is None:
             run.trace_headers = workflow_headers(run.loaded, run.name, "", command.client_request_id)
         started_at = services.clock.now
+        call = command.call
+        if run.loaded.compiled.nodes[command.key[0]].is_webhook:
+            call = with_real_callback(services, run.loaded, run.name, command.key, call)
         outcome = await services.operations.call(
-            command.call,
+            call,
             flow_id=run.flow_id,
             mappings=run.loaded.mappings,
             client_request_id=command.client_request_id,
@@ -407,11 +452,6 @@ class RunLoop:
     def _tell(self, run: ActiveRun) -> None:
         status = run.ended.status if run.ended is not None else run.shown_status
         self._services().changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=status.value)
-
-
-def _answer(run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
-    if run.response is not None and not run.response.done() and not done.cancelled() and done.exception() is None:
-        run.response.set_result(response)
 
 
 def _passing_on(waiting: "asyncio.Future[None]") -> "Callable[[asyncio.Future[None]], None]":

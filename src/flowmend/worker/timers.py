@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from flowmend.core.errors import FlowmendError
-from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.accept_event import start_scheduled
+from flowmend.use_cases.batches import release_batches
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.schedules import following_state, outputs_of
 from flowmend.worker.run_loop import RunLoop
 
 _log = logging.getLogger(__name__)
@@ -76,23 +77,18 @@ class Timers:
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
         due_at = state.next_at or now
         try:
-            following = _following(services, state, due_at, now)
+            trigger = services.flows.latest(state.flow_id).flow.definition.triggers.get(state.trigger_name)
+            following = None if trigger is None else following_state(trigger, state, now)
         except FlowmendError as error:
             # A flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
             _log.error("The recurrence of flow %s cannot go on: %s", state.flow_id, error)
-            following = None
+            trigger = following = None
         # The next time is stored first: a crash between the two loses one tick, never fires one twice.
-        services.store.triggers.put(msgspec.structs.replace(state, next_at=following, last_at=due_at))
+        services.store.triggers.put(following or msgspec.structs.replace(state, next_at=None, last_at=due_at))
         try:
-            await start_scheduled(services, state.flow_id, state.trigger_name, due_at)
+            if trigger is not None and trigger.type == "Batch":
+                await release_batches(services, state.flow_id, state.trigger_name)
+            else:
+                await start_scheduled(services, state.flow_id, state.trigger_name, due_at, outputs_of(state))
         except FlowmendError as error:
             _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error)
-
-
-def _following(services: Services, state: TriggerStateRow, due_at: datetime, now: datetime) -> datetime | None:
-    """When the trigger fires after this time. Errors: NotFound, InvalidDocument, StoreUnavailable."""
-    trigger = services.flows.latest(state.flow_id).flow.definition.triggers.get(state.trigger_name)
-    if trigger is None:
-        return None
-    started_at = datetime.fromisoformat(state.memory["started_at"])
-    return next_occurrence(trigger.recurrence, after=now, started_at=started_at, last=due_at)

@@ -206,6 +206,11 @@ STEPS: list[tuple[str, Json, tuple[str, str]]] = [
     ("a type nobody knows", {"type": "Teleport"}, ("UnsupportedAction", "/actions/A")),
     ("a type to come", {"type": "xslt", "inputs": {}}, ("UnsupportedAction", "/actions/A")),
     (
+        "a kind nobody knows",
+        {"type": "Expression", "kind": "Divine", "inputs": {}},
+        ("UnsupportedAction", "/actions/A"),
+    ),
+    (
         "conditions of old",
         {**compose(1), "conditions": [{"dependsOn": "B"}]},
         ("UnsupportedAction", "/actions/A/conditions"),
@@ -241,8 +246,11 @@ def test_an_action_that_cannot_run_is_reported(action: Json, expected: tuple[str
 TRIGGERS: list[tuple[str, Json, list[tuple[str, str]]]] = [
     ("Request of any kind", {"type": "Request", "kind": "PowerAppV2"}, []),
     ("Recurrence", {"type": "recurrence", "recurrence": {"frequency": "Day", "interval": 1}}, []),
-    ("a webhook", {"type": "ApiConnectionWebhook", "inputs": {}}, [("UnsupportedTrigger", "/triggers/manual")]),
-    ("splitOn", {**REQUEST, "splitOn": "@triggerBody()"}, [("UnsupportedTrigger", "/triggers/manual/splitOn")]),
+    ("a webhook", {"type": "ApiConnectionWebhook", "inputs": {}}, [("MissingTriggerHost", "/triggers/manual")]),
+    ("one nobody knows", {"type": "Telepathy", "inputs": {}}, [("UnsupportedTrigger", "/triggers/manual")]),
+    ("splitOn", {**REQUEST, "splitOn": "@triggerBody()"}, []),
+    ("windows", {"type": "slidingwindow", "recurrence": {"frequency": "Hour", "interval": 1}}, []),
+    ("a batch", {"type": "Batch", "inputs": {"mode": "Inline", "configurations": {}}}, []),
     (
         "a broken recurrence",
         {"type": "Recurrence", "recurrence": {"frequency": "Dai", "interval": 1}},

@@ -10,8 +10,11 @@ from flowmend.core.definition.flow import Flow, Packaging
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, FixableBy, Outcome, Status
 from flowmend.core.run import (
     ActionRecord,
+    AnswerArrived,
+    AnswerAwaited,
     CallFinished,
     CallOperation,
+    ChildCall,
     Command,
     CompiledFlow,
     Decision,
@@ -33,6 +36,10 @@ from flowmend.core.run.history import latest_records
 BEGINNING = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 OK = Outcome(status=Status.SUCCEEDED, code="OK", outputs={"statusCode": 200, "headers": {}, "body": {}})
+CALLED_BACK = Outcome(status=Status.SUCCEEDED, code="OK", outputs={"headers": {}, "body": {"decision": "Approve"}})
+ACCEPTED = Outcome(
+    status=Status.SUCCEEDED, code="Accepted", outputs={"statusCode": 202, "headers": {"Location": "/jobs/7"}}
+)
 UNAVAILABLE = Outcome(status=Status.FAILED, code="ServiceUnavailable", outputs={"statusCode": 503}, is_retryable=True)
 NOT_FOUND = Outcome(status=Status.FAILED, code="NotFound", outputs={"statusCode": 404})
 UNAUTHORIZED = Outcome(
@@ -100,6 +107,18 @@ def http(**inputs: Any) -> dict[str, Any]:
     return {"type": "Http", "inputs": {"method": "GET", "uri": "http://service/x"} | inputs}
 
 
+def webhook(**parts: Any) -> dict[str, Any]:
+    """A webhook that is told where to call back, and how its subscription ends."""
+    subscribe = {"method": "POST", "uri": "http://service/hooks", "body": "@listCallbackUrl()"}
+    unsubscribe = {"method": "DELETE", "uri": "http://service/hooks/1"}
+    return {"type": "HttpWebhook", "inputs": {"subscribe": subscribe, "unsubscribe": unsubscribe}} | parts
+
+
+def child(**parts: Any) -> dict[str, Any]:
+    """A call of another flow."""
+    return {"type": "Workflow", "inputs": {"host": {"workflow": {"id": "child"}}, "body": "@guid()"}} | parts
+
+
 def compose(value: Any = 1, **parts: Any) -> dict[str, Any]:
     return {"type": "Compose", "inputs": value} | parts
 
@@ -163,8 +182,13 @@ class Drive:
     def answer(self, call: CallOperation, outcome: Outcome = OK) -> list[Command]:
         return self.send(CallFinished(call.key, outcome, started_at=self.moment.now, ended_at=self.moment.now))
 
+    def callbacks(self) -> list[Command]:
+        """Calls back every webhook that waits for it."""
+        waiting = [key for key, record in self.state.unfinished.items() if record.code == "AwaitingCallback"]
+        return [command for key in waiting for command in self.send(AnswerArrived(key, CALLED_BACK))]
+
     def to_end(self, answers: Answers | None = None, commands: list[Command] | None = None) -> "Drive":
-        """Answers every call and lets every timer pass, until nothing is left to do."""
+        """Answers every call, calls every webhook back and lets every timer pass, until nothing is left to do."""
         queue = list(self.begin() if commands is None else commands)
         timers: dict[Any, datetime] = {}
         left = (
@@ -172,10 +196,16 @@ class Drive:
             if isinstance(answers, Mapping)
             else {}
         )
-        while self.state.end is None and (queue or timers):
+        while self.state.end is None:
+            queue = queue or self.callbacks()
+            if not queue and not timers:
+                break
             if queue:
                 command = queue.pop(0)
-                if isinstance(command, CallOperation):
+                if isinstance(command, CallOperation) and isinstance(command.call, ChildCall) and not command.is_repeat:
+                    queue += self.send(AnswerAwaited(command.key))
+                    queue += self.send(AnswerArrived(command.key, _outcome(answers, left, command)))
+                elif isinstance(command, CallOperation):
                     queue += self.answer(command, _outcome(answers, left, command))
                 elif isinstance(command, WaitUntil):
                     timers[command.key] = command.at

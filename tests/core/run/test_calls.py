@@ -337,7 +337,8 @@ def test_tracked_properties_are_evaluated_after_the_action(word: str, value: str
     assert (drive.record("A").tracked_properties, drive.status) == (tracked, "Succeeded")
 
 
-def test_a_mock_sends_what_cannot_be_performed_yet_as_it_is() -> None:
-    drive = Drive(flow_of({"A": {"type": "Workflow", "inputs": {"host": {"x": "@add(1, 1)"}}}}), is_mock=True)
+def test_a_mock_sends_what_has_no_host_as_it_is() -> None:
+    action = {"type": "Function", "inputs": {"function": {"x": "@add(1, 1)"}}}
+    drive = Drive(flow_of({"A": action}), is_mock=True)
     drive.begin()
-    assert drive.calls[0].call == TypedCall(type="Workflow", inputs={"host": {"x": 2}})
+    assert drive.calls[0].call == TypedCall(type="Function", inputs={"function": {"x": 2}}, code="MissingFunction")

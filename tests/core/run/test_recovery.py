@@ -7,17 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.run.driving import (
+    ACCEPTED,
     NOT_FOUND,
     OK,
     UNAVAILABLE,
     Answers,
     Drive,
     after,
+    child,
     compose,
     failing,
     flow_of,
     http,
     start_of,
+    webhook,
 )
 from flowmend.core.outcome import Outcome, Status
 from flowmend.core.run import ActionRecord, CallOperation, Recovered, RunState, WaitUntil
@@ -79,6 +82,19 @@ FLOWS: dict[str, tuple[Actions, Answers | None]] = {
     "handled": ({"A": http(), "B": http() | {"runAfter": after(A="Failed")}}, {"A": NOT_FOUND}),
 }
 
+#: Flows whose actions go on after their first call.
+LATER: dict[str, tuple[Actions, Answers | None]] = {
+    "polled": ({"A": http(), "B": compose("@body('A')")}, {"A": [ACCEPTED, ACCEPTED, OK]}),
+    "called back": ({"W": webhook(), "B": compose("@body('W')")}, None),
+    "given up": ({"W": webhook(limit={"timeout": "PT1S"}), "B": compose(runAfter=after(W="TimedOut Succeeded"))}, None),
+    "child": ({"C": child(), "B": compose("@outputs('C')")}, None),
+    "in a loop": (
+        {"L": {"type": "Foreach", "foreach": "@range(0, 2)", "actions": {"W": webhook(), "C": child()}}},
+        None,
+    ),
+    "computed": ({"E": {"type": "Expression", "kind": "CurrentTime", "inputs": {}}, "A": http()}, None),
+}
+
 
 def durable(state: RunState) -> dict[str, Any]:
     """Everything of a state that recovery must give back."""
@@ -117,6 +133,19 @@ def test_a_run_goes_on_from_every_prefix_of_its_journal(name: str) -> None:
         if name not in {"retried", "handled"}:  # their answers are other ones after the interruption
             assert other.statuses() == whole.statuses()
             assert (other.status, other.end.code) == (whole.status, whole.end.code)
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_goes_on_after_its_call_goes_on_from_every_prefix(name: str) -> None:
+    actions, answers = LATER[name]
+    whole = Drive(flow_of(actions)).to_end(answers)
+    assert whole.status == "Succeeded"
+    for length in range(len(whole.entries)):
+        other = whole.recovered(whole.entries[:length])
+        before = finished(other)
+        other.to_end({"A": [OK]}, other.send(Recovered(caller_waits=True)))
+        assert finished(other).items() >= before.items()
+        assert (other.statuses(), other.status) == (whole.statuses(), whole.status)
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -192,7 +221,7 @@ def any_actions(draw: st.DrawFn, depth: int = 0, prefix: str = "") -> Actions:
     actions: Actions = {}
     for index in range(draw(st.integers(1, 4 if depth == 0 else 3))):
         name = f"{prefix}{index}"
-        kinds = ["compose", "failing", "http", "http", "add", "append", "wait", "response"]
+        kinds = ["compose", "failing", "http", "http", "add", "append", "wait", "response", "webhook", "child"]
         if depth == 0:
             kinds.append("terminate")
         if depth < 2:
@@ -216,6 +245,10 @@ def _any_action(draw: st.DrawFn, kind: str, depth: int, name: str) -> Actions:
             return failing()
         case "http":
             return http(body="@rand(0, 9)")
+        case "webhook":
+            return webhook(limit=draw(st.sampled_from([{}, {"timeout": "PT10S"}])))
+        case "child":
+            return child()
         case "add":
             return ADD
         case "append":
@@ -259,13 +292,13 @@ def _any_action(draw: st.DrawFn, kind: str, depth: int, name: str) -> Actions:
 @settings(max_examples=60, deadline=None)
 @given(
     actions=any_actions(),
-    outcomes=st.lists(st.sampled_from([OK, OK, NOT_FOUND, UNAVAILABLE]), min_size=1),
+    outcomes=st.lists(st.sampled_from([OK, OK, NOT_FOUND, UNAVAILABLE, ACCEPTED]), min_size=1),
     budget=st.integers(1, 5),
 )
 def test_any_run_ends_and_its_journal_gives_its_state_back(
     actions: Actions, outcomes: list[Outcome], budget: int
 ) -> None:
-    chosen = iter(outcomes * 1000)
+    chosen = iter([*outcomes, OK] * 1000)
 
     def answer(_call: CallOperation) -> Outcome:
         return next(chosen)

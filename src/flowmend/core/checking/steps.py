@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flowmend.core.checking.expressions import is_literal
 from flowmend.core.checking.places import Place, Places
-from flowmend.core.definition.action_types import action_type
+from flowmend.core.definition.action_types import is_runnable
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import EMPTY, Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
@@ -18,27 +18,28 @@ VARIABLE_TYPES = frozenset({"boolean", "integer", "float", "string", "object", "
 _VARIABLE_USERS = frozenset(
     {"SetVariable", "IncrementVariable", "DecrementVariable", "AppendToArrayVariable", "AppendToStringVariable"}
 )
+#: A trigger that nothing here waits for: the flow reads, checks and runs by hand, and cannot be turned on.
+MISSING_TRIGGER_HOST = "MissingTriggerHost"
 _RUN_STATUSES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 def check_triggers(flow: Flow, findings: Findings) -> None:
-    """Report triggers Flowmend cannot wait for, and recurrences that do not read."""
+    """Report triggers Flowmend does not know or cannot wait for yet, and recurrences that do not read."""
     for trigger in flow.definition.triggers.values():
         known = trigger_type(trigger.type)
-        if known is None or not known.is_supported:
+        if known is None:
             findings.warning(
                 "UnsupportedTrigger",
                 trigger.pointer,
+                f"Flowmend does not know triggers of type {trigger.type}: '{trigger.name}'.",
+            )
+        elif not known.has_host:
+            findings.warning(
+                MISSING_TRIGGER_HOST,
+                trigger.pointer,
                 f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet; it can be run by hand.",
             )
-            continue
-        if trigger.split_on is not None:
-            findings.warning(
-                "UnsupportedTrigger",
-                pointer_to(trigger.pointer, "splitOn"),
-                f"Flowmend does not start one run for each item of trigger '{trigger.name}' yet.",
-            )
-        if known.name == "Recurrence" and trigger.recurrence:
+        elif known.name in {"Recurrence", "SlidingWindow"} and trigger.recurrence:
             read_recurrence(trigger.recurrence, pointer_to(trigger.pointer, "recurrence"), findings)
 
 
@@ -46,12 +47,12 @@ def check_actions(places: Places, variables: Mapping[str, Place], findings: Find
     """Report actions Flowmend cannot run, and those that stand where they may not."""
     for place in places:
         action = place.action
-        known = action_type(action.type)
-        if known is None or not known.is_supported:
+        if not is_runnable(action.type, action.kind):
+            kind = f" and kind {action.kind or '(none)'}" if action.type == "Expression" else ""
             findings.error(
                 "UnsupportedAction",
                 action.pointer,
-                f"Flowmend cannot run action '{action.name}' of type {action.type} yet.",
+                f"Flowmend cannot run action '{action.name}' of type {action.type}{kind} yet.",
             )
         for key in ("conditions", "transitions"):
             if action.raw.get(key):

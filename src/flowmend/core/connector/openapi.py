@@ -138,8 +138,22 @@ class _Reader:
             is_trigger=node.get("x-ms-trigger") is not None,
             honours_key=node.get("x-flowmend-idempotent", self._definition.get("x-flowmend-idempotent")) is True,
             may_probe=node.get("x-ms-no-generic-test") is not True,
+            notification_parameter=self._notification_parameter(node.get("parameters")),
             unsupported=unsupported,
         )
+
+    def _notification_parameter(self, declared: Json) -> str:
+        """`name`, or `body/name` of a property of the body, that is marked as the place of a callback URL."""
+        for raw in declared if isinstance(declared, list) else ():
+            node = _mapping(self._resolved(raw))
+            name = str(node.get("name") or "body")
+            if node.get("x-ms-notification-url") is True:
+                return name
+            properties = _mapping(_mapping(self._resolved(node.get("schema"))).get("properties"))
+            for key, schema in properties.items():
+                if _mapping(schema).get("x-ms-notification-url") is True:
+                    return f"{name}/{key}"
+        return ""
 
     def _parameter(self, node: Json, pointer: str) -> Parameter | None:
         node = self._resolved(node)

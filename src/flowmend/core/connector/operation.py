@@ -43,7 +43,8 @@ class Operation:
 
     honours_key: `x-flowmend-idempotent`, so repeating with the same key is safe. consumes: media types, the
     first preferred. unsupported: why Flowmend cannot perform it (`UnsupportedScript: …`), "" where it can.
-    may_probe: False for `x-ms-no-generic-test`.
+    may_probe: False for `x-ms-no-generic-test`. notification_parameter: flattened, the place of a webhook's callback
+    URL (`x-ms-notification-url`), "" for none.
     """
 
     operation_id: str
@@ -56,6 +57,7 @@ class Operation:
     is_trigger: bool = False
     honours_key: bool = False
     may_probe: bool = True
+    notification_parameter: str = ""
     unsupported: str = ""
 
     @property

@@ -26,12 +26,14 @@ class ActionType:
 
     branches: the keys under which it holds actions, of `actions`, `else`, `default`, `cases`. condition: the
     key of what decides (`expression`, `foreach`), else "". required_inputs: keys without which `inputs`
-    mean nothing.
+    mean nothing. is_supported: Flowmend runs it. missing_code: of a supported call that needs a host of its own,
+    the code with which it fails where there is none.
     """
 
     name: str
     effect: Effect
     is_supported: bool = True
+    missing_code: str = ""
     branches: tuple[str, ...] = ()
     condition: str = ""
     required_inputs: tuple[str, ...] = ()
@@ -49,8 +51,12 @@ def _inline(name: str, *required_inputs: str) -> ActionType:
     return ActionType(name=name, effect=Effect.NONE, required_inputs=required_inputs)
 
 
-def _call(name: str, *required_inputs: str) -> ActionType:
-    return ActionType(name=name, effect=Effect.CALL, required_inputs=required_inputs)
+def _call(name: str, *required_inputs: str, missing_code: str = "") -> ActionType:
+    return ActionType(name=name, effect=Effect.CALL, required_inputs=required_inputs, missing_code=missing_code)
+
+
+def _webhook(name: str, *required_inputs: str) -> ActionType:
+    return ActionType(name=name, effect=Effect.CALLBACK, required_inputs=required_inputs)
 
 
 def _unsupported(effect: Effect, *names: str) -> tuple[ActionType, ...]:
@@ -81,10 +87,17 @@ _ALL = (
     _call("OpenApiConnection", "host"),
     ActionType(name="Wait", effect=Effect.WAIT),
     ActionType(name="Response", effect=Effect.RESPONSE),
-    *_unsupported(Effect.CALLBACK, "HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook"),
-    *_unsupported(Effect.CALL, "Workflow", "InvokeFunction", "Function", "ApiManagement", "ServiceProvider"),
-    *_unsupported(Effect.CALL, "SendToBatch", "Changeset", "Agent", "McpClientTool"),
-    *_unsupported(Effect.NONE, "Expression", "JavaScriptCode", "CSharpScriptCode", "PowerShellCode"),
+    _inline("Expression"),
+    _webhook("HttpWebhook", "subscribe"),
+    _webhook("ApiConnectionWebhook", "host", "path"),
+    _webhook("OpenApiConnectionWebhook", "host"),
+    _call("Workflow", "host", missing_code="MissingChildFlow"),
+    _call("SendToBatch", "host", missing_code="MissingChildFlow"),
+    _call("ServiceProvider", "serviceProviderConfiguration", missing_code="MissingServiceProvider"),
+    _call("Function", "function", missing_code="MissingFunction"),
+    _call("ApiManagement", missing_code="MissingApiManagement"),
+    *_unsupported(Effect.CALL, "InvokeFunction", "Changeset", "Agent", "McpClientTool"),
+    *_unsupported(Effect.NONE, "JavaScriptCode", "CSharpScriptCode", "PowerShellCode"),
     *_unsupported(Effect.NONE, "Xslt", "XmlValidation", "XmlParse", "XmlCompose", "Liquid"),
     *_unsupported(Effect.NONE, "FlatFileEncoding", "FlatFileDecoding", "IntegrationAccountArtifactLookup"),
     *_unsupported(Effect.NONE, "SwiftMTEncode", "SwiftMTDecode", "RosettaNetEncode", "RosettaNetDecode"),
@@ -95,14 +108,19 @@ _ALL = (
 #: {type in lower case: ActionType}
 ACTION_TYPES: Mapping[str, ActionType] = MappingProxyType({entry.name.lower(): entry for entry in _ALL})
 
+#: The kinds of Expression action, each a function of the language whose arguments have names (wdl.md §4).
+EXPRESSION_KINDS = (
+    *("ConvertTimeZone", "CurrentTime", "AddToTime", "SubtractFromTime", "GetFutureTime", "GetPastTime"),
+    *("IndexOf", "Substring", "FormatNumber"),
+)
+
 #: The spellings of `kind` an action may have, {kind in lower case: canonical}.
 ACTION_KINDS: Mapping[str, str] = MappingProxyType(
     {
         kind.lower(): kind
         for kind in (
             *("Http", "PowerApp", "Skills", "VirtualAgent", "PowerPages", "Agent"),
-            *("ConvertTimeZone", "CurrentTime", "AddToTime", "SubtractFromTime", "GetFutureTime", "GetPastTime"),
-            *("IndexOf", "Substring", "FormatNumber"),
+            *EXPRESSION_KINDS,
             *("JsonToJson", "JsonToText", "XmlToJson", "XmlToText", "DataMapper"),
         )
     }
@@ -112,3 +130,11 @@ ACTION_KINDS: Mapping[str, str] = MappingProxyType(
 def action_type(name: str) -> ActionType | None:
     """The table's entry, looked up ignoring case; None for a type Flowmend has never heard of."""
     return ACTION_TYPES.get(name.lower())
+
+
+def is_runnable(name: str, kind: str) -> bool:
+    """Whether Flowmend runs actions of that type and kind."""
+    known = action_type(name)
+    if known is None or not known.is_supported:
+        return False
+    return known.name != "Expression" or kind in EXPRESSION_KINDS

@@ -7,15 +7,18 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerType:
-    """One type. name: canonical spelling. is_supported: a flow with it can be turned on."""
+    """One type. name: canonical spelling. has_host: Flowmend itself waits for it, so that a flow with it can be on.
+
+    A flow whose trigger has no host is read, checked and run by hand or as a mock.
+    """
 
     name: str
-    is_supported: bool = False
+    has_host: bool = False
 
 
-_SUPPORTED = ("Request", "Recurrence")
+_HOSTED = ("Request", "Recurrence", "SlidingWindow", "Batch")
 _KNOWN = (
-    *("SlidingWindow", "Http", "HttpWebhook", "Batch", "ServiceProvider", "EventGrid"),
+    *("Http", "HttpWebhook", "ServiceProvider", "EventGrid"),
     *("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"),
     *("OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification"),
 )
@@ -23,9 +26,9 @@ _KNOWN = (
 #: {type in lower case: TriggerType}. `manual` is the older name of Request (wdl.md §3).
 TRIGGER_TYPES: Mapping[str, TriggerType] = MappingProxyType(
     {
-        **{name.lower(): TriggerType(name=name, is_supported=True) for name in _SUPPORTED},
+        **{name.lower(): TriggerType(name=name, has_host=True) for name in _HOSTED},
         **{name.lower(): TriggerType(name=name) for name in _KNOWN},
-        "manual": TriggerType(name="Request", is_supported=True),
+        "manual": TriggerType(name="Request", has_host=True),
     }
 )
 

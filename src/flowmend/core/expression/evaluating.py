@@ -110,6 +110,12 @@ def compile_call(function: Function, arguments: Sequence[Compiled], *, fold: boo
     return Compiled(run)
 
 
+def call_function(name: str, arguments: Sequence[Json], scope: Scope) -> Json:
+    """A function called with values: what an expression action does. Errors: ExpressionError."""
+    function = known_function(name, len(arguments))
+    return compile_call(function, [constant(value) for value in arguments], fold=False).run(scope, Budget())
+
+
 class _NoScope:
     """Stands in while a pure call is computed ahead; nothing asks it anything."""
 

@@ -4,19 +4,20 @@ What a call is waiting for shows in its record alone: Running without `wake_at` 
 one waits for the next try, Waiting says in its code who is to act. So recovery needs nothing else.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from flowmend.core.definition.retry_policy import RetryPolicy, read_retry_policy, wait_before_retry
-from flowmend.core.errors import ExpressionError, InvalidDocument
-from flowmend.core.json_value import Json
+from flowmend.core.errors import InvalidDocument
 from flowmend.core.outcome import Attempt, ErrorDetail, Outcome, Status
-from flowmend.core.run.call_inputs import call_of, evaluate_authentication, evaluate_inputs
+from flowmend.core.run.call_inputs import evaluate_inputs, written_policy
 from flowmend.core.run.compiling import Node
-from flowmend.core.run.events import CallFinished, CallOperation, DoubtAnswered, WaitUntil
-from flowmend.core.run.finish import Finish, failed, failed_expression
+from flowmend.core.run.events import CallFinished, DoubtAnswered
+from flowmend.core.run.finish import Finish, failed
+from flowmend.core.run.later_answers import await_callback, finish_early, goes_on, has_early_answer, recover_waiting
 from flowmend.core.run.record import ActionRecord
+from flowmend.core.run.sending import END, finish_unsubscribed, first_call, phase_of, repeat_call, send, wait
 from flowmend.core.run.state import Repetition
 from flowmend.core.run.static_results import static_outcome
 from flowmend.core.run.turn import Turn
@@ -34,7 +35,7 @@ def start_call(turn: Turn, node: Node, repetition: Repetition, started_at: datet
     scope = turn.scope(node, repetition)
     inputs = evaluate_inputs(node, scope, is_mock=turn.compiled.is_mock)
     try:
-        policy = _written_policy(node)
+        policy = written_policy(node)
         details = None
         if policy is not None:
             template = node.template("retryPolicy", policy)
@@ -57,17 +58,7 @@ def start_call(turn: Turn, node: Node, repetition: Repetition, started_at: datet
         return
     key = client_request_id(turn.state.start.run_name, node.name, repetition)
     record = turn.begin(node, repetition, started_at, inputs=inputs.recorded, details=details, key=key)
-    _send(turn, node, record, inputs.authentication)
-
-
-def repeat_call(turn: Turn, node: Node, record: ActionRecord, *, is_repeat: bool = False) -> None:
-    """Sends a recorded call again, with exactly the inputs and key of its record."""
-    try:
-        authentication = evaluate_authentication(node, turn.scope(node, record.repetition))
-    except ExpressionError as error:
-        turn.finish_begun(node, record, failed_expression(node.name, error))
-        return
-    _send(turn, node, record, authentication, is_repeat=is_repeat)
+    send(turn, node, record, first_call(turn, node, record, inputs.authentication))
 
 
 def recover_call(turn: Turn, node: Node, record: ActionRecord) -> None:
@@ -76,12 +67,17 @@ def recover_call(turn: Turn, node: Node, record: ActionRecord) -> None:
         if record.wake_at is None:
             repeat_call(turn, node, record, is_repeat=True)
         else:
-            _wait(turn, node, record, record.wake_at)
+            wait(turn, node, record, record.wake_at)
+    else:
+        recover_waiting(turn, node, record)
 
 
 def call_finished(turn: Turn, node: Node, begun: ActionRecord, event: CallFinished) -> None:
     """A try ended: the action ends with it, waits for the next try, or is held until its connection works."""
     outcome = event.outcome
+    if phase_of(begun) == END:
+        finish_unsubscribed(turn, node, begun)
+        return
     attempt = Attempt(
         started_at=event.started_at,
         ended_at=event.ended_at,
@@ -91,19 +87,25 @@ def call_finished(turn: Turn, node: Node, begun: ActionRecord, event: CallFinish
         error=outcome.error,
     )
     attempts = (*begun.attempts, attempt)
-    if outcome.status is not Status.SUCCEEDED:
+    if outcome.status is Status.SUCCEEDED:
+        if goes_on(turn, node, begun, outcome, attempts):
+            return
+    elif has_early_answer(node, begun):
+        finish_early(turn, node, begun)
+        return
+    else:
         diagnosis = outcome.diagnosis
         if diagnosis is not None and diagnosis.connection_broken and node.holds_on_broken_connection:
             turn.emit(_held(begun, outcome, attempts))
             return
         if outcome.is_retryable:
-            wait = wait_before_retry(
+            pause = wait_before_retry(
                 _policy(node, begun), len(attempts), turn.moment.draw(), outcome.retry_after_seconds
             )
-            if wait is not None:
-                wake_at = turn.moment.now + wait
+            if pause is not None:
+                wake_at = turn.moment.now + pause
                 turn.emit(replace(begun, attempts=attempts, wake_at=wake_at, connection_id=outcome.connection_id))
-                _wait(turn, node, begun, wake_at)
+                wait(turn, node, begun, wake_at)
                 return
     details = {"secure": list(node.secured)} if node.secured else None
     record = replace(
@@ -134,11 +136,14 @@ def call_in_doubt(turn: Turn, node: Node, begun: ActionRecord) -> None:
 def doubt_answered(turn: Turn, node: Node, begun: ActionRecord, event: DoubtAnswered) -> None:
     """The owner's word on a call in doubt.
 
-    `happened` ends it as Succeeded with code `ActionConfirmed` and no outputs, since its answer is lost;
+    `happened` ends it as Succeeded with code `ActionConfirmed` and no outputs, since its answer is lost, and lets a
+    webhook wait for its callback;
     `send_again` repeats it under the same key; anything else fails it.
     """
     if event.answer == "send_again":
         _resume(turn, node, begun)
+    elif event.answer == "happened" and node.is_webhook:
+        await_callback(turn, node, begun)
     elif event.answer == "happened":
         turn.finish_begun(node, begun, Finish(code=CONFIRMED, details={"confirmed_by": event.by}))
     else:
@@ -164,40 +169,7 @@ def try_again(turn: Turn, node: Node, begun: ActionRecord) -> None:
 def wait_more(turn: Turn, node: Node, begun: ActionRecord) -> None:
     """The timer of a retry came early, or was meant for the action's time-out."""
     if begun.wake_at is not None:
-        _wait(turn, node, begun, begun.wake_at)
-
-
-def deadline(node: Node, record: ActionRecord) -> datetime | None:
-    """When `limit.timeout` ends an action; a wait for people does not count."""
-    timeout = node.action.limit.timeout
-    if timeout is None or record.started_at is None:
-        return None
-    held = record.details.get("held_seconds", 0.0) if isinstance(record.details, dict) else 0.0
-    return record.started_at + timeout + timedelta(seconds=held)
-
-
-def _send(turn: Turn, node: Node, record: ActionRecord, authentication: Json, *, is_repeat: bool = False) -> None:
-    key = (node.name, record.repetition)
-    timeout_at = deadline(node, record)
-    turn.commands.append(
-        CallOperation(
-            key=key,
-            call=call_of(turn.compiled, node, record.inputs, authentication),
-            client_request_id=record.key,
-            attempt=len(record.attempts) + 1,
-            is_repeat=is_repeat,
-            timeout_at=timeout_at,
-            on_interruption=node.on_interruption,
-        )
-    )
-    if timeout_at is not None:
-        turn.commands.append(WaitUntil(key, timeout_at))
-
-
-def _wait(turn: Turn, node: Node, record: ActionRecord, wake_at: datetime) -> None:
-    timeout_at = deadline(node, record)
-    at = wake_at if timeout_at is None else min(wake_at, timeout_at)
-    turn.commands.append(WaitUntil((node.name, record.repetition), at))
+        wait(turn, node, begun, begun.wake_at)
 
 
 def _held(begun: ActionRecord, outcome: Outcome, attempts: tuple[Attempt, ...]) -> ActionRecord:
@@ -223,11 +195,6 @@ def _resume(turn: Turn, node: Node, begun: ActionRecord) -> None:
     repeat_call(turn, node, record)
 
 
-def _written_policy(node: Node) -> Json:
-    inputs = node.action.inputs
-    return inputs.get("retryPolicy") if isinstance(inputs, dict) else None
-
-
 def _policy(node: Node, record: ActionRecord) -> RetryPolicy:
     evaluated = record.details.get("retryPolicy") if isinstance(record.details, dict) else None
-    return read_retry_policy(_written_policy(node) if evaluated is None else evaluated)
+    return read_retry_policy(written_policy(node) if evaluated is None else evaluated)

@@ -20,6 +20,8 @@ from flowmend.core.run.secrecy import Secrecy, find_secrets
 
 LOOPS = frozenset({"Foreach", "Until"})
 CONTAINERS = frozenset({"If", "Switch", "Scope", *LOOPS})
+#: What subscribes, then waits to be called.
+WEBHOOKS = frozenset({"HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook"})
 
 #: Iterations of a Foreach that run at once where nothing is set (wdl.md §6).
 _DEFAULT_CONCURRENCY = 20
@@ -70,6 +72,7 @@ class Node:
     type: str
     depth: int
     is_container: bool
+    is_webhook: bool = False
     concurrency: int = 1
     reference: str = ""
     holds_on_broken_connection: bool = False
@@ -206,6 +209,7 @@ class _Compiler:
             type=action.type,
             depth=len(loops),
             is_container=action.type in CONTAINERS,
+            is_webhook=action.type in WEBHOOKS,
             concurrency=self._concurrency(action, loops),
             reference=self._reference(action),
             holds_on_broken_connection=held == "holdAtAction" if held else self._holds,

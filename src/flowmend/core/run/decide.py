@@ -10,16 +10,15 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from flowmend.core.definition.action_types import Effect, action_type
 from flowmend.core.errors import ExpressionError
 from flowmend.core.outcome import Status
 from flowmend.core.run.branches import finish_container, start_if, start_scope, start_switch, watch_timeout
+from flowmend.core.run.call_making import CALLED_TYPES
 from flowmend.core.run.calls import (
     IN_DOUBT,
     call_finished,
     call_in_doubt,
     connection_repaired,
-    deadline,
     doubt_answered,
     recover_call,
     start_call,
@@ -29,6 +28,8 @@ from flowmend.core.run.calls import (
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.endings import cancel_action, cancel_run, end_run, time_out
 from flowmend.core.run.events import (
+    AnswerArrived,
+    AnswerAwaited,
     CallerGone,
     CallFinished,
     CallInDoubt,
@@ -44,13 +45,18 @@ from flowmend.core.run.events import (
 )
 from flowmend.core.run.finish import failed, failed_expression
 from flowmend.core.run.inline_actions import INLINE_ACTIONS
+from flowmend.core.run.later_answers import AWAITS_CALLBACK, AWAITS_CHILD, answer_arrived, answer_awaited, look_or_wait
 from flowmend.core.run.loops import continue_until, finish_foreach, start_foreach, start_until
 from flowmend.core.run.pausing import resume_wait, start_wait
 from flowmend.core.run.record import ActionKey, ActionRecord
 from flowmend.core.run.responding import start_response
+from flowmend.core.run.sending import END, deadline, phase_of
 from flowmend.core.run.skipping import skip, skip_in, unsatisfied
 from flowmend.core.run.state import Repetition, RunState
 from flowmend.core.run.turn import Observer, Turn
+
+#: The code of an action of a type nobody here runs; the checker says the same.
+UNSUPPORTED = "UnsupportedAction"
 
 Start = Callable[[Turn, Node, Repetition, datetime], None]
 
@@ -64,9 +70,7 @@ _STARTS: Mapping[str, Start] = MappingProxyType(
         "Until": start_until,
         "Wait": start_wait,
         "Response": start_response,
-        "Http": start_call,
-        "ApiConnection": start_call,
-        "OpenApiConnection": start_call,
+        **dict.fromkeys(CALLED_TYPES, start_call),
     }
 )
 
@@ -111,7 +115,7 @@ def _started(turn: Turn, event: Started) -> None:
 
 
 def _recovered(turn: Turn, event: Recovered) -> None:
-    turn.state.has_caller = event.caller_waits and turn.state.has_caller
+    turn.state.has_caller = turn.state.has_caller and (event.caller_waits or turn.state.start.is_patient)
     for record in tuple(turn.state.unfinished.values()):
         node = turn.compiled.nodes[record.name]
         if node.is_container:
@@ -125,8 +129,20 @@ def _recovered(turn: Turn, event: Recovered) -> None:
 
 def _call_finished(turn: Turn, event: CallFinished) -> None:
     record = turn.state.unfinished.get(event.key)
-    if record is not None and _is_on_its_way(record):
+    if record is not None and (_is_on_its_way(record) or record.code == AWAITS_CHILD):
         call_finished(turn, turn.compiled.nodes[record.name], record, event)
+
+
+def _answer_awaited(turn: Turn, event: AnswerAwaited) -> None:
+    record = turn.state.unfinished.get(event.key)
+    if record is not None and (_is_on_its_way(record) or record.code == AWAITS_CHILD):
+        answer_awaited(turn, turn.compiled.nodes[record.name], record)
+
+
+def _answer_arrived(turn: Turn, event: AnswerArrived) -> None:
+    record = turn.state.unfinished.get(event.key)
+    if record is not None:
+        answer_arrived(turn, turn.compiled.nodes[record.name], record, event.outcome)
 
 
 def _call_in_doubt(turn: Turn, event: CallInDoubt) -> None:
@@ -148,7 +164,9 @@ def _timer_fired(turn: Turn, event: TimerFired) -> None:
     node, now = turn.compiled.nodes[record.name], turn.moment.now
     if node.type == "Wait":
         resume_wait(turn, node, record)
-    elif record.status is Status.RUNNING and node.type != "Until":
+    elif record.code in {AWAITS_CALLBACK, AWAITS_CHILD}:
+        look_or_wait(turn, node, record)
+    elif record.status is Status.RUNNING and node.type != "Until" and phase_of(record) != END:
         ends_at = deadline(node, record)
         if ends_at is not None and now >= ends_at:
             time_out(turn, node, record)
@@ -178,6 +196,8 @@ _HANDLERS: Mapping[type, Callable[[Turn, Any], None]] = MappingProxyType(
         Started: _started,
         Recovered: _recovered,
         CallFinished: _call_finished,
+        AnswerAwaited: _answer_awaited,
+        AnswerArrived: _answer_arrived,
         CallInDoubt: _call_in_doubt,
         DoubtAnswered: _doubt_answered,
         TimerFired: _timer_fired,
@@ -241,8 +261,6 @@ def _start(turn: Turn, node: Node, repetition: Repetition) -> None:
             turn.finish(node, repetition, run(node, turn.scope(node, repetition)), started_at)
             return
         start = _STARTS.get(node.type)
-        if start is None and turn.compiled.is_mock and _is_outward(node.type):
-            start = start_call
         if start is not None:
             start(turn, node, repetition, started_at)
             return
@@ -250,10 +268,4 @@ def _start(turn: Turn, node: Node, repetition: Repetition) -> None:
         turn.finish(node, repetition, failed_expression(node.name, error), started_at)
         return
     message = f"Flowmend cannot run actions of type '{node.type}' yet: '{node.name}' at {node.action.pointer}."
-    refusal = failed("UnsupportedActionType", message, record_code="UnsupportedActionType")
-    turn.finish(node, repetition, refusal, started_at)
-
-
-def _is_outward(name: str) -> bool:
-    known = action_type(name)
-    return known is not None and known.effect in {Effect.CALL, Effect.CALLBACK}
+    turn.finish(node, repetition, failed(UNSUPPORTED, message, record_code=UNSUPPORTED), started_at)

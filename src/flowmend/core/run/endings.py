@@ -7,6 +7,7 @@ from flowmend.core.run.branches import ACTION_FAILED
 from flowmend.core.run.compiling import Node
 from flowmend.core.run.events import AbandonCall, EndRun
 from flowmend.core.run.finish import Finish
+from flowmend.core.run.later_answers import let_go
 from flowmend.core.run.leaves import branch_failed
 from flowmend.core.run.record import ActionRecord, CancelRecord, EndRecord
 from flowmend.core.run.scope import RunScope
@@ -28,6 +29,7 @@ def cancel_action(turn: Turn, node: Node, begun: ActionRecord) -> None:
     """An action under way when its run or container ended."""
     turn.finish_begun(node, begun, _with_extent(turn, node, begun, _CANCELLED))
     _abandon(turn, node, begun)
+    let_go(turn, node, begun)
 
 
 def time_out(turn: Turn, node: Node, begun: ActionRecord) -> None:

@@ -1,9 +1,10 @@
 """What goes into `decide` (events) and what comes out of it (commands)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
@@ -26,13 +27,11 @@ class Moment(Protocol):
 # -- events -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The run begins, or goes on after a slice that ended with `more`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(msgspec.Struct, frozen=True):
     """The run was read back after a restart: commands of everything unfinished are given again.
 
     caller_waits: the synchronous caller is still there (after a rest, not after a restart of the process).
@@ -41,8 +40,7 @@ class Recovered:
     caller_waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CallFinished:
+class CallFinished(msgspec.Struct, frozen=True):
     """A call ended; times are of this attempt."""
 
     key: ActionKey
@@ -51,22 +49,32 @@ class CallFinished:
     ended_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True):
     """A `WaitUntil` came due."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True)
-class CallInDoubt:
+class AnswerAwaited(msgspec.Struct, frozen=True):
+    """What was called has taken it up and answers later, with `AnswerArrived`: a child flow under way."""
+
+    key: ActionKey
+
+
+class AnswerArrived(msgspec.Struct, frozen=True):
+    """The answer an action waits for: the request of a webhook's callback, or a child flow's response."""
+
+    key: ActionKey
+    outcome: Outcome
+
+
+class CallInDoubt(msgspec.Struct, frozen=True):
     """A call was sent, its answer is not known, and it may not be repeated unasked."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True)
-class DoubtAnswered:
+class DoubtAnswered(msgspec.Struct, frozen=True):
     """The owner said what became of a call in doubt. answer: `happened`, `send_again` or `fail`."""
 
     key: ActionKey
@@ -74,20 +82,17 @@ class DoubtAnswered:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRepaired:
+class ConnectionRepaired(msgspec.Struct, frozen=True):
     """A connection that held actions of this run works again."""
 
     connection_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallerGone:
+class CallerGone(msgspec.Struct, frozen=True):
     """The synchronous caller waits no longer: a Response after this is skipped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(msgspec.Struct, frozen=True):
     by: str = ""
 
 
@@ -95,6 +100,8 @@ Event = (
     Started
     | Recovered
     | CallFinished
+    | AnswerAwaited
+    | AnswerArrived
     | TimerFired
     | CallInDoubt
     | DoubtAnswered
@@ -107,9 +114,11 @@ Event = (
 # -- commands ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCall:
-    """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled."""
+class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
+    """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled.
+
+    minimum_items: pages are followed until there are so many; None where pages are not followed.
+    """
 
     method: str
     uri: str
@@ -119,15 +128,16 @@ class HttpCall:
     has_body: bool
     authentication: Json
     options: frozenset[str] = frozenset()
+    minimum_items: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorCall:
+class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     """A connector action's evaluated inputs, in either spelling.
 
     reference: key into the flow's connection references. connector: the API's short name.
     operation_id + parameters (OpenApiConnection, `a/b` flattened names), or method + path + queries +
-    headers + body (ApiConnection; path without the `/{connectionId}` prefix).
+    headers + body (ApiConnection; path without the `/{connectionId}` prefix). notification_url: where a webhook's
+    service is to call back, for the parameter its operation declares for that. minimum_items: as of `HttpCall`.
     """
 
     reference: str
@@ -141,21 +151,63 @@ class ConnectorCall:
     body: Json = None
     authentication: Json = None
     options: frozenset[str] = frozenset()
+    notification_url: str = ""
+    minimum_items: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypedCall:
-    """The evaluated inputs of an outward action that only a mock run can answer (a child flow, a webhook, …)."""
+class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
+    """One more request of a call that has begun, with its sign-in: a poll, or the end of a subscription.
+
+    location: absolute or relative to where the call went. The sign-in and headers go only to the call's own origin;
+    is_page: nothing at all goes to another one.
+    """
+
+    call: HttpCall | ConnectorCall
+    method: str
+    location: str
+    is_page: bool = False
+
+
+class ChildCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Start another flow and wait for its Response.
+
+    flow: its id or name. trigger: "" is its only one. is_awaited: False asks for no more than that it starts.
+    """
+
+    flow: str
+    trigger: str
+    headers: dict[str, Json]
+    body: Json
+    has_body: bool
+    is_awaited: bool = True
+
+
+class BatchCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Leave a message with another flow's Batch trigger. message_id: "" is chosen by the receiver."""
+
+    flow: str
+    trigger: str
+    batch: str
+    partition: str
+    message_id: str
+    content: Json
+
+
+class TypedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """The evaluated inputs of an outward action that only a mock run can answer: nothing here performs it.
+
+    code: why a real run fails, `Missing…` where something is not installed.
+    """
 
     type: str
     inputs: Json
+    code: str = "UnsupportedAction"
 
 
-Call = HttpCall | ConnectorCall | TypedCall
+Call = HttpCall | ConnectorCall | FollowUp | ChildCall | BatchCall | TypedCall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOperation:
+class CallOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Perform a call and answer with `CallFinished`.
 
     client_request_id: deterministic (run, action, repetition), the same for every attempt and repeat.
@@ -173,23 +225,28 @@ class CallOperation:
     on_interruption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(msgspec.Struct, frozen=True):
     """Answer with `TimerFired` at that time; a later one for the same key replaces the earlier."""
 
     key: ActionKey
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AbandonCall:
+class AbandonCall(msgspec.Struct, frozen=True):
     """The answer of this call no longer matters (time-out, cancel, terminate)."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendResponse:
+class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True):
+    """End a subscription whose action is over already. At best: nobody waits for it, nothing remembers it."""
+
+    key: ActionKey
+    call: Call
+    client_request_id: str
+
+
+class SendResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Answer the synchronous caller, once what was decided so far is durable."""
 
     status_code: int
@@ -197,8 +254,7 @@ class SendResponse:
     body: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndRun:
+class EndRun(msgspec.Struct, frozen=True, kw_only=True):
     """The run is finished."""
 
     status: Status
@@ -206,11 +262,10 @@ class EndRun:
     error: ErrorDetail | None
 
 
-Command = CallOperation | WaitUntil | AbandonCall | SendResponse | EndRun
+Command = CallOperation | WaitUntil | AbandonCall | Unsubscribe | SendResponse | EndRun
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """entries: to journal, in order, already applied to the state. commands: to carry out after that.
 
     more: the step budget ran out; call `decide` again with `Started`, after letting others run.

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from flowmend.core.run.compiling import Node
 from flowmend.core.run.data_actions import run_join, run_parse_json, run_query, run_select, run_table
+from flowmend.core.run.expression_actions import run_expression
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.terminate import run_terminate
@@ -28,6 +29,7 @@ INLINE_ACTIONS: Mapping[str, InlineAction] = MappingProxyType(
         "Select": run_select,
         "Join": run_join,
         "Table": run_table,
+        "Expression": run_expression,
         "InitializeVariable": run_initialize,
         "SetVariable": run_set,
         "IncrementVariable": run_increment,

@@ -71,12 +71,26 @@ class EndRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 Entry = ActionRecord | ResponseRecord | CancelRecord | EndRecord
 
 
+class ParentAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The action, and pass of it, that waits for a child run's answer."""
+
+    run_name: str
+    action: str
+    repetition: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> ActionKey:
+        return self.action, self.repetition
+
+
 class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run starts with; stored beside the journal, never changed.
 
     trigger: the `trigger()` view `{name, inputs?, outputs?, startTime, endTime, scheduledTime?, …}`.
     workflow: the `workflow()` view. parameters: values by name, defaults applied. origin_run: the run
-    this one resubmits. is_synchronous: a caller waits for a Response action.
+    this one resubmits. is_synchronous: a caller waits for a Response action. is_patient: it does so however long
+    that takes and also over restarts, because it asks again or is a run itself. parent: the action that started this
+    run as its child, None for all others. depth: how many runs stand above it.
     """
 
     run_name: str
@@ -89,3 +103,6 @@ class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: datetime
     origin_run: str = ""
     is_synchronous: bool = False
+    is_patient: bool = False
+    parent: ParentAction | None = None
+    depth: int = 0

@@ -17,10 +17,10 @@ class RunScope:
     """The names an expression at one place of a run can reach.
 
     loops, repetition: the loops around that place, outermost first, and the index in each. current: the
-    finished record that `action()` means, where it means one.
+    finished record that `action()` means, where it means one. callback_url: of a webhook's own action, else "".
     """
 
-    __slots__ = ("_current", "_loops", "_moment", "_repetition", "_state")
+    __slots__ = ("_callback_url", "_current", "_loops", "_moment", "_repetition", "_state")
 
     def __init__(
         self,
@@ -28,13 +28,16 @@ class RunScope:
         moment: Moment,
         loops: tuple[Node, ...],
         repetition: Repetition,
+        *,
         current: ActionRecord | None = None,
+        callback_url: str = "",
     ) -> None:
         self._state = state
         self._moment = moment
         self._loops = loops
         self._repetition = repetition
         self._current = current
+        self._callback_url = callback_url
 
     # -- parameters, variables, the run -------------------------------------------------------------------
 
@@ -65,6 +68,8 @@ class RunScope:
         return self._state.start.workflow
 
     def callback_url(self) -> str:
+        if self._callback_url:
+            return self._callback_url
         if self._state.compiled.is_mock:
             return f"https://callback.invalid/{self._state.start.run_name}"
         raise ExpressionError("The template function 'listCallbackUrl' is not expected at this location.")

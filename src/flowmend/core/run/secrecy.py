@@ -11,11 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from flowmend.core.definition.action_types import ACTION_TYPES, Effect
 from flowmend.core.definition.flow import Action, Flow
 from flowmend.core.json_value import Json
 
 #: What answers of their own come from; their outputs are hidden only where that is asked for.
-_CALLS = frozenset({"Http", "ApiConnection", "OpenApiConnection"})
+_CALLS = frozenset(one.name for one in ACTION_TYPES.values() if one.effect in {Effect.CALL, Effect.CALLBACK})
 
 
 @dataclass(frozen=True, slots=True)

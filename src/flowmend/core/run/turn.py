@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
+from flowmend.core.run.callbacks import callback_placeholder
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.events import Command, Moment
 from flowmend.core.run.finish import Finish
@@ -41,7 +42,12 @@ class Turn:
 
     def scope(self, node: Node, repetition: Repetition) -> RunScope:
         """What the expressions of this action see."""
-        return RunScope(self.state, self.moment, node.loops, repetition)
+        return RunScope(
+            self.state, self.moment, node.loops, repetition, callback_url=self._callback_url(node, repetition)
+        )
+
+    def _callback_url(self, node: Node, repetition: Repetition) -> str:
+        return callback_placeholder(self.state.start.run_name, node.name, repetition) if node.is_webhook else ""
 
     def begin(
         self,

@@ -2,6 +2,7 @@
 
     POST {host}/workflows/{id}/triggers/{t}/paths/invoke[/{relative path}]?api-version&sp&sv&sig[&se]
     GET  {host}/workflows/{id}/runs/{r}/…/contents/{what}?api-version&se&sp&sv&sig
+    POST {host}/workflows/{id}/runs/{r}/actions/{a}[/repetitions/{n}]/callback?api-version&sp&sv&sig
 
 sp is what the URL permits, se when it ends, sig an HMAC-SHA256 over both, the flow and the version of the
 scheme, in base64url without padding. What the service itself signs over is not public.
@@ -82,6 +83,35 @@ def verify_callback(flow_id: str, trigger: str, queries: Mapping[str, str], *, k
     _verify(flow_id, _run_permission(trigger), queries, key, now)
 
 
+def sign_action_callback(base_url: str, flow_id: str, callback_path: str, *, key: bytes) -> str:
+    """The URL by which a service answers one webhook action of one run, as long as that waits.
+
+    callback_path: below the flow, `runs/{r}/actions/{a}[/repetitions/{n}]/callback`.
+    """
+    path = callback_path.strip("/")
+    queries = _signed(flow_id, _answer_permission(path), key, None)
+    return f"{base_url}/workflows/{quote(flow_id, safe='')}/{quote(path)}?{_query_string(queries)}"
+
+
+def verify_action_callback(
+    flow_id: str, callback_path: str, queries: Mapping[str, str], *, key: bytes, now: datetime
+) -> None:
+    """Let a request pass whose query carries a valid signature for this action. Errors: as `verify_callback`."""
+    _verify(flow_id, _answer_permission(callback_path.strip("/")), queries, key, now)
+
+
+def sign_response_link(base_url: str, flow_id: str, run_name: str, *, key: bytes) -> str:
+    """The URL at which the caller of an asynchronous flow asks for its answer."""
+    queries = _signed(flow_id, _ask_permission(run_name), key, None)
+    place = f"{base_url}/workflows/{quote(flow_id, safe='')}/runs/{quote(run_name, safe='')}/response"
+    return f"{place}?{_query_string(queries)}"
+
+
+def verify_response_link(flow_id: str, run_name: str, queries: Mapping[str, str], *, key: bytes, now: datetime) -> None:
+    """Let a request pass whose query carries a valid signature for this run's answer. Errors: as `verify_callback`."""
+    _verify(flow_id, _ask_permission(run_name), queries, key, now)
+
+
 def sign_content_link(base_url: str, flow_id: str, content_path: str, *, key: bytes, expires_at: datetime) -> str:
     """The URL that reads one value of a run until `expires_at`.
 
@@ -105,6 +135,14 @@ def _run_permission(trigger: str) -> str:
 
 def _read_permission(content_path: str) -> str:
     return f"/{content_path}/read"
+
+
+def _answer_permission(callback_path: str) -> str:
+    return f"/{callback_path}/answer"
+
+
+def _ask_permission(run_name: str) -> str:
+    return f"/runs/{run_name}/response/read"
 
 
 def _signed(flow_id: str, permission: str, key: bytes, expires_at: datetime | None) -> dict[str, str]:

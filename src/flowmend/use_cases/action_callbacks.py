@@ -1,0 +1,93 @@
+"""Webhook actions called back: the signed URL a service is given, and what its request brings to the run."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Outcome, Status
+from flowmend.core.run import ActionKey, AnswerArrived, Call, ConnectorCall, FollowUp, HttpCall
+from flowmend.core.run.callbacks import callback_path, callback_placeholder, with_callback_url
+from flowmend.core.trigger.callback_url import sign_action_callback, verify_action_callback
+from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.ports import Services
+
+_NOT_RECORDED = frozenset({"authorization", "cookie"})
+
+
+class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service sent. has_body: False tells an empty body from null."""
+
+    headers: dict[str, str]
+    queries: dict[str, str]
+    body: Json = None
+    has_body: bool = False
+
+
+def with_real_callback(services: Services, loaded: LoadedFlow, run_name: str, key: ActionKey, call: Call) -> Call:
+    """The call as it is sent: the stand-in of a webhook's callback URL replaced by the signed one."""
+    placeholder = callback_placeholder(run_name, *key)
+    url = sign_action_callback(
+        services.settings.base_url, loaded.row.flow_id, callback_path(run_name, *key), key=loaded.access_key
+    )
+
+    def real(value: Json) -> Json:
+        return with_callback_url(value, placeholder, url)
+
+    if isinstance(call, FollowUp):
+        inner = with_real_callback(services, loaded, run_name, key, call.call)
+        return msgspec.structs.replace(call, call=inner)
+    parts: tuple[str, ...] = ()
+    if isinstance(call, HttpCall):
+        parts = ("uri", "headers", "queries", "body")
+    elif isinstance(call, ConnectorCall):
+        parts = ("parameters", "path", "queries", "headers", "body", "notification_url")
+    return msgspec.structs.replace(call, **{part: real(getattr(call, part)) for part in parts})
+
+
+async def deliver_callback(
+    services: Services,
+    flow_id: str,
+    run_name: str,
+    key: ActionKey,
+    request: CallbackRequest,
+    *,
+    path_signature: Mapping[str, str],
+) -> None:
+    """Give a callback to the action that waits for it; returns once it is durable.
+
+    A second callback, or one that comes after the action's end, changes nothing.
+    Errors: NotAllowed for a missing or wrong signature, before anything else is said; NotFound where the run or its
+    action is not there any more.
+    """
+    path = callback_path(run_name, *key)
+    try:
+        loaded = services.flows.latest(flow_id)
+    except AskedWrongly:
+        # Without a valid signature nobody learns which flows exist.
+        verify_action_callback(flow_id, path, path_signature, key=b"", now=services.clock.now)
+        raise
+    verify_action_callback(flow_id, path, path_signature, key=loaded.access_key, now=services.clock.now)
+    row = services.store.runs.get(run_name)
+    if row is None or row.flow_id != loaded.row.flow_id or Status(row.status).is_terminal:
+        raise _gone(run_name)
+    node = services.flows.version(row.flow_id, row.version).compiled.find(key[0])
+    if node is None or not node.is_webhook or len(key[1]) != node.depth:
+        raise _gone(run_name)
+    outputs: dict[str, Json] = {
+        "headers": {name: text for name, text in request.headers.items() if name.lower() not in _NOT_RECORDED}
+    }
+    if request.queries:
+        outputs["queries"] = request.queries
+    if request.has_body:
+        outputs["body"] = request.body
+    answer = Outcome(status=Status.SUCCEEDED, code="OK", outputs=outputs)
+    if not await services.dispatch.send(run_name, AnswerArrived((node.name, key[1]), answer)):
+        raise _gone(run_name)
+
+
+def _gone(run_name: str) -> NotFound:
+    return NotFound(
+        f"The run {run_name} waits for no such callback any more.", code="WorkflowRunActionNotWaiting", target=run_name
+    )
