@@ -1,11 +1,12 @@
 """Flows, their versions, and which connections their references mean."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from flowmend.core.errors import NotFound
+from flowmend.core.errors import Conflict, NotFound
 from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowVersionRow
 from flowmend.store.tables import (
@@ -32,11 +33,22 @@ class Flows:
             connection.execute(insert(flows), columns_of(row))
             connection.execute(insert(flow_versions), columns_of(version))
 
-    def add_version(self, row: FlowRow, version: FlowVersionRow) -> None:
-        """A new version of a flow; row: the flow's as it now is. Errors: NotFound; Conflict where it has this version."""
+    def add_version(self, row: FlowRow, version: FlowVersionRow, *, after: str | None = None) -> None:
+        """A new version of a flow; row: the flow's as it now is. after: the version it must have until now.
+
+        Errors: NotFound; Conflict where it has this version, or `FlowChanged` another one than `after`.
+        """
+        is_it = flows.c.flow_id == row.flow_id
         with self._database.writing() as connection:
-            changed = connection.execute(update(flows).where(flows.c.flow_id == row.flow_id).values(columns_of(row)))
+            expected = is_it if after is None else is_it & (flows.c.version == after)
+            changed = connection.execute(update(flows).where(expected).values(columns_of(row)))
             if changed.rowcount == 0:
+                if after is not None and connection.execute(select(flows.c.flow_id).where(is_it)).first():
+                    raise Conflict(
+                        "Somebody changed this flow meanwhile. Look at the latest version, then make the change again.",
+                        code="FlowChanged",
+                        target=row.flow_id,
+                    )
                 raise NotFound(f"There is no flow {row.flow_id}.", code="FlowNotFound", target=row.flow_id)
             connection.execute(insert(flow_versions), columns_of(version))
 
@@ -64,6 +76,11 @@ class Flows:
             select_row(flow_versions, FlowVersionRow).where(flow_versions.c.flow_id == flow_id).order_by(*newest_first),
             FlowVersionRow,
         )
+
+    def version_times(self, flow_id: str) -> Sequence[tuple[str, datetime]]:
+        """(version, when it was made) of all versions of a flow, newest first; without their documents."""
+        chosen = select(flow_versions.c.version, flow_versions.c.created_at).where(flow_versions.c.flow_id == flow_id)
+        return self._database.tuples(chosen.order_by(flow_versions.c.created_at.desc(), flow_versions.c.version.desc()))
 
     def change(self, flow_id: str, **changes: Any) -> bool:
         """Set columns of a flow's row; False where there is no such flow."""

@@ -47,6 +47,8 @@ from flowmend.core.run.views import timestamp
 from flowmend.core.trigger import generate_from_schema
 
 Perform = Callable[[CallOperation], Awaitable[Outcome]]
+#: The answer a call is given in a mock run, None for the usual one.
+Answer = Callable[[ActionKey], Outcome | None]
 OnEntry = Callable[[Entry], None]
 
 _EMPTY_VALUES: Mapping[str, Json] = {
@@ -85,12 +87,14 @@ async def run_once(
     parameters: Mapping[str, Json] | None = None,
     trace: bool = False,
     on_entry: OnEntry | None = None,
+    answer: Answer | None = None,
 ) -> RunOnceResult:
     """Run a flow to its end.
 
     trigger_outputs: as `triggerOutputs()` gives them; None makes them from the trigger's schema when mocking.
     A flow with something that Flowmend never runs does not begin: it ends Failed with that problem's code and pointer.
-    perform: makes a call; not used when mocking. on_entry: told of each journal entry as it is decided.
+    perform: makes a call; not used when mocking. on_entry: told of each journal entry as it is decided. answer: what
+    calls are answered when mocking, before static results.
     Errors: InvalidDocument where the flow cannot run at all; AskedWrongly where a parameter has no value, or
     nothing is given to perform its calls.
     """
@@ -106,7 +110,7 @@ async def run_once(
     if unsupported is not None:
         once.refuse(unsupported)
     elif isinstance(clock, _VirtualMoment):
-        once.run_mocked(clock)
+        once.run_mocked(clock, answer or (lambda _: None))
     elif perform is not None:
         await once.run_live(perform)
     state = once.state
@@ -150,7 +154,7 @@ class _Once:
         if self._on_entry is not None:
             self._on_entry(end)
 
-    def run_mocked(self, clock: "_VirtualMoment") -> None:
+    def run_mocked(self, clock: "_VirtualMoment", answer: Answer) -> None:
         """Every call answered at once, timers in their order; ends with the run, or where only a person could go on."""
         pending: deque[Event] = deque([Started()])
         while pending or self._timers:
@@ -161,7 +165,7 @@ class _Once:
                 pending.append(TimerFired(key))
             calls, _ = self._decide(pending.popleft())
             for call in calls:
-                outcome = _mock_outcome(self.compiled, call.key[0])
+                outcome = answer(call.key) or _mock_outcome(self.compiled, call.key[0])
                 pending.append(CallFinished(call.key, outcome, started_at=clock.now, ended_at=clock.now))
 
     async def run_live(self, perform: Perform) -> None:
