@@ -1,8 +1,12 @@
 """Flows and runs over the API, on a whole server."""
 
+import json
 from typing import Any
 
 import pytest
+
+from core.definition.packing import packed
+from flowmend.cli.form_body import form_body
 
 from .conftest import Flowmend, definition, ended, imported
 
@@ -182,8 +186,6 @@ def test_a_finished_run_cannot_be_cancelled(flowmend: Flowmend, finished_run: di
 
 
 def test_importing_first_shows_then_takes(flowmend: Flowmend) -> None:
-    import json
-
     content = json.dumps(definition({"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})).encode()
 
     (finding,) = flowmend.api("POST", "/flows/inspect?file_name=shown.json", content=content).json["value"]
@@ -229,3 +231,45 @@ def test_a_flow_is_deleted_once_it_is_off(flowmend: Flowmend) -> None:
     flowmend.api("POST", f"/flows/{flow_id}/turn_off")
     assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200
     assert flowmend.api("GET", f"/flows/{flow_id}").status == 404
+
+
+def test_a_form_of_files_is_one_package_with_what_is_said_about_it(flowmend: Flowmend) -> None:
+    parameters = {"limit": {"type": "Int"}}
+    content = json.dumps({**definition({"A": {"type": "Compose", "inputs": 1}}), "parameters": parameters}).encode()
+    body, content_type = form_body({"shop/form-a.json": content, "shop/form-b.json": content, "c.json": b"{"}, {})
+    headers = {"Content-Type": content_type}
+
+    plan = flowmend.api("POST", "/flows/inspect", content=body, headers=headers).json
+
+    assert [one["file"] for one in plan["value"]] == ["shop/form-a.json", "shop/form-b.json"]
+    assert [(one["name"], one["flows"]) for one in plan["parameters"]] == [("limit", ["form-a", "form-b"])]
+    assert [(one["file"], one["code"]) for one in plan["problems"]] == [("c.json", "InvalidJSON")]
+
+    choices = {"flows": [plan["value"][0]["id"]], "values": {"limit": 5}}
+    body, content_type = form_body({"form-a.json": content, "form-b.json": content}, {"choices": json.dumps(choices)})
+    report = flowmend.api("POST", "/flows", content=body, headers={"Content-Type": content_type}).json
+    assert [(one["name"], one["moved_secrets"]) for one in report["value"]] == [("form-a", [])]
+    assert flowmend.api("POST", f"/flows/{report['value'][0]['id']}/turn_on").status == 200
+
+
+@pytest.mark.parametrize(
+    ("files", "fields"),
+    [
+        ({}, {"choices": "{}"}),
+        ({"a.json": b"{}"}, {"choices": "{"}),
+        ({"a.json": b"{}"}, {"choices": '{"colour": 1}'}),
+        ({"a.json": b"{}"}, {f"field{number}": "" for number in range(20)}),
+    ],
+)
+def test_a_form_that_does_not_fit_is_refused(
+    flowmend: Flowmend, files: dict[str, bytes], fields: dict[str, str]
+) -> None:
+    body, content_type = form_body(files, fields)
+    answer = flowmend.api("POST", "/flows", content=body, headers={"Content-Type": content_type})
+    assert answer.status == 400
+
+
+def test_a_bomb_is_refused_with_a_clear_error(flowmend: Flowmend) -> None:
+    answer = flowmend.api("POST", "/flows?file_name=bomb.zip", content=packed({"zeros.json": b"0" * 20_000_000}))
+    assert (answer.status, answer.error_code) == (400, "ArchiveTooLarge")
+    assert "times its size" in answer.json["error"]["message"]

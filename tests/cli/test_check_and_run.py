@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from core.definition.packing import compose, definition, packed, solution, standard_app, tree
 from flowmend.cli.program import app
 
 runner = CliRunner()
@@ -93,6 +94,42 @@ def test_a_folder_is_checked_file_by_file(flow_file: Write, tmp_path: Path) -> N
     result = runner.invoke(app, ["check", "--json", str(tmp_path)])
 
     assert [one["flow"] for one in json.loads(result.stdout)] == ["a", "b"]
+
+
+def test_every_flow_of_a_package_is_checked_with_its_place_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "shop.zip").write_bytes(packed(solution()))
+    workflow = {
+        "type": "Microsoft.Logic/workflows",
+        "name": "pay",
+        "properties": {"definition": definition({"A": compose("[parameters('who')]"), "B": compose("@nope()")})},
+    }
+    (tmp_path / "b.json").write_text(json.dumps({"contentVersion": "1.0.0.0", "resources": [workflow]}))
+
+    result = runner.invoke(app, ["check", "--json", str(tmp_path)])
+
+    orders, pay = json.loads(result.stdout)
+    assert (orders["flow"], orders["problems"]) == ("Orders: take in", [])
+    assert orders["file"].startswith(str(tmp_path / "a" / "shop.zip" / "Workflows"))
+    assert (pay["flow"], pay["file"], pay["needs"]["parameters"]) == ("pay", str(tmp_path / "b.json"), ["who"])
+    assert "/resources/0/properties/definition/actions/B/inputs" in [one["pointer"] for one in pay["problems"]]
+
+
+def test_a_flow_of_a_package_runs_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "app.zip"
+    path.write_bytes(packed(standard_app()))
+    assert runner.invoke(app, ["run", str(path), "--mock"]).exit_code == 2
+    result = runner.invoke(app, ["run", str(path), "--mock", "--json", "--flow", "idle"])
+    assert json.loads(result.stdout)["properties"]["actions"]["A"]["outputs"] == 1
+
+
+def test_a_workflow_of_a_standard_app_runs_with_the_files_beside_it(tmp_path: Path) -> None:
+    for path, content in tree(standard_app()).items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    result = runner.invoke(app, ["run", str(tmp_path / "Greet" / "workflow.json"), "--mock", "--json"])
+    actions = json.loads(result.stdout)["properties"]["actions"]
+    assert (actions["Say"]["status"], actions["Say"]["outputs"]) == ("Succeeded", "*sanitized*")
 
 
 def test_a_mocked_run_is_one_object_with_its_actions(flow_file: Write) -> None:

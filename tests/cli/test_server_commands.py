@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from core.definition.packing import package, packed, standard_app, tree
 from flowmend.cli.local_server import read_local_token
 from flowmend.cli.program import app
 
@@ -94,6 +95,37 @@ def test_import_works_without_a_server(tmp_path: Path) -> None:
     again = runner.invoke(app, ["import", str(path), "--data", data, "--json"])
 
     assert (json.loads(first.stdout)[0]["created"], json.loads(again.stdout)[0]["created"]) == (True, False)
+
+
+@pytest.mark.parametrize("has_server", [True, False])
+def test_a_folder_of_packages_is_imported_with_values_and_connections(
+    server: StartedServer, tmp_path: Path, has_server: bool
+) -> None:
+    folder = tmp_path / f"exports-{has_server}"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "Orders.zip").write_bytes(packed(package()))
+    for path, content in tree(standard_app()).items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)
+    data = str(server.data if has_server else tmp_path / "data")
+
+    plan = runner.invoke(app, ["import", str(folder), "--dry-run", "--data", data])
+    assert "anna@contoso.test" in plan.stdout
+    assert "MAIL_KEY" in plan.stdout
+    values = json.dumps({"MAIL_KEY": "hunter2"})
+    result = runner.invoke(app, ["import", str(folder), "--parameters", values, "--data", data, "--json"])
+
+    assert result.exit_code == 0, result.output
+    assert sorted(one["name"] for one in json.loads(result.stdout)) == ["Greet", "Idle", "Shop orders"]
+
+
+def test_a_mapping_that_leads_nowhere_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "Orders.zip"
+    path.write_bytes(packed(package()))
+    data = str(tmp_path / "data")
+    assert runner.invoke(app, ["import", str(path), "--map", "shared_office365", "--data", data]).exit_code == 2
+    result = runner.invoke(app, ["import", str(path), "--map", "shared_office365=nowhere", "--data", data])
+    assert (result.exit_code, "ConnectionNotFound" in result.stderr) == (1, True)
 
 
 def test_a_run_is_started_listed_and_resubmitted(server: StartedServer, flow: str) -> None:

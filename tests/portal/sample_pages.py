@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from flowmend.core.definition import FileProblem
 from flowmend.core.definition.flow import Flow, Packaging
 from flowmend.core.definition.reading import read_flow
 from flowmend.core.outcome import Attempt, Category, Diagnosis, ErrorDetail, FixableBy, Status
@@ -36,7 +37,7 @@ from flowmend.portal.words import RUN_FILTERS
 from flowmend.store.rows import ConnectionRow, ConnectorRow, FlowRow, FlowState, HealthState, RunRow, TriggerEventRow
 from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, SecretField
 from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
-from flowmend.use_cases.import_flow import ImportFinding, ReferenceNeed
+from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.test_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
@@ -519,6 +520,7 @@ def _import() -> ImportPage:
     finding = ImportFinding(
         name="Order intake to ERP",
         flow_id=FLOW,
+        path="shop/order-intake.json",
         packaging="plain",
         exists=True,
         trigger="Request Http",
@@ -530,12 +532,46 @@ def _import() -> ImportPage:
             ReferenceNeed(key="db", connector="sql", connector_installed=True, candidates=()),
         ),
         parameters=("warehouse",),
+        secrets=("/definition/actions/Call/inputs/headers/X-Api-Key",),
+        children=(),
         problems=_problems(),
         will_begin="",
         can_import=True,
     )  # fmt: skip
+    references = tuple(
+        PlannedReference(
+            reference_id=f"{need.connector}:{need.key}",
+            name=need.key,
+            connector=need.connector,
+            connector_installed=need.connector_installed,
+            candidates=need.candidates,
+            uses=((FLOW, need.key),),
+        )
+        for need in finding.references
+    )
+    plan = ImportPlan(
+        findings=(finding, replace(finding, flow_id="f2", name="Stock", exists=False, problems=(), secrets=())),
+        references=references,
+        parameters=(_planned("warehouse", "int"), _planned("pin", "securestring", is_secret=True)),
+        environment_variables=(_planned("shop_site", "string", value="https://shop.test"),),
+        problems=(FileProblem(path="shop/broken.json", problem=_problems()[0]),),
+    )
+    request = "When an HTTP request is received"
     return ImportPage(
-        findings=(finding,), starts=("When an HTTP request is received",), token="t", file_name="order-intake.json"
+        plan=plan, starts=(request, request), token="t", file_name="shop.zip", error="No such connection."
+    )
+
+
+def _planned(name: str, kind: str, *, is_secret: bool = False, value: str | None = None) -> PlannedValue:
+    return PlannedValue(
+        name=name,
+        shown_name=name.title(),
+        type=kind,
+        description="Where it is sent from.",
+        is_secret=is_secret,
+        is_required=value is None,
+        value=value,
+        flows=("Order intake to ERP", "Stock"),
     )
 
 

@@ -88,7 +88,7 @@ async def test_a_quiet_stream_still_says_that_it_is_there() -> None:
 
 def test_an_upload_is_found_by_its_owner_only_and_not_for_ever() -> None:
     pending = PendingImports()
-    name = pending.keep(Upload(content=b"{}", file_name="a.json", person_id="mei", at=NOW))
+    name = pending.keep(Upload(files={"a.json": b"{}"}, file_name="a.json", person_id="mei", at=NOW))
     assert pending.find(name, "mei", NOW) is not None
     assert pending.find(name, "priya", NOW) is None
     assert pending.find("guessed", "mei", NOW) is None
@@ -98,7 +98,7 @@ def test_an_upload_is_found_by_its_owner_only_and_not_for_ever() -> None:
 def test_uploads_are_bounded_together() -> None:
     pending = PendingImports()
     large = bytes(90 * 1024 * 1024)
-    names = [pending.keep(Upload(content=large, file_name="a", person_id="mei", at=NOW)) for _ in range(3)]
+    names = [pending.keep(Upload(files={"a": large}, file_name="a", person_id="mei", at=NOW)) for _ in range(3)]
     assert [pending.find(name, "mei", NOW) is not None for name in names] == [False, True, True]
 
 

@@ -8,7 +8,8 @@ import pytest
 from flowmend.core.errors import InvalidDocument
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.flows import read_flow_detail, turn_on
-from flowmend.use_cases.import_flow import import_flows, inspect_import
+from flowmend.use_cases.import_flow import import_flows
+from flowmend.use_cases.import_plan import plan_import
 from running import REQUEST, Running, call_orders, compose, document
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +27,7 @@ async def test_a_dry_run_tells_what_the_file_holds_and_needs_and_changes_nothing
         parameters={"region": {"type": "String"}},
     )
 
-    (found,) = await inspect_import(running.services, file, "orders.json")
+    (found,) = (await plan_import(running.services, file, "orders.json")).findings
 
     assert (found.name, found.exists, found.can_import) == ("orders", False, True)
     assert (found.trigger, found.action_count) == ("Request Http", 2)
@@ -43,7 +44,8 @@ async def test_a_dry_run_tells_what_the_file_holds_and_needs_and_changes_nothing
 async def test_a_dry_run_names_the_connections_that_fit(running: Running) -> None:
     connection_id = await running.connect()
 
-    (found,) = await inspect_import(running.services, content({"Get": call_orders("ListOrders")}), "orders.json")
+    file = content({"Get": call_orders("ListOrders")})
+    (found,) = (await plan_import(running.services, file, "orders.json")).findings
 
     assert found.references[0].connector_installed
     assert found.references[0].candidates == ((connection_id, "Orders"),)
@@ -51,14 +53,14 @@ async def test_a_dry_run_names_the_connections_that_fit(running: Running) -> Non
 
 async def test_a_dry_run_of_a_known_flow_says_that_it_exists(running: Running) -> None:
     await running.add_flow({"A": compose(1)}, name="orders")
-    (found,) = await inspect_import(running.services, content({"A": compose(2)}), "orders.json")
+    (found,) = (await plan_import(running.services, content({"A": compose(2)}), "orders.json")).findings
     assert found.exists
 
 
 @pytest.mark.parametrize("file", [b"{nope", b"", b"[1, 2", b"\xff\xfe\x00"])
 async def test_a_file_that_is_no_json_is_refused_whole(running: Running, file: bytes) -> None:
-    with pytest.raises(InvalidDocument):
-        await inspect_import(running.services, file, "broken.json")
+    plan = await plan_import(running.services, file, "broken.json")
+    assert (plan.findings, [one.problem.code for one in plan.problems]) == ((), ["InvalidJSON"])
     with pytest.raises(InvalidDocument):
         await import_flows(running.services, file, "broken.json", person_id=running.owner)
     assert running.services.store.flows.list() == []

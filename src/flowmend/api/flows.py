@@ -1,4 +1,4 @@
-"""Flows: import, read, turn on and off, run, connect, delete."""
+"""Flows: read, turn on and off, run, connect, delete."""
 
 import msgspec
 from starlette.requests import Request
@@ -9,7 +9,6 @@ from flowmend.api.request_reading import (
     list_answer,
     next_link,
     person_of,
-    query_is_true,
     query_limit,
     query_text,
     read_any_body,
@@ -17,13 +16,11 @@ from flowmend.api.request_reading import (
 )
 from flowmend.api.shapes.callback_url import CallbackUrlShape, callback_url_shape
 from flowmend.api.shapes.flow import FlowDetailShape, FlowShape, flow_detail_shape, flow_shape
-from flowmend.api.shapes.import_finding import FindingShape, ImportedShape, finding_shape, imported_shape
 from flowmend.api.shapes.trigger_history import TriggerHistory, trigger_history
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.use_cases import flows
 from flowmend.use_cases.accept_event import run_now
-from flowmend.use_cases.import_flow import import_flows, inspect_import
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_histories import list_trigger_histories
 
@@ -57,23 +54,6 @@ class ConnectionChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 async def list_flows(services: Services, _request: Request) -> JsonAnswer:
     return list_answer([flow_shape(summary) for summary in await flows.list_flows(services)])
-
-
-async def inspect_file(services: Services, request: Request) -> JsonAnswer:
-    found = await inspect_import(services, await request.body(), _file_name(request))
-    return list_answer([finding_shape(finding) for finding in found])
-
-
-async def import_file(services: Services, request: Request) -> JsonAnswer:
-    imported = await import_flows(
-        services,
-        await request.body(),
-        _file_name(request),
-        as_new=query_is_true(request, "as_new"),
-        name=query_text(request, "name"),
-        person_id=person_of(request).person_id,
-    )
-    return list_answer([imported_shape(one) for one in imported])
 
 
 async def read_flow(services: Services, request: Request) -> JsonAnswer:
@@ -140,54 +120,15 @@ async def connect_flow(services: Services, request: Request) -> JsonAnswer:
     return await read_flow(services, request)
 
 
-def _file_name(request: Request) -> str:
-    name = query_text(request, "file_name")
-    if name is None:
-        raise AskedWrongly(
-            "Name the file in the query: ?file_name=orders.json.", code="InvalidQuery", target="file_name"
-        )
-    return name
-
-
 def _flow_id(request: Request) -> str:
     return str(request.path_params["flow_id"])
 
 
 _TAG = "flows"
 
-_FILE_NAME = QueryParameter(
-    name="file_name", description="The file's name or path, which may name the flow", is_required=True
-)
-
 FLOW_OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="GET", path="/flows", handler=list_flows, summary="All flows", tag=_TAG, gives=FlowShape, is_list=True
-    ),
-    Operation(
-        method="POST",
-        path="/flows",
-        handler=import_file,
-        summary="Import the flows of a file; they arrive turned off",
-        tag=_TAG,
-        takes_file=True,
-        gives=ImportedShape,
-        is_list=True,
-        query=(
-            _FILE_NAME,
-            QueryParameter(name="as_new", description="A fresh id instead of a new version", type="boolean"),
-            QueryParameter(name="name", description="A display name instead of the file's"),
-        ),
-    ),
-    Operation(
-        method="POST",
-        path="/flows/inspect",
-        handler=inspect_file,
-        summary="Say what a file holds and needs; nothing is stored",
-        tag=_TAG,
-        takes_file=True,
-        gives=FindingShape,
-        is_list=True,
-        query=(_FILE_NAME,),
     ),
     Operation(
         method="GET", path="/flows/{flow_id}", handler=read_flow, summary="One flow", tag=_TAG, gives=FlowDetailShape

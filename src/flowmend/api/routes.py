@@ -9,6 +9,7 @@ from flowmend.api.connections import CONNECTION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
+from flowmend.api.packages import PACKAGE_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
 from flowmend.api.runs import RUN_OPERATIONS
 from flowmend.core.errors import AskedWrongly, NotFound
@@ -22,6 +23,7 @@ async def describe_api(services: Services, request: Request) -> JsonAnswer:
 
 
 OPERATIONS: tuple[Operation, ...] = (
+    *PACKAGE_OPERATIONS,
     *FLOW_OPERATIONS,
     *RUN_OPERATIONS,
     *RUN_ACTION_OPERATIONS,

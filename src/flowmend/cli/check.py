@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE…", exists=True, help="Definitions, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", exists=True, help="Definitions, packages, or folders of them.")
+    ],
     json: JsonOption = False,
 ) -> None:
     """Say every problem of flow files, with the place in the file, and what each flow needs."""
-    from flowmend.cli.flow_files import files_below, read_flow_file
+    from flowmend.cli.flow_files import read_flow_files
     from flowmend.cli.output import print_json, with_progress
 
-    files = [file for path in paths for file in files_below(path)]
-    checked = [_described(read_flow_file(file)) for file in with_progress(files, "Checking")]
+    checked = [_described(one) for path in with_progress(paths, "Checking") for one in read_flow_files(path)]
     if json:
         print_json(checked)
     else:
@@ -36,7 +37,7 @@ def _described(file: "FlowFile") -> dict[str, Json]:
 
     found = needs(file.flow) if file.flow is not None else None
     return {
-        "file": str(file.path),
+        "file": file.path,
         "flow": file.name,
         "problems": [
             {
@@ -51,7 +52,7 @@ def _described(file: "FlowFile") -> dict[str, Json]:
         "needs": {
             "connectors": list(found.connectors) if found else [],
             "connections": list(found.connections) if found else [],
-            "parameters": list(found.parameters) if found else [],
+            "parameters": sorted({*found.parameters, *file.missing_values}) if found else [],
             "secrets": list(found.secrets) if found else [],
         },
     }

@@ -1,9 +1,9 @@
-"""`flowmend import`: flows from files and folders, with or without a running server."""
+"""`flowmend import`: flows from files, packages and folders, with or without a running server."""
 
 import asyncio
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,42 +19,56 @@ if TYPE_CHECKING:
 
 def import_files(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE|DIR…", exists=True, help="Definitions, or folders of them.")
+        list[Path],
+        typer.Argument(metavar="FILE|DIR…", exists=True, help="Definitions, packages (zip), or folders of them."),
     ],
     data: DataOption = None,
     url: UrlOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the files hold and need.")] = False,
     as_new: Annotated[bool, typer.Option("--as-new", help="A fresh id instead of a new version.")] = False,
     name: Annotated[str | None, typer.Option("--name", help="A name instead of the file's; for one file.")] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            "--parameters", metavar="JSON", help="Values of parameters and environment variables, by name, or @FILE."
+        ),
+    ] = None,
+    connections: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="REFERENCE=CONNECTION", help="Which connection a reference means; repeatable."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Import flows; they arrive turned off. Importing a flow again is a new version of it."""
     from flowmend.cli.failures import report
-    from flowmend.cli.flow_files import files_below
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import running_server
     from flowmend.core.errors import FlowmendError
 
-    files = [found for path in paths for found in files_below(path)]
-    if not files:
-        raise typer.BadParameter("There is no .json file in what you named.")
-    if name is not None and len(files) > 1:
+    if name is not None and (len(paths) > 1 or paths[0].is_dir()):
         raise typer.BadParameter("--name goes with one file.")
-    wanted = _Wanted(dry_run=dry_run, as_new=as_new, name=name)
+    wanted = _Wanted(
+        dry_run=dry_run, as_new=as_new, name=name, values=_values(parameters), connections=_mapped(connections or [])
+    )
     server = running_server(url, data)
     results: list[Json] = []
-    failed: list[FlowmendError] = []
-    for path, outcome in _through_server(server, files, wanted) if server else _into_store(data, files, wanted):
-        if isinstance(outcome, list):
-            results += [{"file": str(path), **one} for one in outcome]
-        else:
-            failed.append(outcome)
+    failed = False
+    for path, outcome in _through_server(server, paths, wanted) if server else _into_store(data, paths, wanted):
+        if isinstance(outcome, FlowmendError):
+            failed = True
             typer.echo(f"{path}:", err=True)
             report(outcome)
+            continue
+        results.append(outcome)
+        for problem in outcome["problems"]:
+            failed = failed or problem["severity"] == "error"
+            typer.echo(f"{problem['file']}: {problem['message']} ({problem['code']})", err=True)
     if json:
-        print_json(results)
+        print_json([one for result in results for one in result["value"]])
+    elif dry_run:
+        _print_plans(results)
     else:
-        _print(results, dry_run=dry_run)
+        _print_imported([one for result in results for one in result["value"]])
     if failed:
         raise typer.Exit(1)
 
@@ -64,16 +78,18 @@ class _Wanted:
     dry_run: bool
     as_new: bool
     name: str | None
+    values: Mapping[str, Json] = field(repr=False)
+    connections: Mapping[str, str]
 
 
-Outcomes = Iterator[tuple[Path, "list[Json] | FlowmendError"]]
+Outcomes = Iterator[tuple[Path, "Json | FlowmendError"]]
 
 
-def _through_server(server: "Server", files: list[Path], wanted: _Wanted) -> Outcomes:
+def _through_server(server: "Server", paths: list[Path], wanted: _Wanted) -> Outcomes:
     from flowmend.cli.output import with_progress
     from flowmend.core.errors import FlowmendError, ServiceUnreachable
 
-    for path in with_progress(files, "Importing"):
+    for path in with_progress(paths, "Importing"):
         try:
             found = _send(server, path, wanted)
         except ServiceUnreachable:
@@ -81,80 +97,131 @@ def _through_server(server: "Server", files: list[Path], wanted: _Wanted) -> Out
         except FlowmendError as error:
             yield path, error
         else:
-            yield path, found["value"]
+            yield path, found
 
 
 def _send(server: "Server", path: Path, wanted: _Wanted) -> Json:
-    content = path.read_bytes()
-    if wanted.dry_run:
-        return server.send("POST", "/flows/inspect", content=content, query={"file_name": _told(path)})
-    query = {"file_name": _told(path), "as_new": "true" if wanted.as_new else None, "name": wanted.name}
-    return server.send("POST", "/flows", content=content, query=query)
-
-
-def _into_store(data: Path | None, files: list[Path], wanted: _Wanted) -> Outcomes:
     import msgspec
 
-    from flowmend.api.shapes.import_finding import finding_shape, imported_shape
+    from flowmend.cli.flow_files import package_files
+    from flowmend.cli.form_body import form_body
+
+    choices = {"values": wanted.values, "connections": wanted.connections}
+    body, content_type = form_body(package_files(path), {"choices": msgspec.json.encode(choices).decode()})
+    query: dict[str, str | int | None] = {"file_name": path.name}
+    if not wanted.dry_run:
+        query |= {"as_new": "true" if wanted.as_new else None, "name": wanted.name}
+    address = "/flows/inspect" if wanted.dry_run else "/flows"
+    return server.send("POST", address, content=body, content_type=content_type, query=query)
+
+
+def _into_store(data: Path | None, paths: list[Path], wanted: _Wanted) -> Outcomes:
+    import msgspec
+
+    from flowmend.api.shapes.import_finding import plan_shape, report_shape
     from flowmend.assembly import open_services
+    from flowmend.cli.flow_files import package_files
     from flowmend.cli.output import with_progress
     from flowmend.core.errors import FlowmendError
     from flowmend.settings import read_settings
     from flowmend.use_cases.access import ensure_owner
-    from flowmend.use_cases.import_flow import import_flows, inspect_import
+    from flowmend.use_cases.import_flow import ImportChoices, import_package
+    from flowmend.use_cases.import_plan import plan_import
 
     services = open_services(read_settings(os.environ, data=data)).services
 
-    async def take(path: Path, content: bytes) -> list[Json]:
+    async def take(path: Path) -> Json:
+        files = package_files(path)
         if wanted.dry_run:
-            findings = await inspect_import(services, content, _told(path))
-            return [msgspec.to_builtins(finding_shape(one)) for one in findings]
+            return msgspec.to_builtins(plan_shape(await plan_import(services, files, path.name, wanted.values)))
         owner = await ensure_owner(services)
-        imported = await import_flows(
-            services,
-            content,
-            _told(path),
-            as_new=wanted.as_new,
-            name=wanted.name,
-            person_id=owner.person_id,
+        choices = ImportChoices(
+            connections=wanted.connections, values=wanted.values, as_new=wanted.as_new, name=wanted.name
         )
-        return [msgspec.to_builtins(imported_shape(one)) for one in imported]
+        report = await import_package(services, files, path.name, choices, owner.person_id)
+        return msgspec.to_builtins(report_shape(report))
 
     try:
-        for path in with_progress(files, "Importing"):
+        for path in with_progress(paths, "Importing"):
             try:
-                yield path, asyncio.run(take(path, path.read_bytes()))
+                yield path, asyncio.run(take(path))
             except FlowmendError as error:
                 yield path, error
     finally:
         services.store.close()
 
 
-def _told(path: Path) -> str:
-    """The folder's name goes along: a Logic Apps Standard flow is called by it."""
-    return f"{path.resolve().parent.name}/{path.name}"
+def _values(text: str | None) -> dict[str, Json]:
+    from flowmend.cli.flows import read_input
+
+    values = {} if text is None else read_input(text)
+    if not isinstance(values, dict):
+        raise typer.BadParameter("The parameters must be a JSON object, {name: value}.", param_hint="--parameters")
+    return values
 
 
-def _print(results: list[Json], *, dry_run: bool) -> None:
-    from flowmend.cli.output import print_table
+def _mapped(pairs: list[str]) -> dict[str, str]:
+    mapped = {}
+    for pair in pairs:
+        reference, found, connection = pair.rpartition("=")
+        if not found or not reference or not connection:
+            raise typer.BadParameter(f"{pair!r} is not REFERENCE=CONNECTION.", param_hint="--map")
+        mapped[reference] = connection
+    return mapped
 
-    if dry_run:
-        print_table(
-            ("Flow", "Id", "Trigger", "Actions", "Needs", "Problems"),
+
+def _print_plans(plans: list[Json]) -> None:
+    from flowmend.cli.output import console, print_table
+
+    print_table(
+        ("Flow", "Id", "Trigger", "Actions", "Problems", "Secrets to move"),
+        (
             (
-                (
-                    one["name"],
-                    one["id"],
-                    one["trigger"],
-                    str(one["action_count"]),
-                    ", ".join([*one["connectors"], *one["parameters"]]),
-                    _problems(one["problems"]),
-                )
-                for one in results
-            ),
-            nothing="Nothing to import.",
+                one["name"],
+                one["id"],
+                one["trigger"],
+                str(one["action_count"]),
+                _problems(one["problems"]),
+                str(len(one["secrets"]) or ""),
+            )
+            for plan in plans
+            for one in plan["value"]
+        ),
+        nothing="Nothing to import.",
+    )
+    references = [one for plan in plans for one in plan["references"]]
+    if references:
+        print_table(
+            ("Connection reference", "Connector", "Fitting connections", "Id for --map"),
+            ((one["name"], one["connector"], _fitting(one), one["id"]) for one in references),
+            nothing="",
         )
-        return
+    values = [one for plan in plans for one in (*plan["parameters"], *plan["environment_variables"])]
+    if values:
+        print_table(
+            ("Value", "Type", "Read by", "Now"),
+            (
+                (one["name"], one["type"], ", ".join(one["flows"]), "missing" if one["is_required"] else _shown(one))
+                for one in values
+            ),
+            nothing="",
+        )
+        console().print("Give values with --parameters '{\"name\": …}'.", markup=False)
+
+
+def _fitting(reference: Json) -> str:
+    if not reference["connector_installed"]:
+        return "connector not installed"
+    return ", ".join(f"{one['display_name']} ({one['id']})" for one in reference["candidates"]) or "none yet"
+
+
+def _shown(value: Json) -> str:
+    return "" if value["value"] is None else str(value["value"])
+
+
+def _print_imported(imported: list[Json]) -> None:
+    from flowmend.cli.output import console, print_table
+
     print_table(
         ("Flow", "Id", "Is", "Problems"),
         (
@@ -164,10 +231,17 @@ def _print(results: list[Json], *, dry_run: bool) -> None:
                 "new, turned off" if one["created"] else "a new version",
                 _problems(one["problems"]),
             )
-            for one in results
+            for one in imported
         ),
         nothing="Nothing was imported.",
     )
+    for one in imported:
+        if one["moved_secrets"]:
+            console().print(
+                f"{one['name']}: {len(one['moved_secrets'])} plain secret(s) moved into the vault, from "
+                f"{', '.join(one['moved_secrets'])}. The file still holds them.",
+                markup=False,
+            )
 
 
 def _problems(problems: list[Json]) -> str:

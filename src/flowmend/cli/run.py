@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A flow's definition.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A flow's definition or package.")
+    ],
     trigger_outputs: Annotated[
         str | None,
         typer.Option("--input", metavar="JSON", help='The trigger\'s outputs, e.g. {"body": {…}}, or @FILE.'),
     ] = None,
     parameters: Annotated[
         str | None, typer.Option("--parameters", metavar="JSON", help="Values for the flow's parameters, or @FILE.")
+    ] = None,
+    flow: Annotated[
+        str | None, typer.Option("--flow", metavar="NAME", help="Which flow, of a package of several: its name or id.")
     ] = None,
     mock: Annotated[bool, typer.Option("--mock", help="No call leaves this machine, and no wait takes time.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Show what each expression came to.")] = False,
@@ -36,7 +41,7 @@ def run(
     from flowmend.core.outcome import Status
 
     try:
-        result = _run(file, trigger_outputs, parameters, mock=mock, trace=trace, data=data, quiet=json)
+        result = _run(file, flow, trigger_outputs, parameters, mock=mock, trace=trace, data=data, quiet=json)
     except FlowmendError as error:
         report(error)
         raise typer.Exit(2) from error
@@ -50,6 +55,7 @@ def run(
 
 def _run(
     file: Path,
+    name: str | None,
     trigger_outputs: str | None,
     parameters: str | None,
     *,
@@ -59,20 +65,17 @@ def _run(
     quiet: bool,
 ) -> "RunOnceResult":
     """Errors: InvalidDocument where the file holds no flow that runs; AskedWrongly."""
-    from flowmend.cli.flow_files import read_flow_file
+    from flowmend.cli.flow_files import read_one_flow
     from flowmend.cli.flows import read_input
     from flowmend.cli.run_tree import RunTree
-    from flowmend.core.errors import AskedWrongly, InvalidDocument
+    from flowmend.core.errors import AskedWrongly
     from flowmend.use_cases.run_once import run_once
 
-    read = read_flow_file(file)
-    if read.flow is None:
-        raise InvalidDocument(f"{file} holds no flow that can run.", read.problems)
     outputs = None if trigger_outputs is None else read_input(trigger_outputs)
     values = {} if parameters is None else read_input(parameters)
     if not isinstance(values, dict):
         raise AskedWrongly("The parameters must be a JSON object, {name: value}.", code="InvalidParameters")
-    flow = read.flow
+    flow = read_one_flow(file, values, name)
 
     async def mocked(on_entry: "Callable[[Entry], None] | None") -> "RunOnceResult":
         return await run_once(

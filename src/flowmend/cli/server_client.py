@@ -67,15 +67,16 @@ class Server:
         *,
         query: Mapping[str, str | int | None] | None = None,
         content: bytes | None = None,
+        content_type: str = "application/octet-stream",
     ) -> Json:
-        """The JSON answer. body: sent as JSON; content: sent as it is.
+        """The JSON answer. body: sent as JSON; content: sent as it is, as content_type.
 
         Errors: the one the server names, by its status; ServiceUnreachable where none answers.
         """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         address = f"/api/v1{path}" + (f"?{urlencode(given)}" if given else "")
         if content is not None:
-            return self._exchange(method, address, content, {"Content-Type": "application/octet-stream"})
+            return self._exchange(method, address, content, {"Content-Type": content_type})
         encoded = None if body is None else msgspec.json.encode(body)
         return self._exchange(method, address, encoded, {"Content-Type": "application/json"} if encoded else {})
 

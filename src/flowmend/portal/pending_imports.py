@@ -2,7 +2,8 @@
 
 import secrets
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 _KEPT_FOR = timedelta(minutes=30)
@@ -11,12 +12,16 @@ _MOST_KEPT_BYTES = 200 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One file, kept in memory for whoever uploaded it."""
+    """Files by name, kept in memory for whoever uploaded them. file_name: what to call them together."""
 
-    content: bytes
+    files: Mapping[str, bytes] = field(repr=False)
     file_name: str
     person_id: str
     at: datetime
+
+    @property
+    def size(self) -> int:
+        return sum(len(content) for content in self.files.values())
 
 
 class PendingImports:
@@ -26,18 +31,18 @@ class PendingImports:
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
 
     def keep(self, upload: Upload) -> str:
-        """Keeps the file and names it by a word nobody can guess."""
+        """Keeps the files and names it by a word nobody can guess."""
         self._forget(upload.at)
-        kept = sum(len(one.content) for one in self._uploads.values())
-        while self._uploads and kept + len(upload.content) > _MOST_KEPT_BYTES:
+        kept = sum(one.size for one in self._uploads.values())
+        while self._uploads and kept + upload.size > _MOST_KEPT_BYTES:
             _, oldest = self._uploads.popitem(last=False)
-            kept -= len(oldest.content)
+            kept -= oldest.size
         name = secrets.token_urlsafe(18)
         self._uploads[name] = upload
         return name
 
     def find(self, name: str, person_id: str, now: datetime) -> Upload | None:
-        """The file, if this person uploaded it not long ago."""
+        """The files, if this person uploaded it not long ago."""
         self._forget(now)
         upload = self._uploads.get(name)
         return upload if upload is not None and upload.person_id == person_id else None

@@ -11,6 +11,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
+from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
@@ -109,7 +110,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
         ),
         row=row,
         flow=loaded.flow,
-        document=stored.document if stored else None,
+        document=shown_document(stored.document) if stored else None,
         problems=problems,
         references=tuple(_reference(loaded, key, connections) for key in loaded.flow.connection_references),
         callback=callback_url(services, loaded),

@@ -1,138 +1,176 @@
-"""Import: look into a file first, then take its flow in, turned off."""
+"""Import: a package's flows taken in, turned off, with what was said about them in the dry run."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
-from flowmend.core.checking import check_flow
-from flowmend.core.definition import (
-    Flow,
-    Parts,
-    detect_packaging,
-    find_reference,
-    flow_identity,
-    parts_of,
-    read_flow,
-)
-from flowmend.core.definition.document_text import read_document
-from flowmend.core.errors import InvalidDocument
+from flowmend.core.definition import FileProblem, Flow
+from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.core.run.naming import version_name
-from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, FlowVersionRow
+from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowState, FlowVersionRow
+from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_values
 from flowmend.use_cases.flows import follow_new_version
-from flowmend.use_cases.loaded_flows import access_key_binding, missing_parameters
+from flowmend.use_cases.import_plan import Files, ReadFlow, read_package, reference_id
+from flowmend.use_cases.loaded_flows import access_key_binding, read_stored_flow
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.trigger_words import what_will_begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceNeed:
-    """A connection reference of the file. candidates: connections of that connector, (id, name)."""
+class ImportChoices:
+    """What a person says about an import; all of it may be said later too.
 
-    key: str
-    connector: str
-    connector_installed: bool
-    candidates: tuple[tuple[str, str], ...]
+    connections: `{reference: connection id}`; a reference is meant by its id in the plan, its logical name or its key.
+    values: of parameters, template values and environment
+    variables, by name. flows: ids of the flows to take, None for all. as_new: fresh ids, never a new version.
+    name: for a package of one flow.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportFinding:
-    """What one flow of a file is, needs, and what is wrong with it. parameters: those without a value."""
-
-    name: str
-    flow_id: str
-    packaging: str
-    exists: bool
-    trigger: str
-    action_count: int
-    connectors: tuple[str, ...]
-    references: tuple[ReferenceNeed, ...]
-    parameters: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    will_begin: str
-    can_import: bool
+    connections: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    flows: Collection[str] | None = None
+    as_new: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A flow taken in. created: False where it is a new version of a flow already here."""
+    """A flow taken in. created: False where it is a new version of a flow already here.
+
+    moved_secrets: where literal secrets stood in its document that now lie sealed in the vault.
+    """
 
     flow_id: str
     version: str
     name: str
+    path: str
     created: bool
     problems: tuple[Problem, ...]
+    moved_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    flow_id: str
-    name: str
-    packaging: str
-    document: Json
-    flow: Flow | None
-    problems: tuple[Problem, ...]
+class ImportReport:
+    """flows: taken in. problems: of files from which nothing was."""
 
-
-async def inspect_import(services: Services, content: bytes, file_name: str) -> tuple[ImportFinding, ...]:
-    """What the file holds, as a dry run; nothing is stored. Errors: InvalidDocument where it is no JSON."""
-    read = _read(content, file_name, name=None)
-    flow = read.flow
-    connections = services.store.connections.list()
-    installed = {row.connector_id for row in services.store.connectors.list()}
-    trigger = next(iter(flow.definition.triggers.values()), None) if flow else None
-    references = tuple(
-        _need(reference.key, reference.connector, connections, installed)
-        for reference in (flow.connection_references.values() if flow else ())
-    )
-    finding = ImportFinding(
-        name=read.name,
-        flow_id=read.flow_id,
-        packaging=read.packaging,
-        exists=services.store.flows.get(read.flow_id) is not None,
-        trigger=f"{trigger.type} {trigger.kind}".strip() if trigger else "",
-        action_count=sum(1 for _ in flow.definition.walk()) if flow else 0,
-        connectors=tuple(dict.fromkeys(need.connector for need in references)),
-        references=references,
-        parameters=missing_parameters(flow) if flow else (),
-        problems=read.problems,
-        will_begin=what_will_begin(flow) if flow else "",
-        can_import=flow is not None,
-    )
-    return (finding,)
+    flows: tuple[Imported, ...]
+    problems: tuple[FileProblem, ...]
 
 
 async def import_flows(
-    services: Services,
-    content: bytes,
-    file_name: str,
-    *,
-    as_new: bool = False,
-    name: str | None = None,
-    person_id: str,
+    services: Services, files: Files, file_name: str, *, as_new: bool = False, name: str | None = None, person_id: str
 ) -> tuple[Imported, ...]:
-    """Take in the flow of a file; a flow already here gets a new version, another arrives turned off.
+    """The flows of `import_package` where there is nothing more to say about them. Errors: the same."""
+    choices = ImportChoices(as_new=as_new, name=name)
+    return (await import_package(services, files, file_name, choices, person_id)).flows
 
-    A flow that is on stays on unless its new version cannot run.
 
-    as_new: a fresh id, never a new version. Errors: InvalidDocument with every problem where nothing runnable is in it.
+async def import_package(
+    services: Services, files: Files, file_name: str, choices: ImportChoices, person_id: str
+) -> ImportReport:
+    """Take in the flows of a package; a flow already here gets a new version, another arrives turned off.
+
+    A flow that is on stays on unless its new version cannot run. Values that people gave an earlier version stay
+    unless others are given.
+
+    Errors, before anything is stored: InvalidDocument with every problem where nothing runnable is in it; NotFound or
+    AskedWrongly for a connection that is not there or does not fit; AskedWrongly for a value that does not.
     """
-    read = _read(content, file_name, name=name)
-    if read.flow is None:
-        raise InvalidDocument(f"{file_name} holds no flow that can be read.", read.problems)
-    flow_id = str(services.clock.guid()) if as_new else read.flow_id
+    read, problems = read_package(files, file_name, choices.values)
+    chosen = [
+        one for one in read if one.flow and (choices.flows is None or one.packaged.identity.flow_id in choices.flows)
+    ]
+    _refuse_nothing(chosen, read, problems, file_name)
+    if choices.name is not None and len(chosen) != 1:
+        raise AskedWrongly(f"A name goes with one flow; {file_name} holds {len(chosen)}.", code="AmbiguousName")
+    arrivals = [
+        _Arrival(
+            read=one,
+            flow=one.flow,
+            given=values_for(one.flow, choices.values),
+            mappings=_mappings(services, one.flow, choices.connections),
+        )
+        for one in chosen
+        if one.flow
+    ]
+    imported = [await _take_in(services, one, file_name, choices, person_id) for one in arrivals]
+    left_out = [
+        FileProblem(path=one.packaged.path, problem=problem) for one in read if not one.flow for problem in one.problems
+    ]
+    return ImportReport(flows=tuple(imported), problems=(*problems, *left_out))
+
+
+def _refuse_nothing(
+    chosen: list[ReadFlow], read: tuple[ReadFlow, ...], problems: tuple[FileProblem, ...], file_name: str
+) -> None:
+    if chosen:
+        return
+    found = [one.problem for one in problems] + [problem for one in read for problem in one.problems]
+    first = found[0] if found else None
+    message = f"{file_name} holds no flow that can be read."
+    if first is not None and not first.pointer:
+        message = f"{message} {first.message}"
+    raise InvalidDocument(message, found, code=first.code if first else None)
+
+
+def _mappings(services: Services, flow: Flow, connections: Mapping[str, str]) -> dict[str, str]:
+    """`{key: connection id}` as chosen. Errors: NotFound; AskedWrongly for a connection of another connector."""
+    mappings: dict[str, str] = {}
+    chosen = {name.casefold(): connection_id for name, connection_id in connections.items()}
+    for key, reference in flow.connection_references.items():
+        names = (reference_id(reference), reference.logical_name, key)
+        connection_id = next((found for name in names if (found := chosen.get(name.casefold()))), "")
+        if not connection_id:
+            continue
+        connection = services.store.connections.get(connection_id)
+        if connection is None:
+            raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
+        if connection.connector_id != reference.connector:
+            raise AskedWrongly(
+                f"{key!r} needs a connection to {reference.connector}; {connection.display_name!r} is one to "
+                f"{connection.connector_id}.",
+                code="WrongConnector",
+                target=connection_id,
+            )
+        mappings[key] = connection_id
+    return mappings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    """A flow about to be taken in, with what was said about it. mappings: `{key: connection id}`."""
+
+    read: ReadFlow
+    flow: Flow
+    given: Mapping[str, Json]
+    mappings: Mapping[str, str]
+
+
+async def _take_in(
+    services: Services, arrival: _Arrival, file_name: str, choices: ImportChoices, person_id: str
+) -> Imported:
+    read, flow, identity = arrival.read, arrival.flow, arrival.read.packaged.identity
+    flow_id = str(services.clock.guid()) if choices.as_new else identity.flow_id
     known = services.store.flows.get(flow_id)
     now = services.clock.now
     version = version_name(services.clock.ticks())
-    version_row = FlowVersionRow(flow_id=flow_id, version=version, document=read.document, created_at=now)
+    document = with_values(
+        read.lifted.document,
+        flow,
+        lifted=read.lifted.values,
+        given={**_kept_values(services, known, flow), **arrival.given},
+        binding=values_binding(flow_id, version),
+        vault=services.vault,
+    )
+    version_row = FlowVersionRow(flow_id=flow_id, version=version, document=document, created_at=now)
     if known is None:
         row = FlowRow(
             flow_id=flow_id,
-            name=read.name,
-            packaging=read.packaging,
+            name=choices.name or identity.name,
+            packaging=read.packaged.packaging.value,
             state=FlowState.OFF,
             version=version,
             owner_id=person_id,
@@ -144,53 +182,50 @@ async def import_flows(
         services.store.flows.add(row, version_row)
     else:
         row = msgspec.structs.replace(
-            known, version=version, name=name or known.name, packaging=read.packaging, changed_at=now
+            known,
+            version=version,
+            name=choices.name or known.name,
+            packaging=read.packaged.packaging.value,
+            changed_at=now,
         )
         services.store.flows.add_version(row, version_row)
-    _map_what_is_clear(services, flow_id, read.flow)
-    services.store.audit.note(person_id, "import", flow_id, {"file": file_name, "version": version}, at=now)
+    _map(services, flow_id, flow, arrival.mappings)
+    details = {"file": file_name, "version": version}
+    if read.lifted.places:
+        details["moved_secrets"] = str(len(read.lifted.places))
+    services.store.audit.note(person_id, "import", flow_id, details, at=now)
     services.changes.publish("flow", flow_id=flow_id, state=row.state.value)
     await follow_new_version(services, flow_id, person_id)
-    return (Imported(flow_id=flow_id, version=version, name=row.name, created=known is None, problems=read.problems),)
-
-
-def _read(content: bytes, file_name: str, *, name: str | None) -> _Read:
-    document = read_document(content)
-    packaging = detect_packaging(document, file_name)
-    parts: Parts = parts_of(document)
-    identity = flow_identity(
-        packaging=packaging, path=file_name, own_id=parts.flow_id, display_name=name or parts.display_name
-    )
-    reading = read_flow(document, packaging=packaging, name=identity.name, flow_id=identity.flow_id)
-    found = reading.problems + (check_flow(reading.flow) if reading.flow else ())
-    return _Read(
-        flow_id=identity.flow_id,
-        name=identity.name,
-        packaging=packaging.value,
-        document=document,
-        flow=reading.flow,
-        problems=tuple(dict.fromkeys(found)),
+    return Imported(
+        flow_id=flow_id,
+        version=version,
+        name=row.name,
+        path=read.packaged.path,
+        created=known is None,
+        problems=read.problems,
+        moved_secrets=read.lifted.places,
     )
 
 
-def _need(key: str, connector: str, connections: Sequence[ConnectionRow], installed: set[str]) -> ReferenceNeed:
-    return ReferenceNeed(
-        key=key,
-        connector=connector,
-        connector_installed=connector in installed,
-        candidates=tuple((one.connection_id, one.display_name) for one in connections if one.connector_id == connector),
-    )
+def _kept_values(services: Services, known: FlowRow | None, flow: Flow) -> dict[str, Json]:
+    """What people gave the flow's latest version, for parameters that it still has."""
+    stored = services.store.flows.version(known.flow_id) if known else None
+    if known is None or stored is None:
+        return {}
+    before = given_values(stored, read_stored_flow(known, stored), services.vault)
+    return {name: value for name, value in before.items() if name in flow.definition.parameters}
 
 
-def _map_what_is_clear(services: Services, flow_id: str, flow: Flow) -> None:
-    """Map each reference that has exactly one connection to mean; the owner chooses among several."""
+def _map(services: Services, flow_id: str, flow: Flow, chosen: Mapping[str, str]) -> None:
+    """Map references as chosen, and of the others each that has exactly one connection to mean."""
     mapped = {one.reference for one in services.store.flows.mappings(flow_id)}
     connections = services.store.connections.list()
-    for reference in flow.connection_references.values():
-        if reference.key in mapped or find_reference(reference.key, flow.connection_references) is None:
-            continue
-        fitting = [one for one in connections if one.connector_id == reference.connector]
-        if len(fitting) == 1:
+    for key, reference in flow.connection_references.items():
+        connection_id = chosen.get(key, "")
+        fitting = [one.connection_id for one in connections if one.connector_id == reference.connector]
+        if not connection_id and key not in mapped and len(fitting) == 1:
+            connection_id = fitting[0]
+        if connection_id:
             services.store.flows.set_mapping(
-                ConnectionMappingRow(flow_id=flow_id, reference=reference.key, connection_id=fitting[0].connection_id)
+                ConnectionMappingRow(flow_id=flow_id, reference=key, connection_id=connection_id)
             )

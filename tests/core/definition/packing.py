@@ -47,7 +47,7 @@ def call(key: str) -> dict[str, Any]:
 def package() -> dict[str, Any]:
     """A Power Automate package of one flow with one connection, which only its maps and manifest name."""
     folder = f"Microsoft.Flow/flows/{ASSET_ID}"
-    properties = {"displayName": "Orders", "definition": definition({"Get": call("shared_office365")})}
+    properties = {"displayName": "Shop orders", "definition": definition({"Get": call("shared_office365")})}
     resources = {
         "api": {"id": "/providers/Microsoft.PowerApps/apis/shared_office365", "type": "Microsoft.PowerApps/apis"},
         "connection": {"type": "Microsoft.PowerApps/apis/connections", "details": {"displayName": "anna@contoso.test"}},

@@ -36,7 +36,7 @@ def codes(opened: Package) -> list[tuple[str, str]]:
 def test_a_package_zip_gives_its_flow_with_the_connections_its_maps_name() -> None:
     flow = only(open_package(packed(package()), "Orders.zip"))
 
-    assert (flow.identity.flow_id, flow.identity.name, flow.packaging) == (FLOW_ID, "Orders", Packaging.PACKAGE)
+    assert (flow.identity.flow_id, flow.identity.name, flow.packaging) == (FLOW_ID, "Shop orders", Packaging.PACKAGE)
     assert flow.path == f"Microsoft.Flow/flows/{ASSET_ID}/definition.json"
     assert flow.flow is not None
     reference = flow.flow.connection_references["shared_office365"]
@@ -199,7 +199,7 @@ def test_a_folder_of_everything_gives_every_flow_once() -> None:
     opened = open_package(tree(files), "folder")
 
     names = [one.identity.name for one in opened.flows]
-    assert sorted(names) == ["Greet", "Idle", "Orders", "Orders: take in", "plain", "plain"]
+    assert sorted(names) == ["Greet", "Idle", "Orders: take in", "Shop orders", "plain", "plain"]
     assert len({one.identity.flow_id for one in opened.flows}) == len(names)
     assert {code for _, code in codes(opened)} == {"DuplicateFlow"}
 

@@ -1,10 +1,15 @@
-"""What a file holds (dry run) and what importing it made: our own resources, snake_case."""
+"""What a package holds (dry run) and what importing it made: our own resources, snake_case."""
+
+from collections.abc import Iterable
 
 import msgspec
 
 from flowmend.api.shapes.flow import NamedConnection
 from flowmend.api.shapes.problem import ProblemShape, problem_shapes
-from flowmend.use_cases.import_flow import Imported, ImportFinding
+from flowmend.core.definition import FileProblem
+from flowmend.core.json_value import Json
+from flowmend.use_cases.import_flow import Imported, ImportReport
+from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue
 
 
 class NeededReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,10 +22,14 @@ class NeededReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FindingShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow found in a file; nothing was changed. parameters: names without a value."""
+    """A flow found in a package; nothing was changed. file: its path in it. parameters: names without a value.
+
+    secrets: where literal ones stand that the vault will take. children: the flows it calls, by id or name.
+    """
 
     id: str
     name: str
+    file: str
     packaging: str
     exists: bool
     trigger: str
@@ -28,25 +37,104 @@ class FindingShape(msgspec.Struct, frozen=True, kw_only=True):
     connectors: list[str]
     references: list[NeededReference]
     parameters: list[str]
+    secrets: list[str]
+    children: list[str]
     problems: list[ProblemShape]
     will_begin: str
     can_import: bool
 
 
-class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow that arrived, Off. created: False where it became a new version of one that was there."""
+class SharedReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection reference that flows of the package share. flows: their ids."""
 
     id: str
     name: str
+    connector: str
+    connector_installed: bool
+    candidates: list[NamedConnection]
+    flows: list[str]
+
+
+class AskedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A value to say once for all flows that read it. value: what the package brings, never a secret's. flows: names."""
+
+    name: str
+    display_name: str
+    type: str
+    description: str
+    is_secret: bool
+    is_required: bool
+    value: Json
+    flows: list[str]
+
+
+class FileProblemShape(ProblemShape, frozen=True, kw_only=True):
+    """A problem of a file that gave no flow."""
+
+    file: str
+
+
+class PlanShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What a package holds and needs; nothing was changed. value: its flows."""
+
+    value: list[FindingShape]
+    references: list[SharedReference]
+    parameters: list[AskedValue]
+    environment_variables: list[AskedValue]
+    problems: list[FileProblemShape]
+
+
+class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow that arrived, Off. created: False where it became a new version of one that was there.
+
+    moved_secrets: where literal secrets stood that now lie sealed in the vault.
+    """
+
+    id: str
+    name: str
+    file: str
     version: str
     created: bool
     problems: list[ProblemShape]
+    moved_secrets: list[str]
+
+
+class ReportShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The flows that arrived, and the files that gave none."""
+
+    value: list[ImportedShape]
+    problems: list[FileProblemShape]
+
+
+class ChoicesShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is said about an import. connections: `{id of a shared reference: connection id}`. flows: ids, None for all."""
+
+    connections: dict[str, str] = {}
+    values: dict[str, Json] = {}
+    flows: list[str] | None = None
+
+
+def plan_shape(plan: ImportPlan) -> PlanShape:
+    return PlanShape(
+        value=[finding_shape(finding) for finding in plan.findings],
+        references=[_reference(reference) for reference in plan.references],
+        parameters=[_asked(value) for value in plan.parameters],
+        environment_variables=[_asked(value) for value in plan.environment_variables],
+        problems=[_file_problem(one) for one in plan.problems],
+    )
+
+
+def report_shape(report: ImportReport) -> ReportShape:
+    return ReportShape(
+        value=[imported_shape(one) for one in report.flows], problems=[_file_problem(one) for one in report.problems]
+    )
 
 
 def finding_shape(finding: ImportFinding) -> FindingShape:
     return FindingShape(
         id=finding.flow_id,
         name=finding.name,
+        file=finding.path,
         packaging=str(finding.packaging),
         exists=finding.exists,
         trigger=finding.trigger,
@@ -57,11 +145,13 @@ def finding_shape(finding: ImportFinding) -> FindingShape:
                 key=need.key,
                 connector=need.connector,
                 connector_installed=need.connector_installed,
-                candidates=[NamedConnection(id=found, display_name=name) for found, name in need.candidates],
+                candidates=_named(need.candidates),
             )
             for need in finding.references
         ],
         parameters=list(finding.parameters),
+        secrets=list(finding.secrets),
+        children=list(finding.children),
         problems=problem_shapes(finding.problems),
         will_begin=finding.will_begin,
         can_import=finding.can_import,
@@ -72,7 +162,42 @@ def imported_shape(imported: Imported) -> ImportedShape:
     return ImportedShape(
         id=imported.flow_id,
         name=imported.name,
+        file=imported.path,
         version=imported.version,
         created=imported.created,
         problems=problem_shapes(imported.problems),
+        moved_secrets=list(imported.moved_secrets),
     )
+
+
+def _reference(reference: PlannedReference) -> SharedReference:
+    return SharedReference(
+        id=reference.reference_id,
+        name=reference.name,
+        connector=reference.connector,
+        connector_installed=reference.connector_installed,
+        candidates=_named(reference.candidates),
+        flows=list(dict.fromkeys(flow_id for flow_id, _ in reference.uses)),
+    )
+
+
+def _asked(value: PlannedValue) -> AskedValue:
+    return AskedValue(
+        name=value.name,
+        display_name=value.shown_name,
+        type=value.type,
+        description=value.description,
+        is_secret=value.is_secret,
+        is_required=value.is_required,
+        value=value.value,
+        flows=list(value.flows),
+    )
+
+
+def _named(candidates: Iterable[tuple[str, str]]) -> list[NamedConnection]:
+    return [NamedConnection(id=found, display_name=name) for found, name in candidates]
+
+
+def _file_problem(found: FileProblem) -> FileProblemShape:
+    (shape,) = problem_shapes((found.problem,))
+    return FileProblemShape(file=found.path, **msgspec.structs.asdict(shape))

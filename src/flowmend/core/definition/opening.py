@@ -62,14 +62,19 @@ class Package:
     problems: tuple[FileProblem, ...] = ()
 
 
-def open_package(files: Mapping[str, bytes] | bytes, name: str, values: Mapping[str, Json] = EMPTY) -> Package:
+def open_package(
+    files: Mapping[str, bytes] | bytes, name: str, values: Mapping[str, Json] = EMPTY, *, each_once: bool = True
+) -> Package:
     """Every flow in a file, a zip or a folder.
 
     files: the content of the file `name`, or `{path: content}` below the folder `name`; zips in it are opened too.
     values: for the parameters of deployment templates, and facts such as `resourceGroup().location`, by name.
+    each_once: a flow that lies in several files is taken from the first; False to look at every file for itself.
     Errors: none, every fault is a problem.
     """
-    return _Opening(name, values).open({name: files} if isinstance(files, bytes) else files)
+    opening = _Opening(name, values)
+    package = opening.open({name: files} if isinstance(files, bytes) else files)
+    return opening.told_apart(package) if each_once else package
 
 
 class _Opening:
@@ -86,9 +91,13 @@ class _Opening:
         self._unpack(files)
         candidates = [path for path in sorted(self._files) if len(self._files) == 1 or path.lower().endswith(".json")]
         found = [flow for path in candidates for flow in self._flows_of(path, is_alone=len(candidates) == 1)]
-        flows = tuple(self._told_apart(found))
-        if not flows and not self._problems:
+        if not found and not self._problems:
             self._report(self._name, "MissingDefinition", f"There is no flow in {self._name}.", _MISSING_HINT)
+        return Package(flows=tuple(found), problems=tuple(self._problems))
+
+    def told_apart(self, package: Package) -> Package:
+        """Each flow under an id of its own; a flow that lies in the package twice is taken once."""
+        flows = tuple(self._told_apart(package.flows))
         return Package(flows=flows, problems=tuple(self._problems))
 
     def _unpack(self, files: Mapping[str, bytes]) -> None:
@@ -194,8 +203,7 @@ class _Opening:
             self._solutions[root] = read_solution(below)
         return self._solutions[root]
 
-    def _told_apart(self, flows: list[PackagedFlow]) -> Iterator[PackagedFlow]:
-        """Each flow under an id of its own; a flow that lies in the package twice is taken once."""
+    def _told_apart(self, flows: tuple[PackagedFlow, ...]) -> Iterator[PackagedFlow]:
         seen: dict[str, PackagedFlow] = {}
         for flow in flows:
             known = seen.get(flow.identity.flow_id)

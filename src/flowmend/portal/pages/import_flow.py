@@ -1,32 +1,48 @@
-"""Import by upload: first what the file holds, needs and gets wrong; then, on a word, the flow arrives off."""
+"""Import by upload: first what the files hold, need and get wrong; then, on a word, the flows arrive off."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
+from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.portal.forms import form_text, form_texts
 from flowmend.portal.frame import language_of
 from flowmend.portal.pending_imports import Upload
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.trigger_words import trigger_in_words
-from flowmend.use_cases.flows import map_connection
-from flowmend.use_cases.import_flow import ImportFinding, import_flows, inspect_import
+from flowmend.portal.value_text import shown_value
+from flowmend.use_cases.import_flow import ImportChoices, import_package
+from flowmend.use_cases.import_plan import ImportPlan, PlannedValue, plan_import
+
+_MOST_FILES = 1_000
+_MAPPED = "map."
+_VALUE = "value."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPage:
-    """findings: of the dry run, empty before it. token: names the upload kept. starts: each flow's trigger in words."""
+    """plan: of the dry run, None before it. token: names the upload kept. starts: each flow's trigger in words.
 
-    findings: tuple[ImportFinding, ...] = ()
+    entered: what was filled in already, by field, secrets left out. left_out: ids of flows not to take.
+    """
+
+    plan: ImportPlan | None = None
     starts: tuple[str, ...] = ()
     token: str = ""
     file_name: str = ""
     error: str = ""
     problems: tuple[Problem, ...] = ()
+    entered: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
+
+    def value_of(self, value: PlannedValue) -> str:
+        """What a value's field holds: what was entered, else what the package brings."""
+        return self.entered.get(f"{_VALUE}{value.name}", shown_value(value.value))
 
 
 async def show_import(portal: Portal, request: Request) -> Response:
@@ -36,52 +52,84 @@ async def show_import(portal: Portal, request: Request) -> Response:
 
 async def take_upload(portal: Portal, request: Request) -> Response:
     """POST /import: the dry run. Nothing is stored."""
-    async with request.form(max_files=1, max_fields=10) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile) or not file.filename:
-            return _refused(portal, request, AskedWrongly("No file was chosen."))
-        content, file_name = await file.read(), file.filename
-    try:
-        findings = await inspect_import(portal.services, content, file_name)
-    except AskedWrongly as wrong:
-        return _refused(portal, request, wrong)
-    if not any(finding.can_import for finding in findings):
-        problems = tuple(problem for finding in findings for problem in finding.problems)
+    async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
+        uploads = [one for one in form.getlist("file") if isinstance(one, UploadFile) and one.filename]
+        files = {str(one.filename): await one.read() for one in uploads}
+    if not files:
+        return _refused(portal, request, AskedWrongly("No file was chosen."))
+    name = next(iter(files))
+    plan = await plan_import(portal.services, files, name)
+    if not any(finding.can_import for finding in plan.findings):
+        problems = [problem for finding in plan.findings for problem in finding.problems]
+        problems += [one.problem for one in plan.problems]
         return _refused(portal, request, InvalidDocument("No flow in it can be read.", problems))
-    gettext = portal.rendering.gettext(language_of(request))
     now, person = portal.services.clock.now, person_id(request)
-    page = ImportPage(
-        findings=findings,
-        starts=tuple(trigger_in_words(*_type_and_kind(finding.trigger), gettext) for finding in findings),
-        token=portal.pending_imports.keep(Upload(content=content, file_name=file_name, person_id=person, at=now)),
-        file_name=file_name,
+    token = portal.pending_imports.keep(Upload(files=files, file_name=name, person_id=person, at=now))
+    return portal.answer(
+        request, "import.html", place="flows", page=_planned(portal, request, plan, token=token, file_name=name)
     )
-    return portal.answer(request, "import.html", place="flows", page=page)
 
 
 async def take_import(portal: Portal, request: Request) -> Response:
-    """POST /import/{token}: imports what the dry run showed, with the connections chosen there."""
+    """POST /import/{token}: imports what the dry run showed, with the connections and values chosen there."""
     token, person = request.path_params["token"], person_id(request)
     upload = portal.pending_imports.find(token, person, portal.services.clock.now)
     if upload is None:
         raise NotFound("The uploaded file is no longer kept. Choose it again.", code="UploadForgotten")
-    form = await request.form()
-    imported = await import_flows(
-        portal.services,
-        upload.content,
-        upload.file_name,
-        as_new=form_text(form, "as_new") != "",
-        person_id=person,
-    )
+    form = await request.form(max_fields=10_000)
+    plan = await plan_import(portal.services, upload.files, upload.file_name)
+    choices = _choices(form, plan)
+    try:
+        report = await import_package(portal.services, upload.files, upload.file_name, choices, person)
+    except AskedWrongly as wrong:
+        page = _planned(portal, request, plan, token=token, file_name=upload.file_name, form=form, error=wrong.message)
+        return portal.answer(request, "import.html", place="flows", status_code=400, page=page)
     portal.pending_imports.drop(token)
-    found = await inspect_import(portal.services, upload.content, upload.file_name)
-    for flow, finding in zip(imported, found, strict=False):
-        for reference, connection_id in form_texts(form, f"map.{finding.flow_id}.").items():
-            if connection_id:
-                await map_connection(portal.services, flow.flow_id, reference, connection_id, person)
-    if len(imported) == 1:
-        return see(f"/flows/{segment(imported[0].flow_id)}?done=imported")
+    if len(report.flows) == 1:
+        return see(f"/flows/{segment(report.flows[0].flow_id)}?done=imported")
     return see("/flows?done=imported")
+
+
+def _choices(form: FormData, plan: ImportPlan) -> ImportChoices:
+    taken = frozenset(text for text in form.getlist("flow") if isinstance(text, str))
+    return ImportChoices(
+        connections={name: chosen for name, chosen in form_texts(form, _MAPPED).items() if chosen},
+        values=_changed_values(form_texts(form, _VALUE), (*plan.parameters, *plan.environment_variables)),
+        flows=taken if len(plan.findings) > 1 else None,
+        as_new=form_text(form, "as_new") != "",
+    )
+
+
+def _changed_values(texts: Mapping[str, str], planned: tuple[PlannedValue, ...]) -> dict[str, Json]:
+    """What was filled in that the package does not bring itself."""
+    brought = {value.name: shown_value(value.value) for value in planned}
+    return {name: text for name, text in texts.items() if text and name in brought and text != brought[name]}
+
+
+def _planned(
+    portal: Portal,
+    request: Request,
+    plan: ImportPlan,
+    *,
+    token: str,
+    file_name: str,
+    form: FormData | None = None,
+    error: str = "",
+) -> ImportPage:
+    gettext = portal.rendering.gettext(language_of(request))
+    secret = {f"{_VALUE}{one.name}" for one in (*plan.parameters, *plan.environment_variables) if one.is_secret}
+    entered = {} if form is None else {name: text for name, text in form_texts(form, "").items() if name not in secret}
+    taken = set() if form is None else set(form.getlist("flow"))
+    is_chosen = form is not None and len(plan.findings) > 1
+    return ImportPage(
+        plan=plan,
+        starts=tuple(trigger_in_words(*_type_and_kind(finding.trigger), gettext) for finding in plan.findings),
+        token=token,
+        file_name=file_name,
+        error=error,
+        entered=entered,
+        left_out=frozenset(one.flow_id for one in plan.findings if is_chosen and one.flow_id not in taken),
+    )
 
 
 def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:

@@ -1,0 +1,108 @@
+"""Packages: flows in and out, in every form they travel in."""
+
+import msgspec
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from flowmend.api.answers import JsonAnswer
+from flowmend.api.operation import Operation, QueryParameter
+from flowmend.api.request_reading import person_of, query_is_true, query_text
+from flowmend.api.shapes.import_finding import ChoicesShape, PlanShape, ReportShape, plan_shape, report_shape
+from flowmend.core.errors import AskedWrongly
+from flowmend.use_cases.import_flow import ImportChoices, import_package
+from flowmend.use_cases.import_plan import Files, plan_import
+from flowmend.use_cases.ports import Services
+
+#: Forms with more are refused; their bytes are bounded before.
+MOST_FILES = 10_000
+
+
+async def inspect_file(services: Services, request: Request) -> JsonAnswer:
+    files, name, choices = await _read_upload(request)
+    return JsonAnswer(plan_shape(await plan_import(services, files, name, choices.values)))
+
+
+async def import_file(services: Services, request: Request) -> JsonAnswer:
+    files, name, said = await _read_upload(request)
+    choices = ImportChoices(
+        connections=said.connections,
+        values=said.values,
+        flows=said.flows,
+        as_new=query_is_true(request, "as_new"),
+        name=query_text(request, "name"),
+    )
+    return JsonAnswer(report_shape(await import_package(services, files, name, choices, person_of(request).person_id)))
+
+
+async def _read_upload(request: Request) -> tuple[Files, str, ChoicesShape]:
+    """The files of a body, what to call them together, and what is said about them.
+
+    A form has parts `file`, each with its path as file name, and `choices` as JSON; any other body is one file, its name
+    in the query. Errors: AskedWrongly.
+    """
+    name = query_text(request, "file_name")
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if name is None:
+            raise _unnamed()
+        return await request.body(), name, ChoicesShape()
+    try:
+        async with request.form(max_files=MOST_FILES, max_fields=10) as form:
+            uploads = [one for one in form.getlist("file") if isinstance(one, UploadFile) and one.filename]
+            files = {str(one.filename): await one.read() for one in uploads}
+            said = form.get("choices")
+    except HTTPException as error:
+        raise AskedWrongly(f"The form does not read: {error.detail}", code="InvalidRequestContent") from error
+    if not files:
+        raise _unnamed()
+    try:
+        choices = msgspec.json.decode(said if isinstance(said, str) else "{}", type=ChoicesShape)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise AskedWrongly(
+            "The part 'choices' is no JSON object of connections, values and flows.",
+            code="InvalidRequestContent",
+            target="choices",
+        ) from error
+    return files, name or next(iter(files)), choices
+
+
+def _unnamed() -> AskedWrongly:
+    return AskedWrongly(
+        "Name the file in the query, ?file_name=orders.json, or send a form with a part 'file'.",
+        code="InvalidQuery",
+        target="file_name",
+    )
+
+
+_TAG = "flows"
+
+_FILE_NAME = QueryParameter(
+    name="file_name", description="The file's name or path, which may name the flow; a form names its files itself"
+)
+
+PACKAGE_OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="POST",
+        path="/flows",
+        handler=import_file,
+        summary="Import the flows of a file, zip or form of files; they arrive turned off",
+        tag=_TAG,
+        takes_file=True,
+        gives=ReportShape,
+        query=(
+            _FILE_NAME,
+            QueryParameter(name="as_new", description="A fresh id instead of a new version", type="boolean"),
+            QueryParameter(name="name", description="A display name instead of the file's"),
+        ),
+    ),
+    Operation(
+        method="POST",
+        path="/flows/inspect",
+        handler=inspect_file,
+        summary="Say what a file, zip or form of files holds and needs; nothing is stored",
+        tag=_TAG,
+        takes_file=True,
+        gives=PlanShape,
+        query=(_FILE_NAME,),
+    ),
+)

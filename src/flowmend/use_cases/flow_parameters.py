@@ -1,0 +1,158 @@
+"""Values of a flow's parameters, as they are stored with its version: secret ones sealed, the others as the file has them.
+
+    {"definition": …, "parameters": {name: {"value"}},
+     "flowmend": {"given": [names], "sealedParameters": base64 of the sealed {name: value}}}
+
+`given` names the values people gave, which a later version of the flow keeps; the file's own come with each file anew.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+
+from flowmend.core.definition import parts_of
+from flowmend.core.definition.document_text import read_document
+from flowmend.core.definition.flow import Flow, Parameter
+from flowmend.core.errors import AskedWrongly, InvalidDocument
+from flowmend.core.json_value import Json
+from flowmend.store.rows import FlowVersionRow
+from flowmend.vault import Binding, Vault
+
+_OURS = "flowmend"
+_GIVEN = "given"
+_SEALED = "sealedParameters"
+_TEXT_TYPES = frozenset({"string", "securestring"})
+_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "securestring": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "secureobject": (dict, list),
+}
+
+
+def holding_definition(document: Json) -> dict[str, Json]:
+    """The document with its definition below a key of its own, as every stored one has it."""
+    return {"definition": document} if parts_of(document).definition is document else dict(document)
+
+
+def typed_value(parameter: Parameter, value: Json) -> Json:
+    """A given value as the parameter's type wants it; a text is read as JSON where no text is wanted.
+
+    Errors: AskedWrongly `InvalidParameterValue` naming the parameter; the value itself is not shown.
+    """
+    if isinstance(value, str) and parameter.type not in _TEXT_TYPES:
+        try:
+            value = read_document(value.encode())
+        except InvalidDocument as error:
+            raise _unfit(parameter) from error
+    expected = _PYTHON_TYPES.get(parameter.type)
+    if expected and (not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected)):
+        raise _unfit(parameter)
+    if parameter.allowed_values and value not in parameter.allowed_values:
+        allowed = ", ".join(json.dumps(one) for one in parameter.allowed_values)
+        raise AskedWrongly(
+            f"The parameter {parameter.name!r} takes one of {allowed}.",
+            code="InvalidParameterValue",
+            target=parameter.name,
+        )
+    return value
+
+
+def with_values(
+    document: Mapping[str, Json],
+    flow: Flow,
+    *,
+    lifted: Mapping[str, Json],
+    given: Mapping[str, Json],
+    binding: Binding,
+    vault: Vault,
+) -> dict[str, Json]:
+    """The document with these values: as it is stored.
+
+    lifted: secrets taken out of the file. given: by people, who count before the file. binding: of the version's values.
+    """
+    secret = {name for name, parameter in flow.definition.parameters.items() if parameter.is_secret}
+    sealed = {**lifted, **{name: value for name, value in given.items() if name in secret}}
+    shown = {name: {"value": value} for name, value in given.items() if name not in secret}
+    stored = _with_shown(document, shown) if shown else dict(document)
+    ours: dict[str, Json] = {}
+    if given:
+        ours[_GIVEN] = sorted(given)
+    if sealed:
+        ours[_SEALED] = base64.b64encode(vault.seal_json(sealed, bound_to=binding)).decode("ascii")
+    return {**stored, _OURS: ours} if ours else stored
+
+
+def sealed_values(stored: FlowVersionRow, vault: Vault) -> dict[str, Json]:
+    """The secret values of a stored version, `{parameter: value}`. Errors: SecretUnreadable."""
+    text = _ours(stored.document).get(_SEALED)
+    if not isinstance(text, str):
+        return {}
+    try:
+        sealed = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        sealed = b""  # the vault says that it was altered
+    values: dict[str, Json] = vault.open_json(sealed, bound_to=values_binding(stored.flow_id, stored.version))
+    return values
+
+
+def given_values(stored: FlowVersionRow, flow: Flow, vault: Vault) -> dict[str, Json]:
+    """The values people gave a stored version. flow: it, read. Errors: SecretUnreadable."""
+    names = _ours(stored.document).get(_GIVEN)
+    values = {**flow.parameter_values, **sealed_values(stored, vault)}
+    return {name: values[name] for name in (names if isinstance(names, list) else ()) if name in values}
+
+
+def shown_document(document: Json) -> Json:
+    """A stored document as people may read it: without what is sealed."""
+    return {key: value for key, value in document.items() if key != _OURS} if isinstance(document, dict) else document
+
+
+def values_binding(flow_id: str, version: str) -> Binding:
+    """What the sealed values of a version are bound to."""
+    return Binding(kind="flow_parameters", parts=(flow_id, version))
+
+
+def values_for(flow: Flow, named: Mapping[str, Json]) -> dict[str, Json]:
+    """Of values by name, those for this flow's parameters, typed; an environment variable is also meant by its schema name.
+
+    Errors: AskedWrongly `InvalidParameterValue`.
+    """
+    folded = {name.casefold(): value for name, value in named.items()}
+    return {
+        parameter.name: typed_value(parameter, folded[name])
+        for parameter in flow.definition.parameters.values()
+        for name in _names(parameter, folded)
+    }
+
+
+def _names(parameter: Parameter, known: Mapping[str, Json]) -> Iterable[str]:
+    schema_name = parameter.metadata.get("schemaName")
+    names = (parameter.name.casefold(), schema_name.casefold() if isinstance(schema_name, str) else "")
+    return [name for name in names if name in known][:1]
+
+
+def _with_shown(document: Mapping[str, Json], shown: Mapping[str, Json]) -> dict[str, Json]:
+    properties = document.get("properties")
+    if "definition" not in document and isinstance(properties, Mapping):
+        return {**document, "properties": _with_shown(properties, shown)}
+    values = document.get("parameters")
+    return {**document, "parameters": {**(values if isinstance(values, Mapping) else {}), **shown}}
+
+
+def _ours(document: Json) -> Mapping[str, Json]:
+    ours = document.get(_OURS) if isinstance(document, Mapping) else None
+    return ours if isinstance(ours, Mapping) else {}
+
+
+def _unfit(parameter: Parameter) -> AskedWrongly:
+    return AskedWrongly(
+        f"The value given for parameter {parameter.name!r} is no {parameter.type}.",
+        code="InvalidParameterValue",
+        target=parameter.name,
+    )
