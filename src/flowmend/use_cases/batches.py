@@ -99,24 +99,26 @@ def release_recurrence(trigger: Trigger) -> Mapping[str, Json] | None:
 async def _release(
     services: Services, loaded: LoadedFlow, trigger: Trigger, batch: str, partition: str, *, is_due: bool = False
 ) -> None:
-    flow_id = loaded.row.flow_id
-    gathered = _gathered(services, flow_id, trigger.name)
+    gathered = _gathered(services, loaded.row.flow_id, trigger.name)
     messages = [one for one in gathered if (one.batch.lower(), one.partition) == (batch.lower(), partition)]
-    if not messages or not (is_due or _is_complete(_criteria(trigger, batch) or {}, messages)):
-        return
-    taken = messages[:MOST_MESSAGES]
-    items = [{"messageId": one.message_id, "content": one.content} for one in taken]
-    fired = {"status": Status.SUCCEEDED.value, "code": "", "outputs": b""}
-    marks = tuple(ChangeEvent(one.event_name, fired) for one in taken)
-    outputs = {"body": {"batchName": batch, "partitionName": partition, "items": items}}
-    await accept(services, loaded, trigger, outputs, "", cause=Cause(together_with=marks, may_queue=True))
+    criteria = _criteria(trigger, batch) or {}
+    while messages and (count := len(messages) if is_due else _complete(criteria, messages)):
+        taken, messages = messages[: min(count, MOST_MESSAGES)], messages[min(count, MOST_MESSAGES) :]
+        items = [{"messageId": one.message_id, "content": one.content} for one in taken]
+        fired = {"status": Status.SUCCEEDED.value, "code": "", "outputs": b""}
+        marks = tuple(ChangeEvent(one.event_name, fired) for one in taken)
+        outputs = {"body": {"batchName": batch, "partitionName": partition, "items": items}}
+        await accept(services, loaded, trigger, outputs, "", cause=Cause(together_with=marks, may_queue=True))
 
 
-def _is_complete(criteria: Mapping[str, Json], messages: Sequence[_Message]) -> bool:
+def _complete(criteria: Mapping[str, Json], messages: Sequence[_Message]) -> int:
+    """How many of the messages are a batch to release; 0 where more are waited for."""
     count, size = whole_number(criteria.get("messageCount")), whole_number(criteria.get("batchSize"))
-    if len(messages) >= MOST_MESSAGES or (count is not None and len(messages) >= count):
-        return True
-    return size is not None and sum(one.size for one in messages) >= size
+    if count is not None and len(messages) >= count:
+        return count
+    if len(messages) >= MOST_MESSAGES or (size is not None and sum(one.size for one in messages) >= size):
+        return len(messages)
+    return 0
 
 
 def _gathered(services: Services, flow_id: str, trigger_name: str) -> list[_Message]:
