@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from flowmend.api.answers import JsonAnswer, error_answer
 from flowmend.api.connections import CONNECTION_OPERATIONS
+from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
@@ -25,6 +26,7 @@ async def describe_api(services: Services, request: Request) -> JsonAnswer:
 OPERATIONS: tuple[Operation, ...] = (
     *PACKAGE_OPERATIONS,
     *FLOW_OPERATIONS,
+    *FLOW_VERSION_OPERATIONS,
     *RUN_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *CONNECTION_OPERATIONS,

@@ -3,6 +3,7 @@
 Everything that is not in the table of open paths requires a person.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +19,8 @@ OPEN_PATHS: tuple[tuple[str, str], ...] = (
 )
 
 _UPLOAD_PATHS = frozenset({"/api/v1/flows", "/api/v1/flows/inspect", "/api/v1/connectors", "/import"})
+#: Where a flow's definition comes as text.
+_DEFINITION_PATH = re.compile(r"(?:/api/v1)?/flows/[^/]+/(?:check|definition|edit)")
 
 
 class Audience(StrEnum):
@@ -53,4 +56,6 @@ def _is_open(path: str) -> bool:
 
 
 def _body_limit(path: str, settings: Settings) -> int:
+    if _DEFINITION_PATH.fullmatch(path.rstrip("/")):
+        return settings.max_definition_bytes
     return settings.max_import_bytes if path.rstrip("/") in _UPLOAD_PATHS else settings.max_body_bytes
