@@ -273,3 +273,32 @@ def test_a_bomb_is_refused_with_a_clear_error(flowmend: Flowmend) -> None:
     answer = flowmend.api("POST", "/flows?file_name=bomb.zip", content=packed({"zeros.json": b"0" * 20_000_000}))
     assert (answer.status, answer.error_code) == (400, "ArchiveTooLarge")
     assert "times its size" in answer.json["error"]["message"]
+
+
+def test_a_flow_is_exported_without_its_secrets_and_imported_again(flowmend: Flowmend) -> None:
+    secret = {"pin": {"type": "SecureString", "defaultValue": "hunter2-hunter2"}}
+    content = json.dumps({**definition({"A": {"type": "Compose", "inputs": 1}}), "parameters": secret}).encode()
+    (flow,) = flowmend.api("POST", "/flows?file_name=Goes%20out.json", content=content).json["value"]
+    assert flow["moved_secrets"] == ["/definition/parameters/pin/defaultValue"]
+
+    plain = flowmend.api("GET", f"/flows/{flow['id']}/export")
+    folder = flowmend.api("GET", f"/flows/{flow['id']}/export?format=standard")
+    page = flowmend.ask(
+        "GET", f"/flows/{flow['id']}/export?format=standard", headers={"Cookie": f"flowmend_session={flowmend.cookie}"}
+    )
+
+    assert plain.headers["content-disposition"] == "attachment; filename*=UTF-8''Goes-out.json"
+    assert folder.headers["content-type"] == "application/zip"
+    assert page.content == folder.content
+    assert b"hunter2" not in plain.content + folder.content
+    (again,) = flowmend.api("POST", "/flows?file_name=again.zip", content=folder.content).json["value"]
+    assert (again["name"], again["created"]) == ("Goes-out", True)
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "code"),
+    [("nothing/export", 404, "FlowNotFound"), ("nothing/export?format=pdf", 400, "InvalidQuery")],
+)
+def test_an_export_of_nothing_says_so(flowmend: Flowmend, address: str, status: int, code: str) -> None:
+    answer = flowmend.api("GET", f"/flows/{address}")
+    assert (answer.status, answer.error_code) == (status, code)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,6 +118,17 @@ def test_a_folder_of_packages_is_imported_with_values_and_connections(
 
     assert result.exit_code == 0, result.output
     assert sorted(one["name"] for one in json.loads(result.stdout)) == ["Greet", "Idle", "Shop orders"]
+
+
+def test_a_flow_is_exported_to_a_file_or_to_the_pipe(server: StartedServer, flow: str, tmp_path: Path) -> None:
+    path = tmp_path / "orders.zip"
+    assert flowmend(server, "flows", "export", flow, "--format", "standard", "-o", str(path)).exit_code == 0
+    with zipfile.ZipFile(path) as archive:
+        assert "orders/workflow.json" in archive.namelist()
+    printed = flowmend(server, "flows", "export", flow)
+    assert json.loads(printed.stdout)["definition"] == definition()
+    refused = flowmend(server, "flows", "export", flow, "--format", "pdf")
+    assert (refused.exit_code, "InvalidQuery" in refused.stderr) == (1, True)
 
 
 def test_a_mapping_that_leads_nowhere_changes_nothing(tmp_path: Path) -> None:

@@ -76,6 +76,9 @@ def _operation(operation: Operation, known: _ByKind) -> dict[str, Json]:
 
 
 def _response(operation: Operation, known: _ByKind) -> dict[str, Json]:
+    if operation.gives_file:
+        file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        return {"description": operation.summary, "content": file}
     if operation.gives is None:
         return {"description": "Done"}
     schema: Mapping[str, Json] = known.schema(operation.gives)

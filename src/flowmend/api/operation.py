@@ -9,14 +9,15 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from flowmend.api.answers import JsonAnswer, error_answer, unexpected_answer
+from flowmend.api.answers import error_answer, unexpected_answer
 from flowmend.core.errors import FlowmendError, NotAllowed
 from flowmend.use_cases.ports import Services
 
-Handler = Callable[[Services, Request], Awaitable[JsonAnswer]]
+Handler = Callable[[Services, Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Operation:
 
     path: below `/api/v1`, names in braces. takes, gives: msgspec types of the bodies, None where there is none.
     is_list: gives `{"value": [gives…], "nextLink"?}`. takes_file: the body is a file's bytes.
+    gives_file: the answer is one.
     """
 
     method: str
@@ -46,6 +48,7 @@ class Operation:
     gives: Any = None
     is_list: bool = False
     takes_file: bool = False
+    gives_file: bool = False
     status: int = 200
     query: tuple[QueryParameter, ...] = ()
 
@@ -86,7 +89,7 @@ class _Endpoint:
         answer = await self._answer(Request(scope, receive))
         await answer(scope, receive, send)
 
-    async def _answer(self, request: Request) -> JsonAnswer:
+    async def _answer(self, request: Request) -> Response:
         if getattr(request.state, "person", None) is None:
             # The gate has refused already; a route mounted without it must not be open either.
             return error_answer(NotAllowed("Sign in, or send a bearer token."))

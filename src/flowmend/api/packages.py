@@ -4,12 +4,14 @@ import msgspec
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from flowmend.api.answers import JsonAnswer
 from flowmend.api.operation import Operation, QueryParameter
 from flowmend.api.request_reading import person_of, query_is_true, query_text
 from flowmend.api.shapes.import_finding import ChoicesShape, PlanShape, ReportShape, plan_shape, report_shape
 from flowmend.core.errors import AskedWrongly
+from flowmend.use_cases.export_flow import ExportFormat, export_flow
 from flowmend.use_cases.import_flow import ImportChoices, import_package
 from flowmend.use_cases.import_plan import Files, plan_import
 from flowmend.use_cases.ports import Services
@@ -33,6 +35,22 @@ async def import_file(services: Services, request: Request) -> JsonAnswer:
         name=query_text(request, "name"),
     )
     return JsonAnswer(report_shape(await import_package(services, files, name, choices, person_of(request).person_id)))
+
+
+async def export_file(services: Services, request: Request) -> Response:
+    wanted = query_text(request, "format") or ExportFormat.PLAIN.value
+    if wanted not in set(ExportFormat):
+        raise AskedWrongly(
+            f"The format {wanted[:40]!r} is neither plain nor standard.", code="InvalidQuery", target="format"
+        )
+    exported = await export_flow(
+        services,
+        str(request.path_params["flow_id"]),
+        ExportFormat(wanted),
+        person_of(request).person_id,
+        version=query_text(request, "version"),
+    )
+    return Response(exported.content, media_type=exported.content_type, headers=exported.headers)
 
 
 async def _read_upload(request: Request) -> tuple[Files, str, ChoicesShape]:
@@ -104,5 +122,20 @@ PACKAGE_OPERATIONS: tuple[Operation, ...] = (
         takes_file=True,
         gives=PlanShape,
         query=(_FILE_NAME,),
+    ),
+    Operation(
+        method="GET",
+        path="/flows/{flow_id}/export",
+        handler=export_file,
+        summary="A flow as a file, without its secrets",
+        tag=_TAG,
+        gives_file=True,
+        query=(
+            QueryParameter(
+                name="format",
+                description="plain: its definition as JSON; standard: the zip of a Logic Apps Standard app",
+            ),
+            QueryParameter(name="version", description="An earlier version instead of the latest"),
+        ),
     ),
 )

@@ -1,5 +1,6 @@
 """`flowmend flows …`: list, show, turn on and off, run, connect."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -153,6 +154,32 @@ def connect(
         print_json(answer)
     else:
         typer.echo(f"{reference} now means {connection}.")
+
+
+@flows.command("export")
+def export(
+    flow: FlowArgument,
+    form: Annotated[
+        str, typer.Option("--format", metavar="plain|standard", help="A definition, or the zip of a Standard app.")
+    ] = "plain",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it; - or nothing: here.")
+    ] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Write a flow as a file, without its secrets."""
+    from flowmend.cli.server_client import find_server
+
+    if form == "standard" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("A zip is nothing for a terminal. Name a file.", param_hint="--output")
+    server = find_server(url, data)
+    content = server.download(f"/flows/{flow_id(server, flow)}/export", format=form)
+    if output is None or str(output) == "-":
+        sys.stdout.buffer.write(content)
+        return
+    output.write_bytes(content)
+    typer.echo(f"Wrote {output}", err=True)
 
 
 def flow_id(server: "Json", named: str) -> str:

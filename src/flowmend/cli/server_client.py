@@ -80,6 +80,14 @@ class Server:
         encoded = None if body is None else msgspec.json.encode(body)
         return self._exchange(method, address, encoded, {"Content-Type": "application/json"} if encoded else {})
 
+    def download(self, path: str, **query: str | int | None) -> bytes:
+        """The file at a path below `/api/v1`, as it is. Errors: as `send`."""
+        given = {name: value for name, value in query.items() if value is not None}
+        status, received = self._answer("GET", f"/api/v1{path}?{urlencode(given)}", None, {}, timeout=_TIMEOUT_SECONDS)
+        if status >= 400:
+            _read_answer(self.url, status, received)
+        return received
+
     def answers(self) -> bool:
         """Whether a server is there."""
         try:
@@ -97,6 +105,12 @@ class Server:
         *,
         timeout: float = _TIMEOUT_SECONDS,
     ) -> Json:
+        status, received = self._answer(method, address, content, headers, timeout=timeout)
+        return _read_answer(self.url, status, received)
+
+    def _answer(
+        self, method: str, address: str, content: bytes | None, headers: Mapping[str, str], *, timeout: float
+    ) -> tuple[int, bytes]:
         base = urlsplit(self.url)
         connection = _connect(base.scheme, base.hostname or "", base.port, timeout)
         sent = {"Accept": "application/json", **headers}
@@ -114,7 +128,7 @@ class Server:
             ) from error
         finally:
             connection.close()
-        return _read_answer(self.url, answer.status, received)
+        return answer.status, received
 
 
 def segment(text: str) -> str:
