@@ -20,6 +20,7 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python bench/run_bench.py
+	$(BIN)/python bench/loops.py
 
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)

@@ -32,6 +32,18 @@ def resident_megabytes(pid: int) -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most memory that was resident since the process began (VmHWM)."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else float("nan")
+
+
+def written_bytes(pid: int) -> int:
+    """Bytes the process handed to write calls for files and sockets so far (wchar of proc(5))."""
+    found = re.search(r"^wchar: (\d+)", Path(f"/proc/{pid}/io").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def busy_share(seconds: float) -> float:
     """Waits, and says which share of the machine's CPU time other work took meanwhile: 0 idle, 1 all of it."""
     busy_before, total_before = _cpu_ticks()

@@ -57,12 +57,21 @@ def flowmend_server(folder: Path, service: str) -> Iterator[Server]:
 
 def import_bench_flow(server: Server, folder: Path, service: str) -> str:
     """Import `flow.json`, turn it on, and give its signed callback URL."""
-    command = [sys.executable, "-m", "flowmend.cli", "token", "--data", str(folder / "data")]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=True).stdout
-    token = printed.split()[-1]
     document = json.loads((HERE / "flow.json").read_text(encoding="utf-8"))
     document["parameters"]["service_url"]["value"] = service
-    imported = call(f"{server.address}/api/v1/flows?file_name=bench.json", document, token=token)
+    return import_flow(server, api_token(folder), document, "bench.json")
+
+
+def api_token(folder: Path) -> str:
+    """A token of the owner of the Flowmend in this folder."""
+    command = [sys.executable, "-m", "flowmend.cli", "token", "--data", str(folder / "data")]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=True).stdout
+    return printed.split()[-1]
+
+
+def import_flow(server: Server, token: str, document: Any, file_name: str) -> str:
+    """Import a flow, turn it on, and give its signed callback URL."""
+    imported = call(f"{server.address}/api/v1/flows?file_name={file_name}", document, token=token)
     flow = f"{server.address}/api/v1/flows/{imported['value'][0]['id']}"
     call(f"{flow}/turn_on", {}, token=token)
     return str(call(f"{flow}/callback_url", {}, token=token)["value"])
@@ -123,7 +132,7 @@ def _serves(address: str) -> bool:
 
 def _ask(url: str, headers: dict[str, str], body: str | None) -> tuple[int, bytes, str]:
     parts = urlsplit(url)
-    connection = HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+    connection = HTTPConnection(str(parts.hostname), parts.port, timeout=120)
     try:
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         connection.request("GET" if body is None else "POST", target, body=body, headers=headers)

@@ -56,6 +56,10 @@ _RETRY_STORE_SECONDS = 1.0
 _LOOK_AT_REST = timedelta(days=1)
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
+#: Actions a run takes up before others have their turn, and entries that are a page of their own: both a few
+#: milliseconds of work, so that a run over 100,000 items keeps nobody waiting.
+_SLICE = 200
+_FULL_PAGE = 1000
 
 
 class RunLoop:
@@ -192,7 +196,7 @@ class RunLoop:
         if run.ended is not None or self._stopping:
             return
         services = self._services()
-        decision = decide(run.loaded.compiled, run.state, event, services.clock)
+        decision = decide(run.loaded.compiled, run.state, event, services.clock, budget=_SLICE)
         for entry in decision.entries:
             run.note(entry)
             run.entries.append(entry)
@@ -200,6 +204,8 @@ class RunLoop:
         for command in decision.commands:
             self._carry_out(run, command)
         if decision.more:
+            if len(run.entries) >= _FULL_PAGE:
+                self._make_durable(run)
             asyncio.get_running_loop().call_soon(self._handle, run, Started())
         else:
             self._settle(run)

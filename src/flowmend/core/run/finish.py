@@ -7,7 +7,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
 
 
-class Finish(msgspec.Struct, frozen=True, kw_only=True):
+class Finish(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The end of an action: what its record will say. details: what the fold needs (`ActionRecord.details`)."""
 
     status: Status = Status.SUCCEEDED

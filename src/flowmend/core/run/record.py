@@ -1,4 +1,8 @@
-"""What the journal keeps of a run: entries that, folded in order, give the run's state back."""
+"""What the journal keeps of a run: entries that, folded in order, give the run's state back.
+
+The garbage collector does not look at action records: a long run has hundreds of thousands, none of which can be part of
+a cycle, and looking at all of them holds up everything else for a tenth of a second at a time.
+"""
 
 from datetime import datetime
 
@@ -11,7 +15,7 @@ from flowmend.core.outcome import Attempt, Diagnosis, ErrorDetail, Status
 ActionKey = tuple[str, tuple[int, ...]]
 
 
-class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="action"):
+class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="action", gc=False):
     """One state of one action, or of one pass of it inside a loop; a later record of a key replaces the earlier.
 
     repetition: one index per enclosing loop, outermost first. attempts: finished tries. inputs, outputs:
