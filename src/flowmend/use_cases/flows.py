@@ -21,7 +21,7 @@ from flowmend.use_cases.trigger_words import what_will_begin
 
 _DAY = timedelta(hours=24)
 _SETTINGS = frozenset({"onBrokenConnection"})
-_NEVER_FIRES = frozenset({"UnsupportedTrigger", "MissingTriggerHost"})
+_NEVER_FIRES = frozenset({"UnsupportedTrigger", "MissingTriggerHost", "MissingRecurrenceValue"})
 _ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
 
 
@@ -314,7 +314,7 @@ def _blocking(
     found += [
         Problem(
             severity=Severity.ERROR,
-            code="ParameterWithoutValue",
+            code="MissingParameterValue",
             pointer=f"/parameters/{name}",
             message=f"The parameter {name!r} has no value.",
             hint="Give it a value in the file's parameters, or a defaultValue in the definition.",
@@ -327,7 +327,7 @@ def _blocking(
 def _unmapped(key: str, connector: str) -> Problem:
     return Problem(
         severity=Severity.ERROR,
-        code="ConnectionNotMapped",
+        code="MissingConnection",
         pointer=f"/connectionReferences/{key}",
         message=f"The connection reference {key!r} has no connection to {connector} yet.",
         hint="Choose a connection for it on the flow's page.",

@@ -272,7 +272,7 @@ def test_triggers_that_nobody_waits_for_are_named(trigger: Json, expected: list[
 def test_expressions_of_a_deployment_template_are_named_and_not_taken_for_the_flow_s() -> None:
     template = "[concat('@{body(''', parameters('x'), ''')}')]"
     problems = check_flow(flow({"A": compose(template)}, packaging=Packaging.ARM))
-    assert [(one.code, one.pointer) for one in problems] == [("UnsupportedTemplateExpression", "/actions/A/inputs")]
+    assert [(one.code, one.pointer) for one in problems] == [("MissingTemplateValue", "/actions/A/inputs")]
 
 
 def test_what_did_not_read_is_told_again() -> None:
@@ -287,14 +287,14 @@ def test_connectors_and_connections_are_asked_for_only_where_known() -> None:
     assert check_flow(mail) == ()
     problems = check_flow(mail, known_connectors={"sql"}, mapped_references=())
     assert [(one.code, one.pointer, one.severity) for one in problems] == [
-        ("UnsupportedConnector", "/connectionReferences/shared_mail", Severity.WARNING),
-        ("ConnectionNotMapped", "/connectionReferences/shared_mail", Severity.WARNING),
+        ("MissingConnector", "/connectionReferences/shared_mail", Severity.WARNING),
+        ("MissingConnection", "/connectionReferences/shared_mail", Severity.WARNING),
     ]
     assert check_flow(mail, known_connectors={"mail"}, mapped_references={"shared_mail"}) == ()
 
 
 def test_a_parameter_without_value_is_a_warning() -> None:
-    assert found({}, parameters={"key": {"type": "string"}}) == [("ParameterWithoutValue", "/parameters/key")]
+    assert found({}, parameters={"key": {"type": "string"}}) == [("MissingParameterValue", "/parameters/key")]
 
 
 words = st.sampled_from(

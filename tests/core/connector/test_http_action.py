@@ -113,7 +113,7 @@ def test_authentication_becomes_the_authorization_header(authentication: Any, he
 def test_other_kinds_of_authentication_say_that_they_are_not_supported(kind: str) -> None:
     refusal = make(authentication={"type": kind})
     assert isinstance(refusal, UnbuildableRequest)
-    assert refusal.code == "UnsupportedAuthentication"
+    assert refusal.code == "MissingSignIn"
 
 
 def test_line_breaks_are_refused_and_a_secret_is_not_told() -> None:

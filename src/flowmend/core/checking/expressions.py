@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from flowmend.core.checking.argument_types import check_arguments
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.errors import ExpressionError
@@ -113,6 +114,8 @@ def _check_call(call: Call, pointer: str, findings: Findings) -> Function | None
             pointer,
             f"The template function '{function.name}' takes {function.expected_count()}, not {len(call.arguments)}.",
         )
+    else:
+        check_arguments(call, function, pointer, findings)
     return function
 
 

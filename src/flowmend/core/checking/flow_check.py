@@ -3,11 +3,15 @@
 from collections.abc import Collection
 
 from flowmend.core.checking.expressions import is_template_expression, strings
+from flowmend.core.checking.missing_hosts import check_missing_hosts
 from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.checking.places import Places
+from flowmend.core.checking.reachability import check_reachability
 from flowmend.core.checking.references import check_references
 from flowmend.core.checking.secrets import literal_secrets
+from flowmend.core.checking.settings import check_settings
 from flowmend.core.checking.steps import check_actions, check_triggers, initialised_variables
+from flowmend.core.checking.variable_types import check_variable_types
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Flow, Packaging
 from flowmend.core.definition.json_pointer import pointer_to
@@ -23,14 +27,19 @@ def check_flow(
     """Every problem of a flow, those of its reading first. Nothing is asked about what is None.
 
     known_connectors: short names of the connectors that are installed. mapped_references: keys of the connection
-    references that have a connection. What Flowmend cannot run has a code that begins `Unsupported`.
+    references that have a connection. A type, kind or function that Flowmend does not run has a code that begins
+    `Unsupported`; what it would run if something were there has one that begins `Missing`, as a warning.
     """
     findings = Findings()
     places = Places(flow.definition)
     variables = initialised_variables(places, findings)
     check_triggers(flow, findings)
     check_actions(places, variables, findings)
+    check_variable_types(places, variables, findings)
+    check_reachability(flow.definition, places, findings)
     check_references(flow, places, variables, findings)
+    check_settings(flow, findings)
+    check_missing_hosts(flow, findings)
     _check_parameters(flow, findings)
     _check_template_expressions(flow, findings)
     _check_secrets(flow, findings)
@@ -41,7 +50,7 @@ def check_flow(
 def _check_parameters(flow: Flow, findings: Findings) -> None:
     for name, pointer in missing_parameters(flow).items():
         findings.warning(
-            "ParameterWithoutValue",
+            "MissingParameterValue",
             pointer,
             f"Parameter '{name}' has no value and no default; no run can start without one.",
             "Give it a value when you import the flow, or a 'defaultValue'.",
@@ -54,10 +63,10 @@ def _check_template_expressions(flow: Flow, findings: Findings) -> None:
     for text, pointer in strings(flow.definition.raw, flow.definition.pointer):
         if is_template_expression(text):
             findings.warning(
-                "UnsupportedTemplateExpression",
+                "MissingTemplateValue",
                 pointer,
-                "This is an expression of the deployment template; Flowmend takes it as plain text.",
-                "Write the value itself, or give it to a parameter.",
+                "This expression of the deployment template needs a value that nobody gave; it is taken as plain text.",
+                "Import the template with the values it asks for, or write the value itself.",
             )
 
 
@@ -77,15 +86,16 @@ def _check_connections(
     for key, reference in flow.connection_references.items():
         pointer = pointer_to(flow.definition.pointer.removesuffix("/definition"), "connectionReferences", key)
         if known is not None and reference.connector not in known:
+            is_provider = reference.connector.startswith("serviceproviders/")
             findings.warning(
-                "UnsupportedConnector",
+                "MissingServiceProvider" if is_provider else "MissingConnector",
                 pointer,
                 f"Connection reference '{key}' is for connector '{reference.connector}', which is not installed.",
                 "Install the connector, then import the flow again.",
             )
         if mapped is not None and key not in mapped:
             findings.warning(
-                "ConnectionNotMapped",
+                "MissingConnection",
                 pointer,
                 f"Connection reference '{key}' has no connection yet.",
                 f"Choose a connection to {reference.connector} for it.",

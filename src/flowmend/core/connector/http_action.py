@@ -18,6 +18,8 @@ from flowmend.core.json_value import Json
 _DROPPED = frozenset(
     {"allow", "cookie", "expires", "host", "last-modified", "origin", "set-cookie", "transfer-encoding"}
 )
+#: The types of an inline `authentication` that are performed, in lower case.
+AUTHENTICATION_TYPES = frozenset({"none", "raw", "basic"})
 _KEPT_CONTENT_HEADERS = frozenset({"content-disposition", "content-encoding", "content-type"})
 _URL_SAFE = "%/?:@!$&'()*+,;=-._~[]"
 
@@ -128,7 +130,7 @@ def _authorization(authentication: Json) -> str | UnbuildableRequest | None:
         pair = f"{authentication.get('username') or ''}:{authentication.get('password') or ''}"
         return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
     return UnbuildableRequest(
-        code="UnsupportedAuthentication",
+        code="MissingSignIn",
         message=f"The authentication type '{authentication.get('type')}' is not supported; Basic and Raw are.",
     )
 

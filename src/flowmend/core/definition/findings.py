@@ -21,5 +21,9 @@ class Findings:
         """The flow runs, but probably not as meant."""
         self._add(Severity.WARNING, code, pointer, message, hint)
 
+    def info(self, code: str, pointer: str, message: str, hint: str = "") -> None:
+        """Good to know."""
+        self._add(Severity.INFO, code, pointer, message, hint)
+
     def _add(self, severity: Severity, code: str, pointer: str, message: str, hint: str) -> None:
         self._problems.append(Problem(severity=severity, code=code, pointer=pointer, message=message, hint=hint))

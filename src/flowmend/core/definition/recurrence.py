@@ -225,7 +225,14 @@ def _listed(raw: Json, pointer: str, findings: Findings) -> list[Json]:
 
 
 def _refuse(raw: Json, pointer: str, message: str, findings: Findings) -> None:
-    if isinstance(raw, str) and raw.startswith(("@", "[")):
+    if isinstance(raw, str) and raw.startswith("["):
+        findings.warning(
+            "MissingRecurrenceValue",
+            pointer,
+            f"{message} It is an expression of the deployment template that needs a value nobody gave.",
+            "Import the template with the values it asks for, or write the value itself.",
+        )
+    elif isinstance(raw, str) and raw.startswith("@"):
         findings.error(
             "UnsupportedRecurrenceExpression",
             pointer,
