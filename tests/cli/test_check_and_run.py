@@ -115,6 +115,24 @@ def test_every_flow_of_a_package_is_checked_with_its_place_in_the_file(tmp_path:
     assert "/resources/0/properties/definition/actions/B/inputs" in [one["pointer"] for one in pay["problems"]]
 
 
+def test_what_a_data_folder_lacks_is_a_warning_and_no_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "shop.zip"
+    path.write_bytes(packed(solution()))
+    data = tmp_path / "data"
+
+    without = runner.invoke(app, ["check", "--json", str(path), "--data", str(data)])
+    assert not data.exists()
+    runner.invoke(app, ["import", str(path), "--data", str(data)])
+    within = runner.invoke(app, ["check", "--json", str(path), "--data", str(data)])
+
+    assert (without.exit_code, within.exit_code) == (0, 0)
+    assert json.loads(without.stdout)[0]["problems"] == []
+    assert [(one["severity"], one["code"]) for one in json.loads(within.stdout)[0]["problems"]] == [
+        ("warning", "MissingConnector"),
+        ("warning", "MissingConnection"),
+    ]
+
+
 def test_a_flow_of_a_package_runs_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "app.zip"
     path.write_bytes(packed(standard_app()))

@@ -1,29 +1,37 @@
 """`flowmend check`: what is wrong with flow files and what they need, without running them."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flowmend.cli.options import JsonOption
+from flowmend.cli.options import DataOption, JsonOption
 from flowmend.core.json_value import Json
 
 if TYPE_CHECKING:
-    from flowmend.cli.flow_files import FlowFile
+    from flowmend.cli.flow_files import FlowFile, Known
 
 
 def check(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE…", exists=True, help="Definitions, packages, or folders of them.")
     ],
+    data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say every problem of flow files, with the place in the file, and what each flow needs."""
+    """Say every problem of flow files, with the place in the file, and what each flow needs.
+
+    With a data folder it also says which connectors and connections are missing there.
+    """
     from flowmend.cli.flow_files import read_flow_files
     from flowmend.cli.output import print_json, with_progress
 
-    checked = [_described(one) for path in with_progress(paths, "Checking") for one in read_flow_files(path)]
+    known = _known(data)
+    checked = [
+        _described(one) for path in with_progress(paths, "Checking") for one in read_flow_files(path, known=known)
+    ]
     if json:
         print_json(checked)
     else:
@@ -56,6 +64,33 @@ def _described(file: "FlowFile") -> dict[str, Json]:
             "secrets": list(found.secrets) if found else [],
         },
     }
+
+
+def _known(data: Path | None) -> "Known | None":
+    """What the data folder holds; None where there is none, and none is made."""
+    from flowmend.cli.local_server import data_folder
+
+    if not any(data_folder(data, os.environ).glob("*.db")) and not os.environ.get("FLOWMEND_DATABASE_URL"):
+        return None
+    from collections import Counter
+
+    from flowmend.assembly import open_services
+    from flowmend.cli.flow_files import Known
+    from flowmend.settings import read_settings
+
+    store = open_services(read_settings(os.environ, data=data)).services.store
+    try:
+        counts = Counter(one.connector_id for one in store.connections.list())
+        mapped: dict[str, set[str]] = {}
+        for one in store.flows.mappings():
+            mapped.setdefault(one.flow_id, set()).add(one.reference)
+        return Known(
+            connectors=frozenset(one.connector_id for one in store.connectors.list()),
+            connected=frozenset(connector for connector, count in counts.items() if count == 1),
+            mapped={flow_id: frozenset(keys) for flow_id, keys in mapped.items()},
+        )
+    finally:
+        store.close()
 
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}

@@ -30,6 +30,17 @@ class FlowFile:
     missing_values: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a data folder holds. connectors: installed ones. connected: those with exactly one connection, which an
+    import maps by itself. mapped: {flow id: keys of its references that mean a connection}.
+    """
+
+    connectors: frozenset[str]
+    connected: frozenset[str]
+    mapped: Mapping[str, frozenset[str]]
+
+
 def package_files(path: Path) -> dict[str, bytes]:
     """`{path: content}` of a file with what belongs to it, or of a folder; paths begin with the folder's own name."""
     if path.is_dir():
@@ -44,14 +55,14 @@ def package_files(path: Path) -> dict[str, bytes]:
     return files
 
 
-def read_flow_files(path: Path, values: Mapping[str, Json] | None = None) -> list[FlowFile]:
+def read_flow_files(path: Path, values: Mapping[str, Json] | None = None, known: Known | None = None) -> list[FlowFile]:
     """Every flow of a file or folder with every problem of its text, definition and what it needs.
 
-    values: of deployment templates' parameters.
+    values: of deployment templates' parameters. known: what is installed, None where nothing is known of that.
     """
     files = package_files(path)
     package = open_package(files, path.name, values or {}, each_once=False)
-    found = [_flow_file(path, one) for one in package.flows]
+    found = [_flow_file(path, one, known) for one in package.flows]
     for one in package.problems:
         place = _shown(path, one.path)
         found.append(FlowFile(path=place, name=Path(one.path).stem, flow=None, problems=(one.problem,)))
@@ -83,8 +94,8 @@ def _files_below(root: Path) -> list[Path]:
     ]
 
 
-def _flow_file(path: Path, packaged: PackagedFlow) -> FlowFile:
-    problems = check_flow(packaged.flow) if packaged.flow else packaged.problems
+def _flow_file(path: Path, packaged: PackagedFlow, known: Known | None) -> FlowFile:
+    problems = _checked(packaged.flow, known) if packaged.flow else packaged.problems
     return FlowFile(
         path=_shown(path, packaged.path),
         name=packaged.identity.name,
@@ -92,6 +103,15 @@ def _flow_file(path: Path, packaged: PackagedFlow) -> FlowFile:
         problems=tuple(_leading_from_root(problem, packaged.pointer) for problem in dict.fromkeys(problems)),
         missing_values=tuple(one.name for one in packaged.missing),
     )
+
+
+def _checked(flow: Flow, known: Known | None) -> tuple[Problem, ...]:
+    if known is None:
+        return check_flow(flow)
+    mapped = known.mapped.get(flow.flow_id, frozenset()) | {
+        key for key, one in flow.connection_references.items() if one.connector in known.connected
+    }
+    return check_flow(flow, known_connectors=known.connectors, mapped_references=mapped)
 
 
 def _leading_from_root(problem: Problem, pointer: str) -> Problem:

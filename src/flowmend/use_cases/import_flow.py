@@ -79,7 +79,7 @@ async def import_package(
     Errors, before anything is stored: InvalidDocument with every problem where nothing runnable is in it; NotFound or
     AskedWrongly for a connection that is not there or does not fit; AskedWrongly for a value that does not.
     """
-    read, problems = read_package(files, file_name, choices.values)
+    read, problems = await read_package(files, file_name, choices.values)
     chosen = [
         one for one in read if one.flow and (choices.flows is None or one.packaged.identity.flow_id in choices.flows)
     ]

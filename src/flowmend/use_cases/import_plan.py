@@ -1,5 +1,6 @@
 """The dry run of an import: what a package holds, and what all its flows together need said, each thing once."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -111,7 +112,7 @@ async def plan_import(
 
     name: of the file or folder. values: of parameters and template facts, as far as they are said already.
     """
-    flows, problems = read_package(files, name, values or {})
+    flows, problems = await read_package(files, name, values or {})
     connections = services.store.connections.list()
     installed = {row.connector_id for row in services.store.connectors.list()}
     known = {one.packaged.identity.flow_id: _known_values(services, one) for one in flows if one.flow}
@@ -124,10 +125,19 @@ async def plan_import(
     )
 
 
-def read_package(
+async def read_package(
     files: Files, name: str, values: Mapping[str, Json]
 ) -> tuple[tuple[ReadFlow, ...], tuple[FileProblem, ...]]:
-    """The flows of a package with their secrets lifted, and the problems of its files."""
+    """The flows of a package with their secrets lifted, and the problems of its files.
+
+    Read off the loop: a package of a hundred megabytes takes seconds, and nobody else is to wait for them.
+    """
+    return await asyncio.to_thread(_read_package, files, name, values)
+
+
+def _read_package(
+    files: Files, name: str, values: Mapping[str, Json]
+) -> tuple[tuple[ReadFlow, ...], tuple[FileProblem, ...]]:
     package = open_package(files, name, values)
     return tuple(_read(one) for one in package.flows), package.problems
 
