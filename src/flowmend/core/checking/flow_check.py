@@ -44,7 +44,7 @@ def _check_parameters(flow: Flow, findings: Findings) -> None:
             "ParameterWithoutValue",
             pointer,
             f"Parameter '{name}' has no value and no default; no run can start without one.",
-            "Give it a value when you import the flow, or a 'defaultValue'.",
+            "Give it one under 'parameters' in the file, or a 'defaultValue'.",
         )
 
 
