@@ -6,6 +6,7 @@ say when an action may start and when a branch is through; nothing is searched f
 
 from collections.abc import Iterable
 
+from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.compiling import Branch, CompiledFlow, Node
 from flowmend.core.run.leaves import branch_failed
@@ -132,7 +133,8 @@ def _close_branch(state: RunState, opened: OpenBranch) -> None:
 def _open_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord) -> None:
     details = record.details or {}
     if node.type == "Foreach":
-        loop = state.loops[key] = OpenLoop(items=details.get("items", record.inputs))
+        items: Json = details.get("items", record.inputs)
+        loop = state.loops[key] = OpenLoop(items=items)
         if not node.branches[0].nodes:
             loop.next_index = len(loop.items)
             state.ready[key] = node
