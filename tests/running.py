@@ -222,6 +222,16 @@ class Running:
         entries = await run_entries(self.services, run_name)
         return {record.name: record for record in latest_records(entries).values()}
 
+    async def reached_count(self, flow_id: str, count: int) -> list[RunRow]:
+        """The flow's runs, once there are so many."""
+        await until(lambda: len(self.runs(flow_id)) >= count, lambda: f"the runs are {self.runs(flow_id)}")
+        return self.runs(flow_id)
+
+    async def settled(self) -> None:
+        """Until the timers have looked at the rows as they are now, and a moment more."""
+        self.application.timers.schedule_changed()
+        await asyncio.sleep(0.1)
+
     async def at_rest(self) -> None:
         """Until no run is in memory."""
         loop = self.application.run_loop

@@ -16,7 +16,6 @@ from flowmend.store import Store, open_store
 from flowmend.transport import HttpTransport
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.call_operation import CallOperations
-from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -87,7 +86,6 @@ class Application:
         self._running.push_async_callback(services.http.close)
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()
-        await release_what_works(services)
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
 

@@ -13,6 +13,11 @@ from flowmend.use_cases.loaded_flows import LoadedFlow
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
 PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
 
+#: What a run's row says of a failure while there is none.
+_NO_FAILURE: dict[str, Json] = {
+    "error_code": "", "error_message": "", "failed_action": "", "diagnosis_category": "", "connection_id": "",
+}  # fmt: skip
+
 
 class ActiveRun:
     """Owned by the run loop and touched on its thread only.
@@ -60,8 +65,8 @@ class ActiveRun:
                     self.person_waits[entry.name, entry.repetition] = (entry.code, entry.connection_id)
                     self.failure = self.failure or entry
             else:
-                if self.person_waits:
-                    self.person_waits.pop((entry.name, entry.repetition), None)
+                if self.person_waits and self.person_waits.pop((entry.name, entry.repetition), None):
+                    self._forget_wait(entry)
                 if entry.diagnosis is not None and entry.status is Status.FAILED and not _names_sign_in(self.failure):
                     self.failure = entry
         elif type(entry) is EndRecord:
@@ -74,11 +79,19 @@ class ActiveRun:
         if self.person_waits and not self.calls:
             code, connection_id = next(iter(self.person_waits.values()))
             self.shown_status = Status.WAITING
-            return {"status": Status.WAITING.value, "code": code, "connection_id": connection_id, **self._failure()}
+            waits: dict[str, Json] = {"status": Status.WAITING.value, "code": code}
+            # By this connection the run is found once it works, whatever failed before.
+            return {**self._failure(), **waits, "connection_id": connection_id}
         if self.shown_status is not Status.RUNNING:
             self.shown_status = Status.RUNNING
-            return {"status": Status.RUNNING.value, "code": "", "wake_at": None}
+            return {"status": Status.RUNNING.value, "code": "", "wake_at": None, **_NO_FAILURE, **self._failure()}
         return None
+
+    def _forget_wait(self, entry: ActionRecord) -> None:
+        """The wait of this action is over: what it waited for is no failure of the run."""
+        failed = self.failure
+        if failed is not None and (failed.name, failed.repetition) == (entry.name, entry.repetition):
+            self.failure = None
 
     def next_wake_at(self) -> datetime | None:
         return min((at for at, _ in self.timers.values()), default=None)
@@ -90,6 +103,8 @@ class ActiveRun:
             "ended_at": ended.at,
             "wake_at": None,
         }
+        if self.shown_status is Status.WAITING:
+            changes |= _NO_FAILURE
         if ended.error is not None:
             changes |= {"error_code": ended.error.code, "error_message": ended.error.message}
         if ended.status in {Status.FAILED, Status.TIMED_OUT, Status.CANCELLED}:

@@ -12,6 +12,7 @@ from flowmend.core.errors import FlowmendError
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.accept_event import start_scheduled
+from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
 from flowmend.worker.run_loop import RunLoop
 
@@ -31,6 +32,7 @@ class Timers:
         self._run_loop = run_loop
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._release_at: datetime | None = None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="timers")
@@ -66,6 +68,9 @@ class Timers:
         """Fire what is due and say when to look next."""
         services = self._services()
         now = services.clock.now
+        if self._release_at is None or now >= self._release_at:
+            self._release_at = now + _LOOK_AGAIN
+            await release_what_works(services)
         for state in services.store.triggers.due(now, _MOST_AT_ONCE):
             await self._fire_trigger(services, state, now)
         for name in services.store.runs.due(now, _MOST_AT_ONCE):
