@@ -11,6 +11,7 @@ from flowmend.core.outcome import Status
 from flowmend.store import RunFilter, Store, Tick
 from flowmend.store.journal import AddTracked, AppendPage, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
+from flowmend.store.runs import note_resubmission
 
 #: Microseconds are told apart.
 MOMENT = timedelta(microseconds=1)
@@ -189,11 +190,12 @@ class TestResubmissions:
         assert [row.run_name for row in store.runs.lineage(examples.run_name(9))] == [examples.run_name(9)]
         assert store.runs.lineage("nobody") == []
 
-    def test_a_request_to_resubmit_is_remembered_once(self, store: Store) -> None:
+    def test_a_request_to_resubmit_is_remembered_once(self, store: Store, examples: Any, write: Any) -> None:
         assert store.runs.resubmission("run", "request") is None
-        store.runs.note_resubmission("run", "request", "new")
+        write(store, StartRun(examples.run(1)), note_resubmission("run", "request", "new"))
         with pytest.raises(Conflict):
-            store.runs.note_resubmission("run", "request", "newer")
+            write(store, StartRun(examples.run(2)), note_resubmission("run", "request", "newer"))
+        assert store.runs.get(examples.run_name(2)) is None
         assert store.runs.resubmission("run", "request") == "new"
         assert store.runs.resubmission("run", "other") is None
 

@@ -11,6 +11,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter, matching
 from flowmend.store.tables import (
@@ -163,16 +164,18 @@ class Runs:
         ticks = self._database.tuples(select_ticks(since, connection_id))
         return [Tick(connection_id=key, hour=hour, status=status, count=count) for key, hour, status, count in ticks]
 
-    def note_resubmission(self, run_name: str, request_id: str, new_run: str) -> None:
-        """Remember what a request to resubmit made. Errors: Conflict where the same request came before."""
-        row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
-        with self._database.writing() as connection:
-            connection.execute(insert(run_requests), row)
-
     def resubmission(self, run_name: str, request_id: str) -> str | None:
         """The run or event that this request to resubmit made, None where it has not come yet."""
         same = (run_requests.c.run_name == run_name) & (run_requests.c.request_id == request_id)
         return cast("str | None", self._database.value(select(run_requests.c.new_run).where(same)))
+
+
+def note_resubmission(run_name: str, request_id: str, new_run: str) -> Statement:
+    """What a request to resubmit made, to be written together with it: the submission fails with Conflict where the
+    same request came before.
+    """
+    row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
+    return Statement(lambda connection: connection.execute(insert(run_requests), row))
 
 
 def _select_head() -> Select[Any]:

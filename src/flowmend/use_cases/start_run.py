@@ -1,14 +1,12 @@
 """From a trigger event to a run: accept, hold, skip or refuse what arrives."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import RunStart
-from flowmend.store.journal import HoldEvent
+from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -17,15 +15,17 @@ from flowmend.use_cases.ports import Begun, Services
 NEEDS_REPAIR = "ConnectionNeedsRepair"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
-    """A run to begin. event: the history entry to store with it, None where it is stored already."""
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to begin. event: the history entry to store with it, None where it is stored already. together_with: what
+    else is written in the same transaction.
+    """
 
     loaded: LoadedFlow
     start: RunStart
     row: RunRow
     event: TriggerEventRow | None
     awaits_response: bool = False
+    together_with: tuple[Write, ...] = ()
 
 
 def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
@@ -81,13 +81,21 @@ def begin_run(
     origin_event: str = "",
     resubmitted_by: str = "",
     awaits_response: bool = False,
+    together_with: tuple[Write, ...] = (),
 ) -> Begun:
     """Store the run with its trigger history entry and start to advance it."""
     trigger_name = start.trigger["name"]
     row = _row(services, loaded, start, trigger_name, resubmitted_by)
     event = new_event(start, trigger_name, fired=True, origin_event=origin_event)
     return services.dispatch.begin(
-        NewRun(loaded=loaded, start=start, row=row, event=event, awaits_response=awaits_response)
+        NewRun(
+            loaded=loaded,
+            start=start,
+            row=row,
+            event=event,
+            awaits_response=awaits_response,
+            together_with=together_with,
+        )
     )
 
 
@@ -96,7 +104,14 @@ def broken_connection(services: Services, loaded: LoadedFlow) -> str:
     return services.health.first_broken(loaded.certain_connections)
 
 
-async def hold_event(services: Services, loaded: LoadedFlow, start: RunStart, *, origin_event: str = "") -> None:
+async def hold_event(
+    services: Services,
+    loaded: LoadedFlow,
+    start: RunStart,
+    *,
+    origin_event: str = "",
+    together_with: tuple[Write, ...] = (),
+) -> None:
     """Keep an event durably until its connection is repaired."""
     event = new_event(start, start.trigger["name"], fired=False, origin_event=origin_event)
     held = msgspec.structs.replace(
@@ -107,7 +122,7 @@ async def hold_event(services: Services, loaded: LoadedFlow, start: RunStart, *,
         ended_at=None,
         outputs=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
     )
-    await services.store.journal.write([HoldEvent(held)])
+    await services.store.journal.write([HoldEvent(held), *together_with])
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
 
 

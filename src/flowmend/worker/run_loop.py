@@ -79,7 +79,7 @@ class RunLoop:
             sequence=0,
         )
         run.is_stored = False
-        run.writes.append(StartRun(row, new_run.event))
+        run.writes += (StartRun(row, new_run.event), *new_run.together_with)
         self._active[run.name] = run
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
         if new_run.awaits_response:
