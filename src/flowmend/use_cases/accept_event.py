@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
 
@@ -34,13 +33,12 @@ from flowmend.use_cases.start_run import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRequest:
+class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller sent to a Request trigger. has_body: False tells an empty body from null."""
 
     method: str = "POST"
-    headers: dict[str, str] = field(default_factory=dict)
-    queries: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    queries: dict[str, str] = msgspec.field(default_factory=dict)
     relative_path: str = ""
     body: Json = None
     has_body: bool = False
@@ -48,8 +46,7 @@ class TriggerRequest:
     client_request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A trigger event that is durable.
 
     run_name: "" while held or skipped. response: the synchronous answer; None means 202. workflow_headers: rest-api §7.

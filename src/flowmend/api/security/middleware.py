@@ -2,10 +2,10 @@
 
 import logging
 import time
-from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import uuid4
 
+import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowmend.api.answers import error_answer
@@ -24,8 +24,7 @@ def secure_app(services: Services, app: ASGIApp) -> ASGIApp:
     return SecureApp(services, app)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Caller:
+class _Caller(msgspec.Struct, frozen=True, kw_only=True):
     """What the request's head says, forwarded values believed only from a trusted proxy."""
 
     host: str

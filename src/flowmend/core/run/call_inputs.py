@@ -5,7 +5,8 @@ authentication is evaluated each time: it is never journalled, the record shows 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from flowmend.core.definition.connection_references import connection_key, connector_name
 from flowmend.core.errors import ExpressionError
@@ -23,8 +24,7 @@ _APART = frozenset({"authentication", "retryPolicy", "schema"})
 _SHOWN_PARTS = frozenset({"type", "username", "tenant", "audience", "clientId", "authority", "identity"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInputs:
+class CallInputs(msgspec.Struct, frozen=True, kw_only=True):
     """recorded: as the journal and people see them. authentication: with its secrets, for the call alone."""
 
     recorded: dict[str, Json]

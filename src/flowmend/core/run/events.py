@@ -1,9 +1,10 @@
 """What goes into `decide` (events) and what comes out of it (commands)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
@@ -26,13 +27,11 @@ class Moment(Protocol):
 # -- events -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The run begins, or goes on after a slice that ended with `more`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(msgspec.Struct, frozen=True):
     """The run was read back after a restart: commands of everything unfinished are given again.
 
     caller_waits: the synchronous caller is still there (after a rest, not after a restart of the process).
@@ -41,8 +40,7 @@ class Recovered:
     caller_waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CallFinished:
+class CallFinished(msgspec.Struct, frozen=True):
     """A call ended; times are of this attempt."""
 
     key: ActionKey
@@ -51,22 +49,19 @@ class CallFinished:
     ended_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True):
     """A `WaitUntil` came due."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True)
-class CallInDoubt:
+class CallInDoubt(msgspec.Struct, frozen=True):
     """A call was sent, its answer is not known, and it may not be repeated unasked."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True)
-class DoubtAnswered:
+class DoubtAnswered(msgspec.Struct, frozen=True):
     """The owner said what became of a call in doubt. answer: `happened`, `send_again` or `fail`."""
 
     key: ActionKey
@@ -74,20 +69,17 @@ class DoubtAnswered:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRepaired:
+class ConnectionRepaired(msgspec.Struct, frozen=True):
     """A connection that held actions of this run works again."""
 
     connection_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallerGone:
+class CallerGone(msgspec.Struct, frozen=True):
     """The synchronous caller waits no longer: a Response after this is skipped."""
 
 
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
+class CancelRequested(msgspec.Struct, frozen=True):
     by: str = ""
 
 
@@ -107,8 +99,7 @@ Event = (
 # -- commands ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpCall:
+class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
     """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled."""
 
     method: str
@@ -121,8 +112,7 @@ class HttpCall:
     options: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorCall:
+class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     """A connector action's evaluated inputs, in either spelling.
 
     reference: key into the flow's connection references. connector: the API's short name.
@@ -143,8 +133,7 @@ class ConnectorCall:
     options: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypedCall:
+class TypedCall(msgspec.Struct, frozen=True, kw_only=True):
     """The evaluated inputs of an outward action that only a mock run can answer (a child flow, a webhook, …)."""
 
     type: str
@@ -154,8 +143,7 @@ class TypedCall:
 Call = HttpCall | ConnectorCall | TypedCall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOperation:
+class CallOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Perform a call and answer with `CallFinished`.
 
     client_request_id: deterministic (run, action, repetition), the same for every attempt and repeat.
@@ -173,23 +161,20 @@ class CallOperation:
     on_interruption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(msgspec.Struct, frozen=True):
     """Answer with `TimerFired` at that time; a later one for the same key replaces the earlier."""
 
     key: ActionKey
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AbandonCall:
+class AbandonCall(msgspec.Struct, frozen=True):
     """The answer of this call no longer matters (time-out, cancel, terminate)."""
 
     key: ActionKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendResponse:
+class SendResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Answer the synchronous caller, once what was decided so far is durable."""
 
     status_code: int
@@ -197,8 +182,7 @@ class SendResponse:
     body: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndRun:
+class EndRun(msgspec.Struct, frozen=True, kw_only=True):
     """The run is finished."""
 
     status: Status
@@ -209,8 +193,7 @@ class EndRun:
 Command = CallOperation | WaitUntil | AbandonCall | SendResponse | EndRun
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """entries: to journal, in order, already applied to the state. commands: to carry out after that.
 
     more: the step budget ran out; call `decide` again with `Started`, after letting others run.
