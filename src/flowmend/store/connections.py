@@ -76,9 +76,10 @@ class Connections:
             AttemptRow,
         )
 
-    def forget_attempts(self, connection_id: str) -> int:
-        """Remove a connection's attempts; how many there were."""
-        return self._database.remove(attempts, attempts.c.connection_id == connection_id)
+    def forget_attempts(self, connection_id: str, at: datetime | None = None) -> int:
+        """Remove a connection's attempts, or only that of this moment; how many there were."""
+        of_connection = attempts.c.connection_id == connection_id
+        return self._database.remove(attempts, of_connection if at is None else of_connection & (attempts.c.at == at))
 
     def add_sign_in_app(self, row: SignInAppRow) -> None:
         self._database.add(sign_in_apps, row)
