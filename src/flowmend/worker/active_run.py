@@ -4,8 +4,17 @@ import asyncio
 from datetime import datetime
 
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Status
-from flowmend.core.run import ActionKey, ActionRecord, EndRecord, Entry, RunState, SendResponse
+from flowmend.core.outcome import ErrorDetail, Status
+from flowmend.core.run import (
+    ActionKey,
+    ActionRecord,
+    Decision,
+    EndRecord,
+    EndRun,
+    Entry,
+    RunState,
+    SendResponse,
+)
 from flowmend.store.journal import Write
 from flowmend.use_cases.journal_pages import PageWriter
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -128,3 +137,10 @@ class ActiveRun:
 def _names_sign_in(failure: ActionRecord | None) -> bool:
     """Whether a failure found earlier already says that signing in went wrong: the first of these is shown."""
     return failure is not None and failure.diagnosis is not None and failure.diagnosis.is_auth_failure
+
+
+def given_up(now: datetime) -> Decision:
+    """The end of a run that our own defect keeps from going on."""
+    error = ErrorDetail("InternalError", "Flowmend could not go on with this run; its log says why.")
+    end = EndRecord(status=Status.FAILED, code=error.code, error=error, at=now)
+    return Decision([end], [EndRun(status=end.status, code=end.code, error=error)])

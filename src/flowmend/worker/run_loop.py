@@ -40,7 +40,7 @@ from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.start_run import NewRun, workflow_headers
-from flowmend.worker.active_run import ActiveRun
+from flowmend.worker.active_run import ActiveRun, given_up
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +178,11 @@ class RunLoop:
         if run.ended is not None or self._stopping:
             return
         services = self._services()
-        decision = decide(run.loaded.compiled, run.state, event, services.clock)
+        try:
+            decision = decide(run.loaded.compiled, run.state, event, services.clock)
+        except Exception:  # noqa: BLE001  # our own defect ends this run, with its reason, and no other
+            _log.exception("Run %s cannot be decided", run.name)
+            decision = given_up(services.clock.now)
         for entry in decision.entries:
             run.note(entry)
             run.entries.append(entry)
