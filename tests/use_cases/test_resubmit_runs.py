@@ -115,19 +115,6 @@ async def test_a_request_repeated_after_a_restart_still_answers_with_its_run(ope
     assert (await resubmit(second, run_name, "request-1")).run_name == made.run_name
 
 
-async def test_a_request_cut_off_before_its_run_was_stored_is_carried_out_when_it_comes_again(running: Running) -> None:
-    flow_id = await running.add_flow({"A": compose(1)})
-    run_name = await ended_run(running, flow_id)
-    # The process ended right after it had noted which run this request makes.
-    never_made = run_name.replace("08", "07", 1)
-    running.services.store.runs.note_resubmission(run_name, "request-1", never_made)
-
-    made = await resubmit(running, run_name, "request-1")
-
-    assert made.run_name == never_made
-    assert (await running.ended(never_made)).status == "Succeeded"
-
-
 async def test_a_resubmission_is_held_while_its_connection_is_broken(running: Running) -> None:
     connection_id = await running.connect()
     flow_id = await running.add_flow({"Order": create_order()})
