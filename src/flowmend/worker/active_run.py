@@ -1,6 +1,7 @@
 """A run while it is in memory: its state, what waits to be written, and what it waits for."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 from flowmend.core.json_value import Json
@@ -19,6 +20,9 @@ from flowmend.store.journal import Write
 from flowmend.use_cases.journal_pages import PageWriter
 from flowmend.use_cases.loaded_flows import LoadedFlow
 
+#: Told once something is durable, or why it is not.
+Waiter = Callable[[BaseException | None], None]
+
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
 PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
 
@@ -31,13 +35,14 @@ _NO_FAILURE: dict[str, Json] = {
 class ActiveRun:
     """Owned by the run loop and touched on its thread only.
 
-    entries: decided, not yet written. writes: other rows to write with them. durable: resolves when everything
-    decided so far is written; flushing: the group on its way. person_waits: {action: (code, connection id)}.
+    entries: decided, not yet written. writes: other rows to write with them. awaiting: who waits until these are
+    durable. flushing: who waits for the group on its way, None where there is none. retry_writes: a group the store
+    could not take, to be tried again. person_waits: {action: (code, connection id)}.
     """
 
     __slots__ = (
-        "calls", "durable", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
-        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "trace_headers",
+        "awaiting", "calls", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
+        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers",
         "writes",
     )  # fmt: skip
 
@@ -55,8 +60,8 @@ class ActiveRun:
         self.entries: list[Entry] = []
         self.writes: list[Write] = []
         self.retry_writes: list[Write] = []
-        self.durable: asyncio.Future[None] | None = None
-        self.flushing: asyncio.Future[None] | None = None
+        self.awaiting: list[Waiter] = []
+        self.flushing: list[Waiter] | None = None
         self.calls: dict[ActionKey, asyncio.Task[None]] = {}
         self.timers: dict[ActionKey, tuple[datetime, asyncio.TimerHandle]] = {}
         self.response: asyncio.Future[SendResponse | None] | None = None
@@ -64,7 +69,11 @@ class ActiveRun:
         self.failure: ActionRecord | None = None
         self.person_waits: dict[ActionKey, tuple[str, str]] = {}
         self.shown_status = Status.RUNNING
-        self.trace_headers: dict[str, str] | None = None
+
+    @property
+    def is_being_written(self) -> bool:
+        """Whether what was decided is on its way to the store, or about to be."""
+        return self.flushing is not None or bool(self.awaiting)
 
     def note(self, entry: Entry) -> None:
         """Remember what lists and pages show of the run."""

@@ -14,8 +14,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
-from flowmend.core.errors import FlowmendError, StoreUnavailable
+from flowmend.core.errors import FlowmendError
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import (
     AbandonCall,
@@ -35,20 +36,18 @@ from flowmend.core.run import (
     fold,
     new_state,
 )
-from flowmend.store.journal import AddTracked, AppendPage, ChangeRun, StartRun, Write
+from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.use_cases.start_run import NewRun, workflow_headers
+from flowmend.use_cases.start_run import NewRun
 from flowmend.worker.active_run import ActiveRun, given_up
+from flowmend.worker.run_writing import RunWriting
 
 _log = logging.getLogger(__name__)
 
 #: A wait longer than this leaves memory and is woken from its row.
 AT_REST_AFTER = timedelta(seconds=60)
-#: How soon outcomes that need no durability are written, for the pages.
-_LAZY_FLUSH_SECONDS = 0.5
-_RETRY_STORE_SECONDS = 1.0
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 
@@ -62,6 +61,7 @@ class RunLoop:
         self._active: dict[str, ActiveRun] = {}
         self._loading: dict[str, asyncio.Future[ActiveRun | None]] = {}
         self._stopping = False
+        self._writing = RunWriting(services, self._drop)
 
     @property
     def active_count(self) -> int:
@@ -87,9 +87,8 @@ class RunLoop:
             response = run.response
             self._handle(run, Started())
             return Begun(durable=None, response=response)
-        durable = self._make_durable(run)
         self._handle(run, Started())
-        return Begun(durable=durable, response=None)
+        return Begun(durable=self._writing.written(run), response=None)
 
     def is_active(self, run_name: str) -> bool:
         return run_name in self._active
@@ -99,7 +98,7 @@ class RunLoop:
         if run is None or run.ended is not None:
             return False
         self._handle(run, event)
-        await asyncio.shield(self._make_durable(run))
+        await self._writing.written(run)
         return True
 
     def schedule_changed(self) -> None:
@@ -121,6 +120,7 @@ class RunLoop:
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
         self._stopping = True
+        self._writing.stop_retrying()
         for run in list(self._active.values()):
             for _, handle in run.timers.values():
                 handle.cancel()
@@ -128,7 +128,7 @@ class RunLoop:
                 task.cancel()
         unwritten = [run for run in self._active.values() if run.entries or run.writes or run.flushing is not None]
         if unwritten:
-            await asyncio.wait([self._make_durable(run) for run in unwritten], timeout=_STOPS_WITHIN_SECONDS)
+            await asyncio.wait([self._writing.written(run) for run in unwritten], timeout=_STOPS_WITHIN_SECONDS)
 
     # -- loading --
 
@@ -193,6 +193,7 @@ class RunLoop:
             asyncio.get_running_loop().call_soon(self._handle, run, Started())
         else:
             self._settle(run)
+        self._writing.go_on(run)  # after all commands: what they lead to shares the page
 
     def _track(self, run: ActiveRun, entry: object) -> None:
         tracked = getattr(entry, "tracked_properties", None)
@@ -214,31 +215,30 @@ class RunLoop:
                     task.cancel()
                 self._disarm(run, command.key)
             case SendResponse():
-                self._make_durable(run).add_done_callback(lambda done: _answer(run, command, done))
+                run.awaiting.append(partial(_answer, run, command))
             case EndRun():
-                self._end(run)
+                run.awaiting.append(partial(self._ended, run))
 
     def _settle(self, run: ActiveRun) -> None:
         """After a decision: write soon, or leave memory where nothing is under way."""
         if run.ended is not None:
             return
         if run.calls:
-            if run.entries and run.durable is None and run.flushing is None:
-                asyncio.get_running_loop().call_later(_LAZY_FLUSH_SECONDS, self._flush_lazily, run)
+            self._writing.write_lazily(run)
             return
         wake_at = run.next_wake_at()
         now = self._services().clock.now
         caller_waits = run.state.has_caller and not run.state.has_responded
         if caller_waits or (wake_at is not None and wake_at - now <= AT_REST_AFTER):
-            self._make_durable(run)
+            self._writing.write(run)
             return
         if wake_at is not None:
             run.writes.append(ChangeRun(run.name, run.epoch, {"wake_at": wake_at}))
-        self._make_durable(run).add_done_callback(lambda _done: self._leave(run))
+        self._writing.when_written(run, lambda _error: self._leave(run))
 
     def _leave(self, run: ActiveRun) -> None:
         """Drop a run at rest from memory, unless something came up meanwhile."""
-        if run.calls or run.durable is not None or run.flushing is not None or run.entries:
+        if run.calls or run.entries or run.is_being_written:
             return
         wake_at = run.next_wake_at()
         if wake_at is not None and wake_at - self._services().clock.now <= AT_REST_AFTER:
@@ -256,15 +256,9 @@ class RunLoop:
         if self._active.get(run.name) is run:
             del self._active[run.name]
 
-    def _end(self, run: ActiveRun) -> None:
-        self._make_durable(run).add_done_callback(lambda done: self._ended(run, done))
-
-    def _ended(self, run: ActiveRun, done: "asyncio.Future[None]") -> None:
-        if run.response is not None and not run.response.done():
-            if done.cancelled() or done.exception() is None:
-                run.response.set_result(None)
-            else:
-                run.response.set_exception(done.exception() or StoreUnavailable("The run could not be stored."))
+    def _ended(self, run: ActiveRun, error: BaseException | None) -> None:
+        if error is None and run.response is not None and not run.response.done():
+            run.response.set_result(None)
         self._drop(run)
 
     # -- timers --
@@ -316,9 +310,7 @@ class RunLoop:
                 return CallFinished(command.key, outcome, now, now)
             return CallInDoubt(command.key)
         if not facts.is_read:
-            await asyncio.shield(self._make_durable(run))  # intent before effect; others wait for this page too
-        if run.trace_headers is None:
-            run.trace_headers = workflow_headers(run.loaded, run.name, "", command.client_request_id)
+            await self._writing.written(run)  # intent before effect
         started_at = services.clock.now
         outcome = await services.operations.call(
             command.call,
@@ -341,91 +333,10 @@ class RunLoop:
             command.key, Outcome(status=Status.FAILED, code=code, error=ErrorDetail(code, text)), now, now
         )
 
-    # -- writing --
 
-    def _flush_lazily(self, run: ActiveRun) -> None:
-        if run.entries and self._active.get(run.name) is run:
-            self._make_durable(run)
-
-    def _make_durable(self, run: ActiveRun) -> "asyncio.Future[None]":
-        """A future that resolves once everything decided so far is written."""
-        if run.durable is None:
-            run.durable = asyncio.get_running_loop().create_future()
-            if run.flushing is None:
-                # Not now but after this decision: what it still decides then shares the page.
-                asyncio.get_running_loop().call_soon(self._start_flush, run)
-        return run.durable
-
-    def _start_flush(self, run: ActiveRun) -> None:
-        if run.flushing is not None or run.durable is None:
-            return
-        services = self._services()
-        run.flushing, run.durable = run.durable, None
-        writes = [*run.retry_writes, *self._collect(run)]
-        run.retry_writes = []
-        if not writes:
-            self._flushed(run, writes, None)
-            return
-        written = services.store.journal.enqueue(writes)
-        written.add_done_callback(lambda done: self._flushed(run, writes, done.exception()))
-
-    def _collect(self, run: ActiveRun) -> list[Write]:
-        writes, entries = run.writes, run.entries
-        run.writes, run.entries = [], []
-        if entries:
-            run.sequence += 1
-            page = run.pages.encode(entries)
-            writes.append(AppendPage(run.name, run.epoch, run.sequence, page))
-        changes = run.row_changes()
-        if changes is not None:
-            writes.append(ChangeRun(run.name, run.epoch, changes))
-        return writes
-
-    def _flushed(self, run: ActiveRun, writes: list[Write], error: BaseException | None) -> None:
-        flushing, run.flushing = run.flushing, None
-        if error is None:
-            run.is_stored = True
-            if flushing is not None and not flushing.done():
-                flushing.set_result(None)
-            if writes:
-                self._tell(run)
-            if run.durable is not None:
-                self._start_flush(run)
-        elif isinstance(error, StoreUnavailable) and run.is_stored and not self._stopping:
-            # The run is safe up to here; it goes on when the store answers again.
-            _log.warning("Run %s waits for the store: %s", run.name, error)
-            run.retry_writes = writes
-            if run.durable is not None and flushing is not None:
-                flushing.add_done_callback(_passing_on(run.durable))
-            run.durable = flushing
-            asyncio.get_running_loop().call_later(_RETRY_STORE_SECONDS, self._start_flush, run)
-        else:
-            if not isinstance(error, StoreUnavailable):
-                _log.error("Run %s is no longer advanced here: %s", run.name, error)
-            self._drop(run)
-            for waiting in (flushing, run.durable, run.response):
-                if waiting is not None and not waiting.done():
-                    waiting.set_exception(error)
-                    waiting.exception()  # a waiter may be gone; the log has it
-
-    def _tell(self, run: ActiveRun) -> None:
-        status = run.ended.status if run.ended is not None else run.shown_status
-        self._services().changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=status.value)
-
-
-def _answer(run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
-    if run.response is not None and not run.response.done() and not done.cancelled() and done.exception() is None:
+def _answer(run: ActiveRun, response: SendResponse, error: BaseException | None) -> None:
+    if error is None and run.response is not None and not run.response.done():
         run.response.set_result(response)
-
-
-def _passing_on(waiting: "asyncio.Future[None]") -> "Callable[[asyncio.Future[None]], None]":
-    def pass_on(done: "asyncio.Future[None]") -> None:
-        if waiting.done() or done.cancelled():
-            return
-        error = done.exception()
-        waiting.set_exception(error) if error else waiting.set_result(None)
-
-    return pass_on
 
 
 def _is_at_rest(row: RunRow, now: datetime) -> bool:

@@ -1,0 +1,147 @@
+"""Writes what runs decide.
+
+At most one group of a run's writes is on its way; what is decided meanwhile goes with the next one. Whoever must not go
+on before everything decided so far is durable says so and is called back; nobody else is waited for, so outcomes of
+reads ride along with the next group, or go a moment later by themselves for the pages that show them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flowmend.core.errors import StoreUnavailable
+from flowmend.store.journal import AppendPage, ChangeRun, Write
+from flowmend.use_cases.ports import Services
+from flowmend.worker.active_run import ActiveRun, Waiter
+
+_log = logging.getLogger(__name__)
+
+#: How soon outcomes that need no durability are written, for the pages.
+_LAZILY_SECONDS = 0.5
+_RETRY_STORE_SECONDS = 1.0
+
+
+class RunWriting:
+    """Owned by the run loop. lost: told of a run that can no longer be written here, before those who wait for it."""
+
+    def __init__(self, services: Callable[[], Services], lost: Callable[[ActiveRun], None]) -> None:
+        self._services = services
+        self._lost = lost
+        self._lazy: dict[ActiveRun, None] = {}
+        self._is_stopping = False
+
+    def stop_retrying(self) -> None:
+        """From now on a store that cannot be reached is a failure."""
+        self._is_stopping = True
+
+    def go_on(self, run: ActiveRun) -> None:
+        """Write what `run.awaiting` waits for, unless a group is on its way already."""
+        if run.awaiting and run.flushing is None and not run.retry_writes:
+            self._flush(run)
+
+    def when_written(self, run: ActiveRun, waiter: Waiter) -> None:
+        """Call `waiter` once everything decided so far is durable, or with the error that keeps it from being so."""
+        if run.flushing is not None and not run.entries and not run.writes:
+            run.flushing.append(waiter)
+        else:
+            run.awaiting.append(waiter)
+            self.go_on(run)
+
+    def written(self, run: ActiveRun) -> "asyncio.Future[None]":
+        """A future of the caller's own that resolves once everything decided so far is durable."""
+        future = asyncio.get_running_loop().create_future()
+        self.when_written(run, partial(_resolve, future))
+        return future
+
+    def write(self, run: ActiveRun) -> None:
+        """Write what was decided so far; nobody waits for it."""
+        self.when_written(run, _nobody)
+
+    def write_lazily(self, run: ActiveRun) -> None:
+        """Write what was decided so far within a moment."""
+        if not run.entries or run.is_being_written:
+            return
+        if not self._lazy:
+            asyncio.get_running_loop().call_later(_LAZILY_SECONDS, self._write_lazy)
+        self._lazy[run] = None
+
+    def _write_lazy(self) -> None:
+        waiting, self._lazy = self._lazy, {}
+        for run in waiting:
+            self.write(run)
+
+    def _flush(self, run: ActiveRun) -> None:
+        if run.flushing is not None:
+            return
+        run.flushing, run.awaiting = run.awaiting, []
+        writes = [*run.retry_writes, *_collect(run)]
+        run.retry_writes = []
+        self._lazy.pop(run, None)
+        if not writes:
+            self._flushed(run, writes, None)
+            return
+        flushed = partial(self._flushed, run, writes)
+        try:
+            self._services().store.journal.hand_over(writes, flushed)
+        except StoreUnavailable as error:
+            asyncio.get_running_loop().call_soon(flushed, error)
+
+    def _flushed(self, run: ActiveRun, writes: list[Write], error: BaseException | None) -> None:
+        waiting, run.flushing = run.flushing or [], None
+        if error is None:
+            run.is_stored = True
+            if writes:
+                self._tell(run)
+            for waiter in waiting:
+                waiter(None)
+            if run.awaiting:
+                self._flush(run)
+        elif isinstance(error, StoreUnavailable) and run.is_stored and not self._is_stopping:
+            # The run is safe up to here; it goes on when the store answers again.
+            _log.warning("Run %s waits for the store: %s", run.name, error)
+            run.retry_writes = writes
+            run.awaiting[:0] = waiting
+            asyncio.get_running_loop().call_later(_RETRY_STORE_SECONDS, self._flush, run)
+        else:
+            if not isinstance(error, StoreUnavailable):
+                _log.error("Run %s is no longer advanced here: %s", run.name, error)
+            self._lazy.pop(run, None)
+            self._lost(run)
+            waiting += run.awaiting
+            run.awaiting = []
+            for waiter in waiting:
+                waiter(error)
+            if run.response is not None and not run.response.done():
+                _resolve(run.response, error)
+
+    def _tell(self, run: ActiveRun) -> None:
+        status = run.ended.status if run.ended is not None else run.shown_status
+        self._services().changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=status.value)
+
+
+def _collect(run: ActiveRun) -> list[Write]:
+    writes, entries = run.writes, run.entries
+    run.writes, run.entries = [], []
+    if entries:
+        run.sequence += 1
+        writes.append(AppendPage(run.name, run.epoch, run.sequence, run.pages.encode(entries)))
+    changes = run.row_changes()
+    if changes is not None:
+        writes.append(ChangeRun(run.name, run.epoch, changes))
+    return writes
+
+
+def _resolve(future: "asyncio.Future[Any]", error: BaseException | None) -> None:
+    if future.done():
+        return  # whoever waited was cancelled
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+        future.exception()  # a waiter may be gone; the log has it
+
+
+def _nobody(_error: BaseException | None) -> None:
+    """Waits for a page that only has to be written."""
