@@ -87,6 +87,7 @@ class TestLists:
             "text that is no pattern": ({"text": "100%"}, [2]),
             "text that would match as a pattern": ({"text": "1%0"}, []),
             "text of a code": ({"text": "unauth"}, [2]),
+            "text of a tracked value or tracking id": ({"text": "471"}, [4, 2, 1]),
             "in doubt": ({"in_doubt": True}, [4]),
             "started from": ({"started_from": runs[3].started_at}, [5, 4]),
             "started to": ({"started_to": runs[1].started_at}, [1]),
