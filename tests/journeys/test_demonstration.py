@@ -1,18 +1,15 @@
-"""`flowmend demo` from nothing: up in a moment, its story told, and everything still there after a restart."""
+"""`flowmend demo` from nothing: its story told, and everything still there after a restart."""
 
 import re
 from pathlib import Path
 
 from journeys.demonstration import Demonstration
 
-# The bench measures this precisely; here it only must not become slow, on a machine that does other things too.
-_STARTS_WITHIN_SECONDS = 6.0
-
 
 def test_a_newcomer_finds_the_failed_run_and_may_come_back(tmp_path: Path) -> None:
     demo = Demonstration(tmp_path / "data")
     try:
-        assert demo.start() < _STARTS_WITHIN_SECONDS
+        demo.start()
         demo.wait_for_story()
         told = demo.log
         (failed_run,) = re.findall(rf"{re.escape(demo.url)}/runs/(\w+)", told)
