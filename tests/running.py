@@ -222,6 +222,16 @@ class Running:
         entries = await run_entries(self.services, run_name)
         return {record.name: record for record in latest_records(entries).values()}
 
+    async def recorded(self, run_name: str, action: str, status: str) -> None:
+        """Until the stored history says so of an action."""
+        deadline = time.monotonic() + _HAPPENS_WITHIN_SECONDS
+        while True:
+            record = (await self.records(run_name)).get(action)
+            if record is not None and record.status == status:
+                return
+            assert time.monotonic() < deadline, f"{action} is {record}"
+            await asyncio.sleep(0.02)
+
     async def reached_count(self, flow_id: str, count: int) -> list[RunRow]:
         """The flow's runs, once there are so many."""
         await until(lambda: len(self.runs(flow_id)) >= count, lambda: f"the runs are {self.runs(flow_id)}")

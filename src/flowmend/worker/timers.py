@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.accept_event import start_scheduled
@@ -82,9 +82,11 @@ class Timers:
         due_at = state.next_at or now
         try:
             following = _following(services, state, due_at, now)
-        except FlowmendError as error:
-            # A flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
-            _log.error("The recurrence of flow %s cannot go on: %s", state.flow_id, error)
+        except StoreUnavailable:
+            raise  # everything waits until it answers again
+        except Exception:  # noqa: BLE001
+            # One flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
+            _log.exception("The recurrence of flow %s cannot go on", state.flow_id)
             following = None
         # The next time is stored first: a crash between the two loses one tick, never fires one twice.
         services.store.triggers.put(msgspec.structs.replace(state, next_at=following, last_at=due_at))

@@ -1,0 +1,136 @@
+"""Recurrences fire once at their time, runs at rest go on, and stopping always ends."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from flowmend.store.rows import TriggerStateRow
+from flowmend.use_cases.flows import turn_off
+from running import Open, Running, compose, create_order, wait_for
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
+
+FAR = "2099-01-01T00:00:00Z"
+
+
+def recurrence(**parts: object) -> dict[str, object]:
+    return {"tick": {"type": "Recurrence", "recurrence": {"frequency": "Hour", "interval": 1, **parts}}}
+
+
+async def move(running: Running, **by: float) -> None:
+    running.clock.move(**by)
+    await running.settled()
+
+
+async def test_a_recurrence_fires_once_at_its_time_and_not_twice(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose("@trigger()?['scheduledTime']")}, triggers=recurrence())
+    await running.reached_count(flow_id, 1)  # without a start time the first is at once
+    await running.settled()
+    assert len(running.runs(flow_id)) == 1
+
+    await move(running, minutes=59)
+    assert len(running.runs(flow_id)) == 1
+    await move(running, minutes=2)
+    await running.reached_count(flow_id, 2)
+    await running.settled()
+    await running.settled()
+
+    runs = running.runs(flow_id)
+    assert len(runs) == 2
+    for row in runs:
+        await running.ended(row.run_name)
+    times = [(await running.records(row.run_name))["A"].outputs for row in runs]
+    assert times[0] < times[1]
+
+
+async def test_what_was_missed_while_the_process_was_down_fires_once(open_flowmend: Open) -> None:
+    first = await open_flowmend()
+    flow_id = await first.add_flow({"A": compose(1)}, triggers=recurrence())
+    await first.reached_count(flow_id, 1)
+    await first.settled()
+    await first.crash()
+    first.clock.move(hours=10)
+
+    second = await open_flowmend(clock=first.clock)
+    await second.reached_count(flow_id, 2)
+    await second.settled()
+
+    assert len(second.runs(flow_id)) == 2
+    (state,) = second.services.store.triggers.of_flow(flow_id)
+    assert state.next_at is not None
+    assert state.next_at > second.clock.now
+
+
+async def test_a_flow_that_was_turned_off_fires_no_more(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose(1)}, triggers=recurrence())
+    await running.reached_count(flow_id, 1)
+    await turn_off(running.services, flow_id, running.owner)
+    await move(running, hours=5)
+    assert len(running.runs(flow_id)) == 1
+
+
+async def test_a_start_time_in_the_future_is_waited_for(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(startTime=FAR))
+    await running.settled()
+    assert running.runs(flow_id) == []
+
+
+async def test_a_tick_of_a_flow_whose_connection_is_broken_is_held(running: Running) -> None:
+    await running.connect()
+    flow_id = await running.add_flow({"Order": create_order("N1")}, triggers=recurrence())
+    (row,) = await running.reached_count(flow_id, 1)
+    await running.ended(row.run_name)
+    running.service.change("password", user="ada", password="changed")
+    await move(running, hours=1, minutes=1)
+    await running.ended((await running.reached_count(flow_id, 2))[-1].run_name)
+    await move(running, hours=1)
+    assert [event.status for event in running.events(flow_id)] == ["Succeeded", "Succeeded", "Waiting"]
+
+
+async def test_a_flow_that_no_longer_reads_does_not_keep_the_others_waiting(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(), name="broken")
+    other_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(), name="other")
+    await running.reached_count(broken_id, 1)
+    await running.reached_count(other_id, 1)
+    row, version = running.services.store.flows.get(broken_id), running.services.store.flows.version(broken_id)
+    assert row is not None
+    assert version is not None
+    unreadable = replace(version, version="v2", document={"definition": 5})
+    running.services.store.flows.add_version(replace(row, version="v2"), unreadable)
+    running.services.flows.forget(broken_id)
+
+    await move(running, hours=1, minutes=1)
+
+    await running.reached_count(other_id, 2)
+    assert broken_id in caplog.text
+
+
+async def test_a_state_that_makes_no_sense_stops_only_itself(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    other_id = await running.add_flow({"Wait": wait_for(2, "Minute")}, name="other")
+    accepted = await running.call(other_id)
+    await running.at_rest()
+    flow_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(startTime=FAR), name="odd")
+    odd = TriggerStateRow(flow_id=flow_id, trigger_name="tick", next_at=running.clock.now, memory={})
+    running.services.store.triggers.put(odd)
+
+    await move(running, minutes=3)
+
+    assert (await running.ended(accepted.run_name)).status == "Succeeded"
+    assert flow_id in caplog.text
+
+
+async def test_stopping_right_after_the_schedule_changed_ends(running: Running) -> None:
+    timers = running.application.timers
+    for pause in (0, 0.001, 0.01):
+        timers.schedule_changed()
+        await asyncio.sleep(pause)
+        timers.schedule_changed()
+        await asyncio.wait_for(timers.stop(), 2)
+        assert timers._task is not None
+        assert timers._task.done()
+        timers.start()
