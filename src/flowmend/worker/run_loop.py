@@ -17,10 +17,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from flowmend.core.errors import FlowmendError
+from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import (
     AbandonCall,
     ActionKey,
+    ActionRecord,
     CallFinished,
     CallInDoubt,
     CallOperation,
@@ -183,10 +185,11 @@ class RunLoop:
         except Exception:  # noqa: BLE001  # our own defect ends this run, with its reason, and no other
             _log.exception("Run %s cannot be decided", run.name)
             decision = given_up(services.clock.now)
+        run.entries += decision.entries
         for entry in decision.entries:
             run.note(entry)
-            run.entries.append(entry)
-            self._track(run, entry)
+            if type(entry) is ActionRecord and entry.tracked_properties is not None:
+                _track(run, entry.tracked_properties)
         for command in decision.commands:
             self._carry_out(run, command)
         if decision.more:
@@ -194,15 +197,6 @@ class RunLoop:
         else:
             self._settle(run)
         self._writing.go_on(run)  # after all commands: what they lead to shares the page
-
-    def _track(self, run: ActiveRun, entry: object) -> None:
-        tracked = getattr(entry, "tracked_properties", None)
-        if isinstance(tracked, dict):
-            for name, value in tracked.items():
-                text = value if isinstance(value, str) else str(value)
-                run.writes.append(
-                    AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text))
-                )
 
     def _carry_out(self, run: ActiveRun, command: Command) -> None:
         match command:
@@ -332,6 +326,12 @@ class RunLoop:
         return CallFinished(
             command.key, Outcome(status=Status.FAILED, code=code, error=ErrorDetail(code, text)), now, now
         )
+
+
+def _track(run: ActiveRun, tracked: Json) -> None:
+    for name, value in tracked.items() if isinstance(tracked, dict) else ():
+        text = value if isinstance(value, str) else str(value)
+        run.writes.append(AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text)))
 
 
 def _answer(run: ActiveRun, response: SendResponse, error: BaseException | None) -> None:
