@@ -189,8 +189,8 @@ async def test_a_run_of_very_many_steps_lets_others_go_on(running: Running) -> N
 # -- a store in trouble --
 
 
-class FullStore:
-    """Lets the writer's connections to a SQLite file grow no further."""
+class SparseStore:
+    """A SQLite file that grows no further, or takes no writes at all."""
 
     def __init__(self, running: Running) -> None:
         self._database = running.services.store._database
@@ -207,19 +207,28 @@ class FullStore:
     def _path(self) -> str:
         return str(self._database.engine.url.database)
 
+    def refuse_writes(self) -> None:
+        self._tell("PRAGMA query_only = 1")
+
+    def allow_writes(self) -> None:
+        self._tell("PRAGMA query_only = 0")
+
     def _limit(self, pages: int) -> None:
-        # The limit belongs to a connection, so every pooled one is told.
+        self._tell(f"PRAGMA max_page_count = {pages}")
+
+    def _tell(self, pragma: str) -> None:
+        # It belongs to a connection, so every pooled one is told.
         engine = self._database.engine
         connections = [engine.connect() for _ in range(engine.pool.size())]
         for connection in connections:
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            connection.exec_driver_sql(pragma)
         for connection in connections:
             connection.close()
 
 
 async def test_a_full_store_refuses_new_events_and_takes_them_again_later(running: Running) -> None:
     flow_id = await running.add_flow({"A": compose("@triggerBody()")})
-    store = FullStore(running)
+    store = SparseStore(running)
     store.fill()
 
     bodies = [{"text": f"{index}" + "x" * 100_000} for index in range(20)]
@@ -261,7 +270,7 @@ async def test_a_run_waits_while_the_store_is_full_and_goes_on_when_there_is_spa
         }
     )
     accepted = await running.call(flow_id)
-    store = FullStore(running)
+    store = SparseStore(running)
     store.fill()
     go_on.set()
     await until(lambda: "waits for the store" in caplog.text, lambda: "the store took it")
@@ -305,7 +314,7 @@ async def test_what_is_decided_while_the_store_is_full_is_written_before_its_eff
         }
     )
     accepted = await running.call(flow_id)
-    store = FullStore(running)
+    store = SparseStore(running)
     store.fill()
     first_get.set()
     await until(lambda: "waits for the store" in caplog.text, lambda: "the store took it")
@@ -317,11 +326,30 @@ async def test_what_is_decided_while_the_store_is_full_is_written_before_its_eff
     assert intents_at_post == [True]
 
 
-@on_both
-async def test_a_connector_call_keeps_its_outcome_while_reports_cannot_be_written(running: Running) -> None:
-    await running.connect()
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_call_keeps_its_outcome_though_the_connection_cannot_be_told(
+    running: Running, *, is_refused: bool
+) -> None:
+    connection_id = await running.connect()
     flow_id = await running.add_flow({"Order": create_order()})
+    if is_refused:
+        running.service.change("password", user="ada", password="changed")
+    running.service.change("latency", ms=300)
     running.clock.move(minutes=5)  # so that a good answer is news of the connection's health
-    row = await running.ended((await running.call(flow_id, {"number": "N1"})).run_name)
-    assert row.status == "Succeeded"
-    assert running.connection(running.services.store.connections.list()[0].connection_id).last_good_at is not None
+    before = running.connection(connection_id)
+    accepted = await running.call(flow_id, {"number": "N1"})
+    store = SparseStore(running)
+    await asyncio.sleep(0.15)
+    store.refuse_writes()
+    await asyncio.sleep(0.4)
+    store.allow_writes()
+
+    row = await running.ended(accepted.run_name)
+
+    assert (row.status, row.error_code) == (("Failed", "Unauthorized") if is_refused else ("Succeeded", ""))
+    assert running.connection(connection_id) == before
+    running.service.change("latency", ms=0)
+    again = await running.ended((await running.call(flow_id, {"number": "N2"})).run_name)
+    assert again.status == row.status
+    health = "broken" if is_refused else "connected"
+    assert running.connection(connection_id).health == health
