@@ -143,6 +143,28 @@ async def test_a_post_under_way_is_not_repeated_but_asks(restart: Restart, count
     assert counting.seen == {"POST /slow": 1}
 
 
+async def test_what_runs_beside_a_doubt_goes_on_after_another_crash(restart: Restart, counting: Counting) -> None:
+    first = await restart.start()
+    flow_id = await first.add_flow(
+        {
+            "Post": http("POST", f"{counting.origin}/slow"),
+            "Wait": wait_for(40, "Second"),
+            "Beside": after(http("GET", f"{counting.origin}/beside"), "Wait"),
+        }
+    )
+    accepted = await first.call(flow_id)
+    await counting.arrived("POST /slow")
+    second = await restart.after_a_crash(first)
+    assert (await second.waiting(accepted.run_name)).code == "ActionInDoubt"
+    second.clock.move(minutes=1)
+
+    third = await restart.after_a_crash(second)
+
+    await counting.arrived("GET /beside")
+    row = await third.waiting(accepted.run_name)
+    assert (row.code, counting.seen["POST /slow"]) == ("ActionInDoubt", 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "post_code", "posts"),
     [

@@ -1,10 +1,12 @@
 """Recurrences fire once at their time, runs at rest go on, and stopping always ends."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from flowmend.store.journal import AppendPage, ChangeRun
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.flows import turn_off
 from running import Open, Running, compose, create_order, wait_for
@@ -134,3 +136,50 @@ async def test_stopping_right_after_the_schedule_changed_ends(running: Running) 
         assert timers._task is not None
         assert timers._task.done()
         timers.start()
+
+
+async def test_a_flow_turned_off_while_others_fire_stays_off(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose(1)}, triggers=recurrence())
+    await running.reached_count(flow_id, 1)
+    await running.settled()
+    (listed,) = running.services.store.triggers.of_flow(flow_id)
+    await turn_off(running.services, flow_id, running.owner)
+
+    await running.application.timers._fire_trigger(running.services, listed, running.clock.now)
+
+    assert len(running.runs(flow_id)) == 1
+    assert running.services.store.triggers.of_flow(flow_id) == []
+
+
+async def test_a_run_that_cannot_be_read_says_why_and_the_timers_rest(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow_id = await running.add_flow({"Wait": wait_for(2, "Minute")})
+    accepted = await running.call(flow_id)
+    await running.at_rest()
+    epoch = running.run(accepted.run_name).epoch
+    damaged = AppendPage(accepted.run_name, epoch, 2, b"\x00no page")
+    await running.services.store.journal.write([damaged])
+
+    await move(running, minutes=3)
+    await running.settled()
+
+    row = running.run(accepted.run_name)
+    assert (row.status, row.code, row.error_code) == ("Waiting", "PayloadDamaged", "PayloadDamaged")
+    assert row.wake_at is not None
+    assert row.wake_at > running.clock.now
+    assert caplog.text.count("cannot go on") == 1
+
+
+async def test_timers_that_slept_with_the_computer_fire_once_it_wakes(running: Running) -> None:
+    flow_id = await running.add_flow({"Wait": wait_for(50, "Second")})
+    accepted = await running.call(flow_id)
+    run = running.application.run_loop._active[accepted.run_name]
+    await running.services.store.journal.write(
+        [ChangeRun(run.name, run.epoch, {"wake_at": running.clock.now + timedelta(seconds=50)})]
+    )
+
+    await move(running, minutes=1)
+
+    row = await running.ended(accepted.run_name)
+    assert (row.status, row.wake_at) == ("Succeeded", None)

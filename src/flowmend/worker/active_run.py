@@ -26,6 +26,9 @@ Waiter = Callable[[BaseException | None], None]
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
 PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
 
+#: What is said of a run that our own defect keeps from going on.
+CANNOT_GO_ON = ErrorDetail("InternalError", "Flowmend could not go on with this run; its log says why.")
+
 #: What a run's row says of a failure while there is none.
 _NO_FAILURE: dict[str, Json] = {
     "error_code": "", "error_message": "", "failed_action": "", "diagnosis_category": "", "connection_id": "",
@@ -97,7 +100,10 @@ class ActiveRun:
         if self.person_waits and not self.calls:
             code, connection_id = next(iter(self.person_waits.values()))
             self.shown_status = Status.WAITING
-            waits: dict[str, Json] = {"status": Status.WAITING.value, "code": code}
+            # With its timers, which a restart must not forget because somebody is waited for too.
+            waits: dict[str, Json] = {
+                "status": Status.WAITING.value, "code": code, "wake_at": self.next_wake_at(),
+            }  # fmt: skip
             # By this connection the run is found once it works, whatever failed before.
             return {**self._failure(), **waits, "connection_id": connection_id}
         if self.shown_status is not Status.RUNNING:
@@ -150,6 +156,5 @@ def _names_sign_in(failure: ActionRecord | None) -> bool:
 
 def given_up(now: datetime) -> Decision:
     """The end of a run that our own defect keeps from going on."""
-    error = ErrorDetail("InternalError", "Flowmend could not go on with this run; its log says why.")
-    end = EndRecord(status=Status.FAILED, code=error.code, error=error, at=now)
-    return Decision([end], [EndRun(status=end.status, code=end.code, error=error)])
+    end = EndRecord(status=Status.FAILED, code=CANNOT_GO_ON.code, error=CANNOT_GO_ON, at=now)
+    return Decision([end], [EndRun(status=end.status, code=end.code, error=end.error)])

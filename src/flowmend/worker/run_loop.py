@@ -43,13 +43,14 @@ from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.start_run import NewRun
-from flowmend.worker.active_run import ActiveRun, given_up
+from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
 from flowmend.worker.run_writing import RunWriting
 
 _log = logging.getLogger(__name__)
 
 #: A wait longer than this leaves memory and is woken from its row.
 AT_REST_AFTER = timedelta(seconds=60)
+_TRY_READING_AFTER = timedelta(minutes=5)
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 
@@ -115,9 +116,14 @@ class RunLoop:
         return len(names)
 
     async def wake(self, run_name: str) -> None:
-        """Bring a run at rest back to memory; its timers that are due fire."""
-        if run_name not in self._active:
+        """Go on with a run whose row says that it is time: brought back to memory where it is at rest."""
+        run = self._active.get(run_name)
+        if run is None:
             await self._load(run_name)
+        elif run.ended is None and not run.is_being_written:
+            self._fire_due(run)
+            run.writes.append(ChangeRun(run_name, run.epoch, {"wake_at": None}))  # or the timers look at it for ever
+            self._writing.write(run)
 
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
@@ -139,11 +145,15 @@ class RunLoop:
         if (loading := self._loading.get(run_name)) is not None:
             return await loading
         future = self._loading[run_name] = asyncio.get_running_loop().create_future()
+        run: ActiveRun | None = None
         try:
             run = self._read(run_name)
         except FlowmendError as error:
             _log.error("Run %s cannot go on: %s", run_name, error)
-            run = None
+            self._set_aside(run_name, ErrorDetail(error.code, error.message))
+        except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the start from going on
+            _log.exception("Run %s cannot be read", run_name)
+            self._set_aside(run_name, CANNOT_GO_ON)
         finally:
             del self._loading[run_name]
         future.set_result(run)
@@ -173,6 +183,26 @@ class RunLoop:
             run.note(entry)
         self._active[run_name] = run
         return run
+
+    def _set_aside(self, run_name: str, why: ErrorDetail) -> None:
+        """A run that cannot be read says why and is tried again later, so that nothing else waits for it."""
+        services = self._services()
+        try:
+            row = services.store.runs.get(run_name)
+            if row is None or Status(row.status).is_terminal:
+                return
+            changes = {
+                "status": Status.WAITING.value,
+                "code": why.code,
+                "error_code": why.code,
+                "error_message": why.message,
+                "wake_at": services.clock.now + _TRY_READING_AFTER,
+            }
+            services.store.journal.hand_over(
+                [ChangeRun(run_name, row.epoch, changes)], partial(_note_failure, run_name)
+            )
+        except FlowmendError as error:
+            _note_failure(run_name, error)
 
     # -- deciding --
 
@@ -274,6 +304,14 @@ class RunLoop:
         else:
             self._handle(run, TimerFired(key))
 
+    def _fire_due(self, run: ActiveRun) -> None:
+        """What is due by the clock: a sleeping computer's timers are late."""
+        now = self._services().clock.now
+        for key in [key for key, (at, _) in run.timers.items() if at <= now]:
+            if key in run.timers:  # one before it may have ended it
+                run.timers[key][1].cancel()
+                self._fire(run, key)
+
     # -- calls --
 
     async def _call(self, run: ActiveRun, command: CallOperation) -> None:
@@ -340,5 +378,10 @@ def _answer(run: ActiveRun, response: SendResponse, error: BaseException | None)
 
 
 def _is_at_rest(row: RunRow, now: datetime) -> bool:
-    """Held, in doubt, or waiting for a later time."""
-    return row.status == Status.WAITING or (row.wake_at is not None and row.wake_at > now)
+    """Waiting for a later time, or for somebody alone."""
+    return row.wake_at > now if row.wake_at is not None else row.status == Status.WAITING
+
+
+def _note_failure(run_name: str, error: BaseException | None) -> None:
+    if error is not None:
+        _log.error("Run %s cannot say why it does not go on: %s", run_name, error)

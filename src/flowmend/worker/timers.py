@@ -79,6 +79,9 @@ class Timers:
         return min(times, default=None)
 
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
+        stored = services.store.triggers.get(state.flow_id, state.trigger_name)
+        if stored is None or stored.next_at != state.next_at:
+            return  # turned off or scheduled anew since it was listed, while another's run was stored
         due_at = state.next_at or now
         try:
             following = _following(services, state, due_at, now)
