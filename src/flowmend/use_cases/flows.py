@@ -16,6 +16,7 @@ from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.stored_documents import readable_document
 from flowmend.use_cases.trigger_words import what_will_begin
 
 _DAY = timedelta(hours=24)
@@ -53,7 +54,7 @@ class ReferenceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDetail:
-    """One flow. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
+    """One flow. document: its definition as given, secrets hidden. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
 
     summary: FlowSummary
     row: FlowRow
@@ -108,7 +109,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
         ),
         row=row,
         flow=loaded.flow,
-        document=stored.document if stored else None,
+        document=readable_document(stored.document) if stored else None,
         problems=problems,
         references=tuple(_reference(loaded, key, connections) for key in loaded.flow.connection_references),
         callback=callback_url(services, loaded),

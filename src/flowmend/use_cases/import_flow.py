@@ -25,6 +25,7 @@ from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, Fl
 from flowmend.use_cases.flows import follow_new_version
 from flowmend.use_cases.loaded_flows import access_key_binding, missing_parameters
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.stored_documents import seal_document
 from flowmend.use_cases.trigger_words import what_will_begin
 
 
@@ -127,7 +128,8 @@ async def import_flows(
     known = services.store.flows.get(flow_id)
     now = services.clock.now
     version = version_name(services.clock.ticks())
-    version_row = FlowVersionRow(flow_id=flow_id, version=version, document=read.document, created_at=now)
+    document = seal_document(read.document, read.flow, flow_id, services.vault)
+    version_row = FlowVersionRow(flow_id=flow_id, version=version, document=document, created_at=now)
     if known is None:
         row = FlowRow(
             flow_id=flow_id,

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.run import CompiledFlow, compile_flow
 from flowmend.store import Store
 from flowmend.store.rows import FlowRow, FlowVersionRow
+from flowmend.use_cases.stored_documents import open_document
 from flowmend.vault import Binding, Vault
 
 _MOST_KEPT = 512
@@ -39,14 +40,14 @@ class LoadedFlow:
 
     row: FlowRow
     version: str
-    flow: Flow
-    compiled: CompiledFlow
-    access_key: bytes
+    flow: Flow = field(repr=False)
+    compiled: CompiledFlow = field(repr=False)
+    access_key: bytes = field(repr=False)
     mappings: dict[str, str]
     certain_connections: tuple[str, ...]
     answers_caller: bool
     on_broken_connection: str
-    parameters: dict[str, Json]
+    parameters: dict[str, Json] = field(repr=False)
     missing_parameters: tuple[str, ...]
     has_secure_trigger: bool
     ascii_name: str
@@ -94,7 +95,7 @@ class LoadedFlows:
         stored = self._store.flows.version(flow_id, version) if row else None
         if row is None or stored is None:
             raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
-        flow = read_stored_flow(row, stored)
+        flow = read_stored_flow(row, stored, self._vault)
         mappings = {one.reference: one.connection_id for one in self._store.flows.mappings(flow_id)}
         answers = any(action.type == "Response" for action in flow.definition.walk())
         on_broken = _on_broken_connection(flow, row, answers_caller=answers)
@@ -115,9 +116,10 @@ class LoadedFlows:
         )
 
 
-def read_stored_flow(row: FlowRow, stored: FlowVersionRow) -> Flow:
-    """The flow of a stored version. Errors: InvalidDocument."""
-    reading = read_flow(stored.document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id)
+def read_stored_flow(row: FlowRow, stored: FlowVersionRow, vault: Vault) -> Flow:
+    """The flow of a stored version. Errors: InvalidDocument; SecretUnreadable."""
+    document = open_document(stored.document, row.flow_id, vault)
+    reading = read_flow(document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id)
     if reading.flow is None:
         raise InvalidDocument(f"The stored definition of {row.name!r} does not read.", reading.problems)
     return reading.flow
