@@ -511,7 +511,7 @@ def _run_form() -> RunFlowPage:
             "lines": {"type": "array", "title": "Lines"},
         },
     }
-    form, _ = read_form(form_of(schema), {"field.order": "4711", "field.quantity": "many"})
+    form, _ = read_form(form_of(schema), {"order": "4711", "quantity": "many"})
     return RunFlowPage(flow_id=FLOW, name="Order intake to ERP", form=form)
 
 
