@@ -27,6 +27,9 @@ from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.system_clock import SystemClock
 from flowmend.worker.timers import Timers
 
+#: How long a refresh of tokens under way gets to be kept when the server stops.
+_TOKENS_WITHIN_SECONDS = 3.0
+
 
 def database_url(settings: Settings) -> str:
     """The SQLAlchemy URL: the setting's, or SQLite in the data folder."""
@@ -84,6 +87,7 @@ class Application:
             services.health.note(row.connection_id, row.health)
         await services.http.start()
         self._running.push_async_callback(services.http.close)
+        self._running.push_async_callback(services.operations.refresher.finish, _TOKENS_WITHIN_SECONDS)
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()
         self.timers.start()

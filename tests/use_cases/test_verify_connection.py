@@ -54,6 +54,17 @@ async def test_a_wrong_password_is_refused_keeps_the_old_one_and_counts(running:
     assert running.connection(connection_id) == before
 
 
+async def test_what_was_learnt_of_the_old_credential_does_not_harm_the_new(running: Running) -> None:
+    connection_id, _ = await broken(running)
+    before = running.connection(connection_id)
+    assert (await verify(running, connection_id, password="changed")).is_kept
+
+    verifying._mark(running.services, before, {"health": HealthState.BROKEN, "refused_code": "Unauthorized"})
+
+    after = running.connection(connection_id)
+    assert (after.health, after.refused_code) == (HealthState.CONNECTED, "")
+
+
 async def test_three_refusals_bar_the_next_attempt_for_a_quarter_of_an_hour(running: Running) -> None:
     connection_id, _ = await broken(running)
     left = [(await verify(running, connection_id, password=f"wrong-{index}")).attempts_left for index in range(3)]

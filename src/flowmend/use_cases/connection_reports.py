@@ -41,7 +41,7 @@ async def report_good(services: Services, opened: OpenedConnection) -> None:
     if health is not row.health:
         changes |= {"health": health, "health_changed_at": now, **_UNREPORTED}
     opened.row = replace(row, **changes)  # before the write: calls ending meanwhile need not write again
-    if not await _written(services, row.connection_id, changes):
+    if not await _written(services, row, changes):
         opened.row = row
     elif health is not row.health:
         services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
@@ -74,20 +74,23 @@ async def report_refusal(
             "remedy": diagnosis.remedy,
         }
     opened.row = replace(row, **changes)
-    if not await _written(services, row.connection_id, changes):
+    if not await _written(services, row, changes):
         opened.row = known
         return
     services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
 
 
-async def _written(services: Services, connection_id: str, changes: dict[str, object]) -> bool:
-    """Whether the store took it. A call that was answered keeps its outcome: the next one reports again."""
+async def _written(services: Services, row: ConnectionRow, changes: dict[str, object]) -> bool:
+    """Whether the store took it; not where the credential was replaced since `row` was read.
+
+    A call that was answered keeps its outcome: the next one reports again.
+    """
+    change, version = services.store.connections.change_while_current, row.credential_version
     try:
-        await asyncio.to_thread(services.store.connections.change, connection_id, **changes)
+        return await asyncio.to_thread(change, row.connection_id, version, **changes)
     except StoreUnavailable as error:
-        _log.warning("What a call learnt of connection %s is lost: %s", connection_id, error)
+        _log.warning("What a call learnt of connection %s is lost: %s", row.connection_id, error)
         return False
-    return True
 
 
 def known_refusal(row: ConnectionRow) -> Outcome:

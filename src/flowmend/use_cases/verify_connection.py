@@ -127,13 +127,16 @@ async def test_connection(services: Services, connection_id: str, person_id: str
     Errors: NotFound; Conflict where nobody has signed in; TooManyAttempts as for a verification.
     """
     row = connection_row(services, connection_id)
-    test, left = await _tested(services, row, open_credential(services.vault, row))
+    credential = open_credential(services.vault, row)
+    test, left = await _tested(services, row, credential)
+    if isinstance(credential, OAuthCredential):  # the test itself may have refreshed it
+        row = connection_row(services, connection_id)
     services.store.audit.note(person_id, "test", connection_id, {"code": test.code}, at=services.clock.now)
     health, released = row.health, 0
     if test.is_proven:
         health = HealthState.CONNECTED
         if row.health is not health:
-            _mark_good(services, row)
+            _mark(services, row, _good(services, health))
         released = await release_held(services, connection_id)
     elif test.diagnosis is not None and test.diagnosis.connection_broken:
         health = HealthState.BROKEN
@@ -246,27 +249,27 @@ def _good(services: Services, health: HealthState) -> dict[str, object]:
     }
 
 
-def _mark_good(services: Services, row: ConnectionRow) -> None:
-    services.store.connections.change(row.connection_id, **_good(services, HealthState.CONNECTED))
-    services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.CONNECTED.value)
+def _mark(services: Services, row: ConnectionRow, changes: dict[str, object]) -> None:
+    """What a test showed of the stored credential; nothing where it was replaced meanwhile."""
+    if services.store.connections.change_while_current(row.connection_id, row.credential_version, **changes):
+        services.changes.publish("connection", connection_id=row.connection_id, health=str(changes["health"]))
 
 
 def _mark_refused(services: Services, row: ConnectionRow, test: CredentialTest) -> None:
     if test.diagnosis is None:
         return
     now = services.clock.now
-    services.store.connections.change(
-        row.connection_id,
-        health=HealthState.BROKEN,
-        health_changed_at=row.health_changed_at if row.health is HealthState.BROKEN else now,
-        refused_at=row.refused_at or now,
-        refused_code=test.code,
-        refused_message=test.message,
-        refused_category=test.diagnosis.category.value,
-        refused_fixable_by=test.diagnosis.fixable_by.value,
-        remedy=test.diagnosis.remedy,
-    )
-    services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.BROKEN.value)
+    changes: dict[str, object] = {
+        "health": HealthState.BROKEN,
+        "health_changed_at": row.health_changed_at if row.health is HealthState.BROKEN else now,
+        "refused_at": row.refused_at or now,
+        "refused_code": test.code,
+        "refused_message": test.message,
+        "refused_category": test.diagnosis.category.value,
+        "refused_fixable_by": test.diagnosis.fixable_by.value,
+        "remedy": test.diagnosis.remedy,
+    }
+    _mark(services, row, changes)
 
 
 def _set_health(services: Services, row: ConnectionRow, health: HealthState) -> None:
