@@ -195,7 +195,7 @@ async def _accept(
     if begun.response is not None:
         response = await _answer_of(services, name, begun.response)
     elif begun.durable is not None:
-        await asyncio.shield(begun.durable)  # a caller who goes away must not stop what others wait for
+        await begun.durable
     return Accepted(
         run_name=name,
         event_name=name,

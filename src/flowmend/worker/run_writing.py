@@ -29,7 +29,9 @@ class RunWriting:
     def __init__(self, services: Callable[[], Services], lost: Callable[[ActiveRun], None]) -> None:
         self._services = services
         self._lost = lost
-        self._lazy: dict[ActiveRun, None] = {}
+        #: {run: when it is written though nobody waits}, in the order of these times
+        self._lazy: dict[ActiveRun, float] = {}
+        self._lazy_timer: asyncio.TimerHandle | None = None
         self._is_stopping = False
 
     def stop_retrying(self) -> None:
@@ -63,14 +65,17 @@ class RunWriting:
         """Write what was decided so far within a moment."""
         if not run.entries or run.is_being_written:
             return
-        if not self._lazy:
-            asyncio.get_running_loop().call_later(_LAZILY_SECONDS, self._write_lazy)
-        self._lazy[run] = None
+        loop = asyncio.get_running_loop()
+        self._lazy.setdefault(run, loop.time() + _LAZILY_SECONDS)
+        if self._lazy_timer is None:
+            self._lazy_timer = loop.call_later(_LAZILY_SECONDS, self._write_lazy)
 
     def _write_lazy(self) -> None:
-        waiting, self._lazy = self._lazy, {}
-        for run in waiting:
+        loop = asyncio.get_running_loop()
+        for run in [run for run, at in self._lazy.items() if at <= loop.time()]:
             self.write(run)
+        next_at = next(iter(self._lazy.values()), None)
+        self._lazy_timer = None if next_at is None else loop.call_at(next_at, self._write_lazy)
 
     def _flush(self, run: ActiveRun) -> None:
         if run.flushing is not None:

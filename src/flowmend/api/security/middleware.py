@@ -3,7 +3,6 @@
 import logging
 import time
 from urllib.parse import quote
-from uuid import uuid4
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,7 +51,7 @@ class SecureApp:
         entrance = entrance_of(scope["path"], self._settings)
         headers: dict[bytes, bytes] = dict(scope["headers"])
         caller = self._caller(scope, headers)
-        request_id = str(uuid4())
+        request_id = str(self._services.clock.guid())
         head = _Head(entrance.audience, request_id.encode(), send)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id

@@ -6,6 +6,7 @@ Source: learn.microsoft.com/azure/connectors/connectors-native-http
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -72,6 +73,7 @@ def build_http_action(
     return HttpRequest(method=method.upper(), url=url, headers=sent, body=content)
 
 
+@lru_cache(maxsize=1024)
 def is_dropped(name: str) -> bool:
     """Whether a request header is one the service drops in silence."""
     lower = name.lower()
