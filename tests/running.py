@@ -148,7 +148,8 @@ class Running:
         await install_connector(self.services, SAMPLE / "connectors" / connector, self.owner)
         if not values:
             values = {"username": "ada", "password": FIRST_PASSWORD}
-        values.setdefault("host_url", self.service.url)
+        if "token:HostUrl" not in values:
+            values.setdefault("host_url", self.service.url)
         view = await create_connection(self.services, connector, "Orders", values, self.owner)
         return view.row.connection_id
 
