@@ -82,6 +82,13 @@ def test_a_body_that_is_no_json_is_refused_by_name(flowmend: Flowmend, echo_url:
     assert (answer.status, answer.error_code) == (400, "InvalidJSON")
 
 
+def test_whoever_may_not_come_in_hears_nothing_of_the_body(flowmend: Flowmend, echo_url: str) -> None:
+    answer = flowmend.ask(
+        "POST", echo_url.replace("sig=", "sig=A"), content=b"{not json", headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status, answer.error_code) == (401, "DirectApiAuthorizationRequired")
+
+
 def test_a_wrong_method_is_refused(flowmend: Flowmend, echo_url: str) -> None:
     answer = flowmend.ask("GET", echo_url)
     assert (answer.status, answer.error_code) == (400, "TriggerRequestMethodNotValid")

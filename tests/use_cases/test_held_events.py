@@ -87,6 +87,20 @@ async def test_a_caller_who_waits_is_told_at_once_that_the_flow_cannot_answer(ru
     assert (event.status, event.fired, event.code) == ("Failed", False, "ConnectionNeedsRepair")
 
 
+async def test_a_held_event_answers_nobody_once_it_goes_on(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow({"Order": create_order(), "Answer": after(respond("done"), "Order")})
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "holdEvents"}, running.owner)
+    await break_it(running, flow_id)
+    held = await running.call(flow_id, {"number": "N1"})
+    assert (held.held, held.response) == (True, None)
+
+    await repair(running, connection_id)
+
+    row = await running.ended(held.event_name)
+    assert (row.status, (await running.records(row.run_name))["Answer"].status) == ("Succeeded", "Skipped")
+
+
 async def test_a_flow_set_to_fail_runs_into_the_stored_refusal_without_a_request(running: Running) -> None:
     await running.connect()
     flow_id = await running.add_flow(REMEMBERS)

@@ -68,11 +68,17 @@ async def invoke_trigger(
     *,
     path_signature: Mapping[str, str],
 ) -> Accepted:
-    """A call of a signed callback URL.
+    """A call of a signed callback URL. Errors: as `authorised_flow` and `invoke_authorised`."""
+    loaded = authorised_flow(services, flow_id, trigger_name, path_signature)
+    return await invoke_authorised(services, loaded, trigger_name, request)
 
-    Errors: NotAllowed for a missing, wrong or expired signature, before anything else is said; AskedWrongly
-    `WorkflowTriggerIsNotEnabled`, `TriggerInputSchemaMismatch`; Conflict where an answer cannot be had while a
-    connection needs repair.
+
+def authorised_flow(
+    services: Services, flow_id: str, trigger_name: str, path_signature: Mapping[str, str]
+) -> LoadedFlow:
+    """The flow that a signed callback URL may start; asked before anything is made of what the caller sent.
+
+    Errors: NotAllowed for a missing, wrong or expired signature, before anything else is said.
     """
     try:
         loaded = services.flows.latest(flow_id)
@@ -81,12 +87,23 @@ async def invoke_trigger(
         verify_callback(flow_id, trigger_name, path_signature, key=b"", now=services.clock.now)
         raise
     verify_callback(flow_id, trigger_name, path_signature, key=loaded.access_key, now=services.clock.now)
+    return loaded
+
+
+async def invoke_authorised(
+    services: Services, loaded: LoadedFlow, trigger_name: str, request: TriggerRequest
+) -> Accepted:
+    """Start a flow by its Request trigger.
+
+    Errors: AskedWrongly `WorkflowTriggerIsNotEnabled`, `TriggerInputSchemaMismatch`; Conflict where an answer cannot be
+    had while a connection needs repair.
+    """
     trigger = _trigger(loaded, trigger_name)
     if loaded.row.state is not FlowState.ON:
         raise AskedWrongly(
             f"The flow {loaded.row.name!r} is turned off. Turn it on, then send the request again.",
             code="WorkflowTriggerIsNotEnabled",
-            target=flow_id,
+            target=loaded.row.flow_id,
         )
     outputs = accept_request(
         trigger,

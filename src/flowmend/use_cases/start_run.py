@@ -29,10 +29,10 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
-    """The run of an event that was held; the event's own name, latest definition."""
+    """The run of an event that was held; the event's own name, latest definition. Nobody waits for its answer now."""
     loaded = services.flows.latest(event.flow_id)
     kept = decode_start(event.outputs, services.vault)
-    start = msgspec.structs.replace(kept, version=loaded.version, parameters=loaded.parameters)
+    start = msgspec.structs.replace(kept, version=loaded.version, parameters=loaded.parameters, is_synchronous=False)
     fired = msgspec.structs.replace(
         event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b""
     )
