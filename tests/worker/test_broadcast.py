@@ -49,6 +49,14 @@ async def test_a_reader_that_is_too_slow_loses_the_oldest_and_holds_nobody_up() 
     await news.aclose()
 
 
+async def test_changes_are_counted_whether_or_not_anybody_reads() -> None:
+    changes = Broadcast()
+    assert changes.count == 0
+    changes.publish("run", n=1)
+    changes.publish("flow", n=2)
+    assert changes.count == 2
+
+
 async def test_a_reader_that_stopped_is_forgotten() -> None:
     changes = Broadcast()
     news = changes.subscribe()

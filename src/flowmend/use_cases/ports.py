@@ -85,6 +85,11 @@ class Changes(Protocol):
         """News from now on, `{"topic": …, "facts": {…}}`."""
         ...
 
+    @property
+    def count(self) -> int:
+        """How many changes this process has told: a page that was made before the latest is old."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
