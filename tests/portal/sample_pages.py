@@ -97,6 +97,9 @@ def sample_pages() -> dict[str, SamplePage]:
         "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
         "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
         "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
+        "run-held-again": SamplePage("run.html", "runs", {"page": run_page(broken, is_held_again=True)}),
+        "run-repeated": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.SUCCEEDED)}),
+        "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
         "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, only="", total=4, broken=1, unfinished=1)}),
@@ -127,6 +130,8 @@ def run_page(
     is_mended: bool = False,
     remedy: str = "verify_password",
     doubt: bool = False,
+    is_held_again: bool = False,
+    repeated: Status | None = None,
 ) -> RunPage:
     """The run of order 4711: it failed in the third pass of a loop inside a condition inside a scope."""
     flow, entries, start = order_run(doubt=doubt)
@@ -167,17 +172,18 @@ def run_page(
         opened=frozenset([failed.name] if failed else [step.name for step in asking]),
         whole="",
         bars=timeline(steps, at("02:31:07"), at("02:31:12")),
-        attempts=(row,),
+        attempts=(row, msgspec.structs.replace(row, run_name="08584again", status=repeated)) if repeated else (row,),
         tracked={"Order": "4711", "Customer": "Fabrikam"},
         in_doubt=asking,
         fix=None if doubt else fix,
         connection=connection,
         connection_names={ORDERS: "Contoso Orders"},
         version_is_latest=True,
-        can_resubmit=True,
-        cannot_resubmit="",
+        can_resubmit=not is_held_again,
+        cannot_resubmit="It is resubmitted already." if is_held_again else "",
         request_id="r",
         query={},
+        is_held_again=is_held_again,
     )
 
 

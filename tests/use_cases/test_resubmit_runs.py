@@ -124,11 +124,16 @@ async def test_a_resubmission_is_held_while_its_connection_is_broken(running: Ru
     held = await resubmit(running, failed, "request-1")
     assert held.held
     assert (await resubmit(running, failed, "request-1")) == held
-    assert running.events(flow_id)[-1].status == "Waiting"
+    assert (await resubmit(running, failed, "request-2")) == held
+    assert (await resubmit(running, failed)) == held
+    assert [event.status for event in running.events(flow_id)].count("Waiting") == 1
+    assert (await read_run(running.services, failed)).held_resubmission == held.run_name
 
     await verify_connection(running.services, connection_id, {"password": "changed"}, person_id=running.owner)
     row = await running.ended(held.run_name)
     assert (row.status, row.origin_run) == ("Succeeded", failed)
+    assert running.service.counts["orders"]["created"] == 1
+    assert (await read_run(running.services, failed)).held_resubmission == ""
     assert (await resubmit(running, failed, "request-1")).run_name == held.run_name
 
 

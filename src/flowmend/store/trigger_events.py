@@ -54,6 +54,13 @@ class TriggerEvents:
         in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
         return self._database.every(in_order if limit is None else in_order.limit(limit), TriggerEventRow)
 
+    def held_resubmission(self, flow_id: str, run_name: str) -> TriggerEventRow | None:
+        """The first held event that repeats this run's, None where none waits."""
+        chosen = select_row(events, TriggerEventRow).where(
+            IS_HELD, events.c.flow_id == flow_id, events.c.origin_event == run_name
+        )
+        return self._database.first(chosen.order_by(events.c.event_name.desc()).limit(1), TriggerEventRow)
+
     def count_held(self, flow_id: str | None = None) -> int:
         counted = select(func.count()).where(IS_HELD)
         return int(

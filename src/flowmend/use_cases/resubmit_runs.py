@@ -44,7 +44,8 @@ async def resubmit_run(
     """Start a new run with the trigger outputs of `run_name`.
 
     Runs the latest definition unless the original is asked for [choice: spec says both, rest-api §3]. request_id: the
-    same id for the same run answers with the first new run instead of making another.
+    same id for the same run answers with the first new run instead of making another, and so does any request while a
+    resubmission of this run is held: it starts by itself, and a second one would do everything twice.
     Errors: NotFound; Conflict `WorkflowRunInProgress`; AskedWrongly `WorkflowTriggerIsNotEnabled`.
     """
     row = services.store.runs.get(run_name)
@@ -58,6 +59,9 @@ async def resubmit_run(
         if latest.row.state is not FlowState.ON:
             raise AskedWrongly(reason, code="WorkflowTriggerIsNotEnabled", target=run_name)
         raise Conflict(reason, code="WorkflowRunInProgress", target=run_name)
+    waiting = services.store.trigger_events.held_resubmission(row.flow_id, run_name)
+    if waiting is not None:
+        return Resubmitted(run_name=waiting.event_name, version=latest.version, held=True)
     loaded = services.flows.version(row.flow_id, row.version) if original_definition else latest
     before = decode_start(row.start, services.vault)
     name = new_run_name(services.clock.ticks(), services.clock.draw())

@@ -29,6 +29,7 @@ class RunDetail:
     """One run. attempts: this run, what it resubmits and what resubmits it, oldest first.
 
     diagnosis, connection: of the first failed action that has one. in_doubt: actions that ask their owner.
+    held_resubmission: the run that begins with this one's event once its connection is repaired, "" where none waits.
     """
 
     row: RunRow
@@ -45,6 +46,7 @@ class RunDetail:
     cannot_resubmit_reason: str
     version_is_latest: bool
     in_doubt: tuple[ActionKey, ...]
+    held_resubmission: str = ""
 
 
 async def list_runs(
@@ -96,6 +98,7 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
         (one.diagnosis for one in latest.values() if one.diagnosis and one.name == row.failed_action), None
     )
     reason = cannot_resubmit_reason(row.status, flow_row.state)
+    held = services.store.trigger_events.held_resubmission(row.flow_id, run_name)
     return RunDetail(
         row=row,
         flow_row=flow_row,
@@ -113,6 +116,7 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
         in_doubt=tuple(
             key for key, one in latest.items() if one.status is Status.WAITING and one.code == "ActionInDoubt"
         ),
+        held_resubmission=held.event_name if held else "",
     )
 
 
