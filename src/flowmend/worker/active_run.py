@@ -86,7 +86,8 @@ class ActiveRun:
                     self.person_waits[entry.name, entry.repetition] = (entry.code, entry.connection_id)
                     self.failure = self.failure or entry
             else:
-                if self.person_waits and self.person_waits.pop((entry.name, entry.repetition), None):
+                if (entry.name, entry.repetition) in self.person_waits:
+                    del self.person_waits[entry.name, entry.repetition]
                     self._forget_wait(entry)
                 if entry.diagnosis is not None and entry.status is Status.FAILED and not _names_sign_in(self.failure):
                     self.failure = entry
