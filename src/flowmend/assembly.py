@@ -10,6 +10,7 @@ from flowmend.api.invoke import SignedEntrance, invoke_routes
 from flowmend.api.routes import api_routes
 from flowmend.api.security import secure_app
 from flowmend.core.connection.health import HealthState
+from flowmend.core.errors import StoreUnavailable
 from flowmend.portal.routes import portal_routes
 from flowmend.settings import Settings
 from flowmend.store import Store, open_store
@@ -36,9 +37,17 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.data / 'flowmend.db'}"
 
 
+def make_data_folder(settings: Settings) -> None:
+    """The folder for what is kept, closed to others where it is new. Errors: StoreUnavailable."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"The data folder {settings.data} cannot be made: {error.strerror}.") from error
+
+
 def open_services(settings: Settings, *, clock: Clock | None = None) -> "Application":
     """A Flowmend on its data folder, not started: enough for the CLI to work without a server. clock: None is the system's."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     store = open_store(database_url(settings))
     vault = open_vault(settings.data, settings.master_key)
     return Application(settings=settings, store=store, vault=vault, clock=clock or SystemClock())
