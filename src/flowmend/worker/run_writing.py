@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from flowmend.core.errors import StoreUnavailable
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.store.journal import AppendPage, ChangeRun, Write
 from flowmend.use_cases.ports import Services
-from flowmend.worker.active_run import ActiveRun, Waiter
+from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, Waiter, given_up
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class RunWriting:
 
     def write_lazily(self, run: ActiveRun) -> None:
         """Write what was decided so far within a moment."""
-        if not run.entries or run.is_being_written:
+        if not run.entries or run.awaiting:
             return
         loop = asyncio.get_running_loop()
         self._lazy.setdefault(run, loop.time() + _LAZILY_SECONDS)
@@ -80,9 +80,14 @@ class RunWriting:
     def _flush(self, run: ActiveRun) -> None:
         if run.flushing is not None:
             return
-        run.flushing, run.awaiting = run.awaiting, []
-        writes = [*run.retry_writes, *_collect(run)]
-        run.retry_writes = []
+        waiting, run.awaiting = run.awaiting, []
+        try:
+            writes = [*run.retry_writes, *_collect(run)]
+        except Exception:  # noqa: BLE001  # values that no page can hold end this run, with its reason, and no other
+            _log.exception("Run %s: what it decided cannot be written", run.name)
+            writes = [*run.retry_writes, *self._end(run, waiting)]
+            waiting = [partial(self._given_up, run)]
+        run.flushing, run.retry_writes = waiting, []
         self._lazy.pop(run, None)
         if not writes:
             self._flushed(run, writes, None)
@@ -121,17 +126,34 @@ class RunWriting:
             if run.response is not None and not run.response.done():
                 _resolve(run.response, error)
 
+    def _end(self, run: ActiveRun, waiting: list[Waiter]) -> list[Write]:
+        """The end of a run in place of what it decided. Who waited for that to be durable must not go on."""
+        run.entries = []
+        for entry in given_up(self._services().clock.now).entries:
+            run.note(entry)
+            run.entries.append(entry)
+        writes = _collect(run)
+        for waiter in waiting:
+            waiter(FlowmendError(CANNOT_GO_ON.message, code=CANNOT_GO_ON.code))
+        return writes
+
+    def _given_up(self, run: ActiveRun, _error: BaseException | None) -> None:
+        self._lost(run)
+        if run.response is not None and not run.response.done():
+            run.response.set_result(None)
+
     def _tell(self, run: ActiveRun) -> None:
         status = run.ended.status if run.ended is not None else run.shown_status
         self._services().changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=status.value)
 
 
 def _collect(run: ActiveRun) -> list[Write]:
-    writes, entries = run.writes, run.entries
+    page = run.pages.encode(run.entries) if run.entries else None  # first: where it fails, nothing has changed
+    writes = run.writes
     run.writes, run.entries = [], []
-    if entries:
+    if page is not None:
         run.sequence += 1
-        writes.append(AppendPage(run.name, run.epoch, run.sequence, run.pages.encode(entries)))
+        writes.append(AppendPage(run.name, run.epoch, run.sequence, page))
     changes = run.row_changes()
     if changes is not None:
         writes.append(ChangeRun(run.name, run.epoch, changes))
