@@ -95,6 +95,25 @@ def test_a_folder_is_checked_file_by_file(flow_file: Write, tmp_path: Path) -> N
     assert [one["flow"] for one in json.loads(result.stdout)] == ["a", "b"]
 
 
+def test_a_folder_without_flows_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "export.zip").write_bytes(b"PK")
+
+    result = runner.invoke(app, ["check", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "unpacked first" in " ".join(result.stderr.split())
+
+
+def test_an_exported_package_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    path.write_bytes(b"PK\x03\x04\x14\x00")
+
+    result = runner.invoke(app, ["check", str(path)])
+
+    assert result.exit_code == 1
+    assert "UnsupportedArchive" in result.stdout
+
+
 def test_a_mocked_run_is_one_object_with_its_actions(flow_file: Write) -> None:
     path = flow_file(COMPOSE)
 
@@ -140,6 +159,12 @@ def test_what_cannot_start_leaves_with_two(flow_file: Write, arguments: list[str
 
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
+
+
+def test_broken_input_is_told_from_a_broken_file(flow_file: Write) -> None:
+    result = runner.invoke(app, ["run", flow_file(COMPOSE), "--mock", "--input", "{nope"])
+
+    assert "What --input gives is not valid JSON" in result.stderr
 
 
 def test_a_file_without_a_flow_leaves_with_two(tmp_path: Path) -> None:

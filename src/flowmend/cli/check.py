@@ -18,10 +18,12 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Say every problem of flow files, with the place in the file, and what each flow needs."""
-    from flowmend.cli.flow_files import files_below, read_flow_file
+    from flowmend.cli.flow_files import NO_FILE, files_below, read_flow_file
     from flowmend.cli.output import print_json, with_progress
 
     files = [file for path in paths for file in files_below(path)]
+    if not files:
+        raise typer.BadParameter(NO_FILE)
     checked = [_described(read_flow_file(file)) for file in with_progress(files, "Checking")]
     if json:
         print_json(checked)

@@ -15,6 +15,8 @@ _NO_FLOWS = frozenset(
     {"host.json", "connections.json", "parameters.json", "local.settings.json", "manifest.json", "connectionsMap.json"}
 )
 
+NO_FILE = "There is no flow in what you named: no .json file. Packages and solutions (.zip) are to be unpacked first."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowFile:

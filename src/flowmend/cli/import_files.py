@@ -30,14 +30,14 @@ def import_files(
 ) -> None:
     """Import flows; they arrive turned off. Importing a flow again is a new version of it."""
     from flowmend.cli.failures import report
-    from flowmend.cli.flow_files import files_below
+    from flowmend.cli.flow_files import NO_FILE, files_below
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import running_server
     from flowmend.core.errors import FlowmendError
 
     files = [found for path in paths for found in files_below(path)]
     if not files:
-        raise typer.BadParameter("There is no .json file in what you named.")
+        raise typer.BadParameter(NO_FILE)
     if name is not None and len(files) > 1:
         raise typer.BadParameter("--name goes with one file.")
     wanted = _Wanted(dry_run=dry_run, as_new=as_new, name=name)

@@ -68,8 +68,8 @@ def _run(
     read = read_flow_file(file)
     if read.flow is None:
         raise InvalidDocument(f"{file} holds no flow that can run.", read.problems)
-    outputs = None if trigger_outputs is None else read_input(trigger_outputs)
-    values = {} if parameters is None else read_input(parameters)
+    outputs = None if trigger_outputs is None else read_input(trigger_outputs, "--input")
+    values = {} if parameters is None else read_input(parameters, "--parameters")
     if not isinstance(values, dict):
         raise AskedWrongly("The parameters must be a JSON object, {name: value}.", code="InvalidParameters")
     flow = read.flow

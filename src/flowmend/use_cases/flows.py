@@ -185,7 +185,10 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     before = loaded.mappings.get(reference, "")
     known = loaded.flow.connection_references.get(reference)
     if known is None:
-        raise NotFound(f"{loaded.row.name!r} has no connection reference {reference!r}.", target=reference)
+        there = ", ".join(loaded.flow.connection_references) or "none"
+        raise NotFound(
+            f"{loaded.row.name!r} has no connection reference {reference!r}. There are: {there}.", target=reference
+        )
     connection = services.store.connections.get(connection_id)
     if connection is None:
         raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
