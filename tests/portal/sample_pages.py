@@ -67,15 +67,15 @@ def sample_pages() -> dict[str, SamplePage]:
     runs = tuple(_runs())
     overview = Overview(
         broken=(broken,), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
-        flow_names=names, flows_on=8, flows_off=1,
+        headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     calm = Overview(
         broken=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
-        flow_names=names, flows_on=8, flows_off=1,
+        headlines={}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     doubt = Overview(
         broken=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
-        flow_names=names, flows_on=1, flows_off=0,
+        headlines={}, flow_names=names, flows_on=1, flows_off=0,
     )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
@@ -549,6 +549,7 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
     chips = tuple((f"/runs?status={name}", look, name == status) for name, look in {"": None, **RUN_FILTERS}.items())
     return RunsPage(
         runs=runs,
+        headlines={run.run_name: "4711" for run in runs[:1]},
         chips=chips,
         flow_names=names,
         connection_names={ORDERS: "Contoso Orders"},

@@ -191,6 +191,18 @@ class TestResubmissions:
         assert [row.run_name for row in store.runs.lineage(examples.run_name(9))] == [examples.run_name(9)]
         assert store.runs.lineage("nobody") == []
 
+    def test_the_values_of_a_page_of_runs_are_read_at_once(self, store: Store, examples: Any, write: Any) -> None:
+        first, second = examples.run_name(1), examples.run_name(2)
+        write(
+            store,
+            StartRun(examples.run(1)),
+            StartRun(examples.run(2)),
+            AddTracked(TrackedValueRow(run_name=first, flow_id="flow-1", name="order", value="4711")),
+        )
+        found = store.tracked_values.of_runs([first, second])
+        assert {name: [row.value for row in rows] for name, rows in found.items()} == {first: ["4711"]}
+        assert store.tracked_values.of_runs([]) == {}
+
     def test_a_request_to_resubmit_is_remembered_once(self, store: Store, examples: Any, write: Any) -> None:
         assert store.runs.resubmission("run", "request") is None
         write(store, StartRun(examples.run(1)), note_resubmission("run", "request", "new"))
