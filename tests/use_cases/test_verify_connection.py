@@ -211,6 +211,40 @@ async def test_a_credential_nothing_can_test_is_kept_as_untested(running: Runnin
     assert (result.is_proven, result.is_kept, result.health, result.code) == (False, True, "untested", "NotTestable")
 
 
+async def test_a_connector_that_changed_is_given_no_secret_it_had_before(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow({"Order": create_order()})
+    row = running.services.store.connectors.get("sample_orders")
+    assert row is not None
+    same, more = row.definition, json.loads(json.dumps(row.properties))
+    await install_connector_documents(running.services, "sample_orders", same, more, running.owner)
+    assert running.connection(connection_id).health is HealthState.CONNECTED
+
+    more["properties"].setdefault("policyTemplateInstances", []).append(
+        {
+            "templateId": "setheader",
+            "title": "More",
+            "parameters": {
+                "x-ms-apimTemplateParameter.name": "X-More",
+                "x-ms-apimTemplateParameter.value": "@connectionParameters('password')",
+                "x-ms-apimTemplateParameter.existsAction": "override",
+                "x-ms-apimTemplate-policySection": "Request",
+            },
+        }
+    )
+    await install_connector_documents(running.services, "sample_orders", same, more, running.owner)
+
+    changed = running.connection(connection_id)
+    assert (changed.health, changed.refused_code) == (HealthState.BROKEN, "ConnectorChanged")
+    assert (changed.sealed_credential, changed.sealed_candidate) == (b"", b"")
+    assert (await running.call(flow_id, {"number": "N1"})).held
+    with pytest.raises(AskedWrongly) as asked:
+        await verify(running, connection_id)
+    assert asked.value.target == "password"
+    result = await verify(running, connection_id, password=FIRST_PASSWORD)
+    assert (result.is_kept, result.released) == (True, 1)
+
+
 async def test_a_new_connection_is_kept_only_once_its_credential_is_proven(running: Running) -> None:
     await running.connect()
     values = {"username": "ada", "password": "wrong", "host_url": running.service.url}

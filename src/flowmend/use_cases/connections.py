@@ -17,6 +17,7 @@ from flowmend.core.outcome import Status
 from flowmend.store.hourly_ticks import Tick
 from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.test_credential import TestPlan, plan_test
@@ -134,7 +135,7 @@ async def install_connector(services: Services, folder: Path, person_id: str) ->
 async def install_connector_documents(
     services: Services, name: str, definition: Json, properties: Json, person_id: str
 ) -> ConnectorRow:
-    """As `install_connector`, from the two documents."""
+    """As `install_connector`, from the two documents. Where a known one changed, its secrets are asked for again."""
     connector_id = name.lower().removeprefix("shared_")
     reading = read_connector(definition, properties, connector_id=connector_id)
     if reading.connector is None:
@@ -147,9 +148,12 @@ async def install_connector_documents(
         fingerprint=_fingerprint(reading.connector),
         installed_at=services.clock.now,
     )
+    known = services.store.connectors.get(connector_id)
     services.store.connectors.put(row)
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)
+    if known is not None and known.fingerprint != row.fingerprint:
+        ask_for_secrets_again(services, reading.connector)
     return row
 
 
@@ -258,5 +262,5 @@ def _this_hour(now: datetime) -> datetime:
 
 def _fingerprint(connector: Connector) -> str:
     """Changes when hosts, sign-in or policies do: then every secret is asked for again."""
-    parts = (connector.base_url, repr(connector.sign_in), repr(connector.policies))
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+    parts = (connector.base_url, connector.sign_in, connector.policies)
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
