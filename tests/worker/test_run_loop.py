@@ -163,6 +163,29 @@ async def test_an_effect_waits_until_its_intent_is_written(open_flowmend: Open, 
     assert seen == ["GET", "POST"]
 
 
+async def test_what_a_read_gave_shows_within_a_moment(open_flowmend: Open, local_server: LocalServer) -> None:
+    go_on = asyncio.Event()
+
+    async def service(request: web.Request) -> web.Response:
+        if request.path == "/slow":
+            await go_on.wait()
+        return web.json_response({})
+
+    origin = await local_server(service)
+    running = await open_flowmend(allowed_private_hosts=frozenset({origin.removeprefix("http://")}))
+    flow_id = await running.add_flow(
+        {"First": http("GET", origin), "Next": after(http("GET", f"{origin}/slow"), "First")}
+    )
+    first, second = [await running.call(flow_id) for _ in range(2)]
+
+    for accepted in (first, second):
+        await running.recorded(accepted.run_name, "First", "Succeeded")
+        await running.recorded(accepted.run_name, "Next", "Running")
+    go_on.set()
+    for accepted in (first, second):
+        assert (await running.ended(accepted.run_name)).status == "Succeeded"
+
+
 @on_both
 async def test_many_runs_at_once_all_end_and_leave_memory(running: Running) -> None:
     flow_id = await running.add_flow({"A": compose("@triggerBody()"), "B": after(compose("@outputs('A')"), "A")})

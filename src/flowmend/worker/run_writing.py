@@ -73,6 +73,7 @@ class RunWriting:
     def _write_lazy(self) -> None:
         loop = asyncio.get_running_loop()
         for run in [run for run, at in self._lazy.items() if at <= loop.time()]:
+            del self._lazy[run]
             self.write(run)
         next_at = next(iter(self._lazy.values()), None)
         self._lazy_timer = None if next_at is None else loop.call_at(next_at, self._write_lazy)
