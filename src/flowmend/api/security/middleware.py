@@ -60,7 +60,7 @@ class SecureApp:
             if refusal is not None:
                 await refusal(scope, receive, head.send)
             else:
-                await self._pass_on(scope, receive, head, entrance)
+                await self._pass_on(scope, receive, head, entrance, declared_length(headers.get(b"content-length")))
         finally:
             if logger.isEnabledFor(logging.INFO):
                 log_request(
@@ -93,7 +93,7 @@ class SecureApp:
         if not self._known.knows(caller.host):
             return error_answer(_unknown_host(), status=421)
         length = declared_length(headers.get(b"content-length"))
-        if length is not None and length > entrance.max_body_bytes:
+        if length is not None and length > entrance.max_body_bytes and not _is_for_page(scope, entrance):
             return error_answer(body_too_large(entrance.max_body_bytes), closes=True)
         if entrance.audience in {Audience.SIGNED, Audience.ASSET}:
             scope["state"]["person"] = scope["state"]["entrance"] = None
@@ -115,8 +115,16 @@ class SecureApp:
             host=caller.host,
         )
 
-    async def _pass_on(self, scope: Scope, receive: Receive, head: "_Head", entrance: Entrance) -> None:
-        body = BoundedBody(receive, head.send, entrance.max_body_bytes)
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, head: "_Head", entrance: Entrance, length: int | None
+    ) -> None:
+        body = BoundedBody(
+            receive,
+            head.send,
+            entrance.max_body_bytes,
+            declared=length,
+            lets_app_answer=_is_for_page(scope, entrance),
+        )
         try:
             await self._app(scope, body.receive, body.send)
         except FlowmendError:
@@ -144,7 +152,9 @@ class _Head:
 
 
 def _ask_to_sign_in(scope: Scope, entrance: Entrance, identity: Identity) -> ASGIApp:
-    if entrance.audience is Audience.PAGE and scope["method"] in {"GET", "HEAD"} and _wants_page(scope):
+    if _is_for_page(scope, entrance):
+        if is_unsafe(scope["method"]):
+            return _see_other("/login")  # nothing stands at a form's address to come back to
         return _see_other(f"/login?return_to={quote(_address(scope), safe='')}")
     message = "The token is not known or has ended." if identity.was_refused else "Sign in, or send a bearer token."
     return error_answer(
@@ -162,7 +172,10 @@ def _see_other(location: str) -> ASGIApp:
     return answer
 
 
-def _wants_page(scope: Scope) -> bool:
+def _is_for_page(scope: Scope, entrance: Entrance) -> bool:
+    """Whether a person looks at the answer in a browser."""
+    if entrance.audience is not Audience.PAGE:
+        return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
