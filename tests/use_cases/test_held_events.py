@@ -7,10 +7,11 @@ import pytest
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import TheyFailed
 from flowmend.sample.demo import FIRST_PASSWORD
+from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.flows import change_settings, map_connection, turn_off, turn_on
 from flowmend.use_cases.held_events import discard_event, release_held, release_what_works
 from flowmend.use_cases.verify_connection import verify_connection
-from running import Open, Running, after, call_orders, compose, create_order, respond
+from running import Open, Running, after, call_orders, compose, create_order, respond, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -306,3 +307,17 @@ async def test_a_run_waits_under_the_connection_it_waits_for_whatever_failed_bef
     assert running.connection(shipping).health is HealthState.BROKEN
     assert await repair(running, connection_id) == 1
     assert (await running.ended(accepted.run_name)).status == "Succeeded"
+
+
+async def test_a_run_under_way_uses_the_connection_chosen_meanwhile(running: Running) -> None:
+    await running.connect()
+    flow_id = await running.add_flow({"Wait": wait_for(1, "Second"), "Order": after(create_order(), "Wait")})
+    accepted = await running.call(flow_id, {"number": "N1"})
+    values = {"username": "ada", "password": FIRST_PASSWORD, "host_url": running.service.url}
+    other = await create_connection(running.services, "sample_orders", "Other", values, running.owner)
+
+    await map_connection(running.services, flow_id, "shared_sample_orders", other.row.connection_id, running.owner)
+
+    await running.ended(accepted.run_name)
+    record = (await running.records(accepted.run_name))["Order"]
+    assert (record.status, record.connection_id) == ("Succeeded", other.row.connection_id)

@@ -1,5 +1,6 @@
 """Import: look into a file first, then take its flow in, turned off."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class _Read:
 
 async def inspect_import(services: Services, content: bytes, file_name: str) -> tuple[ImportFinding, ...]:
     """What the file holds, as a dry run; nothing is stored. Errors: InvalidDocument where it is no JSON."""
-    read = _read(content, file_name, name=None)
+    read = await asyncio.to_thread(_read, content, file_name, name=None)  # a file may be a hundred megabytes
     flow = read.flow
     connections = services.store.connections.list()
     installed = {row.connector_id for row in services.store.connectors.list()}
@@ -121,7 +122,7 @@ async def import_flows(
 
     as_new: a fresh id, never a new version. Errors: InvalidDocument with every problem where nothing runnable is in it.
     """
-    read = _read(content, file_name, name=name)
+    read = await asyncio.to_thread(_read, content, file_name, name=name)
     if read.flow is None:
         raise InvalidDocument(f"{file_name} holds no flow that can be read.", read.problems)
     flow_id = str(services.clock.guid()) if as_new else read.flow_id

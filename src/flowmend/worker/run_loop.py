@@ -328,7 +328,9 @@ class RunLoop:
             self._handle(run, event)
 
     async def _perform(self, services: Services, run: ActiveRun, command: CallOperation) -> Event:
-        facts = services.operations.facts(command.call, run.loaded.mappings)
+        # Asked anew: another connection may have been chosen while the run waited.
+        mappings = services.flows.version(run.flow_id, run.loaded.version).mappings
+        facts = services.operations.facts(command.call, mappings)
         if command.is_repeat and not facts.is_read and not facts.honours_key and command.on_interruption != "repeat":
             if command.on_interruption == "fail":
                 now = services.clock.now
@@ -347,7 +349,7 @@ class RunLoop:
         outcome = await services.operations.call(
             command.call,
             flow_id=run.flow_id,
-            mappings=run.loaded.mappings,
+            mappings=mappings,
             client_request_id=command.client_request_id,
             trace_headers={"x-ms-workflow-operation-name": command.key[0]},
             attempt=command.attempt,
