@@ -89,6 +89,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "flow-blocked": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), (), blocking=_problems()[:1])}),
         "flow-run": SamplePage("flow_run.html", "flows", {"page": _run_form()}),
         "flow-delete": SamplePage("delete.html", "flows", {"page": DeletePage(name="Order intake to ERP", address="/flows/x", crumbs=(("/flows", "My flows"),), consequence="Gone for good.", is_wrong=True)}),
+        "flow-delete-not-now": SamplePage("delete.html", "flows", {"page": DeletePage(name="Order intake to ERP", address="/flows/x", crumbs=(("/flows", "My flows"),), consequence="Gone for good.", obstacle="Turn it off first.")}),
         "import": SamplePage("import.html", "flows", {"page": ImportPage()}),
         "import-refused": SamplePage("import.html", "flows", {"page": ImportPage(error="The file is not valid JSON: line 3, column 7.", problems=_problems())}),
         "import-found": SamplePage("import.html", "flows", {"page": _import()}),
@@ -107,6 +108,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names)}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
+        "connection-new-none": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=())}),
         "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices(), choice=_choices()[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.")}),
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
@@ -499,7 +501,11 @@ def _flow(
         held_events=(event,) if broken else (),
         broken=broken,
         references=tuple(
-            Reference(state=one, candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else ())
+            Reference(
+                state=one,
+                candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else (),
+                is_installed=one.key == "orders" or not blocking,
+            )
             for one in references
         ),
     )

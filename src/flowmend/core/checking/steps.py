@@ -29,7 +29,8 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
             findings.warning(
                 "UnsupportedTrigger",
                 trigger.pointer,
-                f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet; it can be run by hand.",
+                f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet.",
+                "`flowmend run FILE` runs the flow once, whatever its trigger.",
             )
             continue
         if trigger.split_on is not None:
