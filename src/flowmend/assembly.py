@@ -90,6 +90,7 @@ class Application:
         """Open the network, recover what was under way, and begin to watch the clock."""
         services = self.services
         await ensure_owner(services)
+        services.store.access.forget_expired(services.clock.now)
         for row in services.store.connections.list():
             if row.health is HealthState.REPAIRING:  # the test was cut off; what it would have shown is unknown
                 services.store.connections.change(row.connection_id, health=HealthState.BROKEN)

@@ -16,7 +16,7 @@ from flowmend.use_cases.access import (
     sign_out,
     use_login_link,
 )
-from running import Running
+from running import Open, Running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -114,3 +114,14 @@ async def test_the_use_of_a_token_is_noted_now_and_then(running: Running) -> Non
     assert row is not None
     assert row.last_used_at is not None
     assert row.last_used_at > first
+
+
+async def test_what_has_ended_is_gone_after_the_next_start(open_flowmend: Open) -> None:
+    first = await open_flowmend()
+    secret = await link_secret(first)
+    await first.stop()
+    first.clock.move(minutes=11)
+
+    second = await open_flowmend(clock=first.clock)
+
+    assert second.services.store.access.login_link(hashlib.sha256(secret.encode()).digest()) is None
