@@ -30,7 +30,7 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
                 "UnsupportedTrigger",
                 trigger.pointer,
                 f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet.",
-                "`flowmend run FILE` runs the flow once, whatever its trigger.",
+                "The command flowmend run FILE runs the flow once, whatever its trigger.",
             )
             continue
         if trigger.split_on is not None:
