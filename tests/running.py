@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import uvicorn
 from aiohttp import web
+from msgspec.structs import replace
 
 from flowmend.assembly import Application, open_services
 from flowmend.core.outcome import Status
@@ -168,6 +169,15 @@ class Running:
         if is_on:
             await turn_on(self.services, imported.flow_id, self.owner)
         return imported.flow_id
+
+    def make_unreadable(self, flow_id: str) -> None:
+        """Let the flow's stored definition be one that does not read."""
+        row, version = self.services.store.flows.get(flow_id), self.services.store.flows.version(flow_id)
+        assert row is not None
+        assert version is not None
+        unreadable = replace(version, version="v2", document={"definition": 5})
+        self.services.store.flows.add_version(replace(row, version="v2"), unreadable)
+        self.services.flows.forget(flow_id)
 
     # -- what callers and people do --
 

@@ -1,9 +1,10 @@
 """Flows as people steer them: on and off with reasons, which connection a reference means, lists and details."""
 
 import pytest
+from msgspec.structs import replace
 
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
-from flowmend.use_cases.connections import install_connector_documents
+from flowmend.use_cases.connections import install_connector_documents, list_connections, list_connectors
 from flowmend.use_cases.flows import (
     change_settings,
     delete_flow,
@@ -13,6 +14,7 @@ from flowmend.use_cases.flows import (
     turn_off,
     turn_on,
 )
+from flowmend.use_cases.overview import read_overview
 from running import Running, call_orders, compose, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
@@ -124,6 +126,38 @@ async def test_the_list_counts_runs_and_names_what_is_broken(running: Running) -
     assert orders.runs_24h == {"Succeeded": 1, "Failed": 1}
     assert orders.broken_connections == ((connection_id, "Orders"),)
     assert orders.held == 1
+
+
+async def test_a_flow_that_no_longer_reads_is_listed_and_can_be_deleted(running: Running) -> None:
+    broken_id = await running.add_flow({"A": compose(1)}, name="broken")
+    await running.add_flow({"A": compose(1)}, name="other", is_on=False)
+    running.make_unreadable(broken_id)
+
+    broken, other = await list_flows(running.services)
+
+    assert (broken.name, broken.state, other.unreadable) == ("broken", "On", "")
+    assert "does not read" in broken.unreadable
+    assert "Import its file again" in broken.unreadable
+    await turn_off(running.services, broken_id, running.owner)
+    await delete_flow(running.services, broken_id, running.owner)
+    assert [flow.name for flow in await list_flows(running.services)] == ["other"]
+
+
+async def test_a_connector_that_no_longer_reads_keeps_its_connections_listed(running: Running) -> None:
+    connection_id = await running.connect()
+    row = running.services.store.connectors.get("sample_orders")
+    assert row is not None
+    running.services.store.connectors.put(replace(row, definition={"swagger": 5}))
+    running.services.connectors.heard("connector", {"connector_id": "sample_orders"})
+
+    (view,) = await list_connections(running.services)
+
+    assert view.row.connection_id == connection_id
+    assert (view.sign_in, view.test, view.fields) == ("unsupported", None, ())
+    assert "Install the connector again" in view.unreadable
+    (choice,) = await list_connectors(running.services)
+    assert choice.unreadable == view.unreadable
+    assert (await read_overview(running.services)).broken == ()
 
 
 @pytest.mark.parametrize("settings", [{"onBrokenConnection": "sometimes"}, {"color": "red"}, {"onBrokenConnection": 1}])

@@ -4,12 +4,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from msgspec.structs import replace
 
 from flowmend.store.journal import AppendPage, ChangeRun
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.flows import turn_off
-from running import Open, Running, compose, create_order, wait_for
+from running import Open, Running, call_orders, compose, create_order, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -97,17 +96,28 @@ async def test_a_flow_that_no_longer_reads_does_not_keep_the_others_waiting(
     other_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(), name="other")
     await running.reached_count(broken_id, 1)
     await running.reached_count(other_id, 1)
-    row, version = running.services.store.flows.get(broken_id), running.services.store.flows.version(broken_id)
-    assert row is not None
-    assert version is not None
-    unreadable = replace(version, version="v2", document={"definition": 5})
-    running.services.store.flows.add_version(replace(row, version="v2"), unreadable)
-    running.services.flows.forget(broken_id)
+    running.make_unreadable(broken_id)
 
     await move(running, hours=1, minutes=1)
 
     await running.reached_count(other_id, 2)
     assert broken_id in caplog.text
+
+
+async def test_held_events_of_a_flow_that_no_longer_reads_stop_no_schedule(running: Running) -> None:
+    await running.connect()
+    broken_id = await running.add_flow({"Get": call_orders("ListOrders")}, name="broken")
+    other_id = await running.add_flow({"A": compose(1)}, triggers=recurrence(), name="other")
+    await running.reached_count(other_id, 1)
+    running.service.change("password", user="ada", password="changed")
+    await running.ended((await running.call(broken_id)).run_name)
+    assert (await running.call(broken_id)).held
+    running.make_unreadable(broken_id)
+
+    await move(running, hours=1, minutes=1)
+
+    await running.reached_count(other_id, 2)
+    assert [event.status for event in running.events(broken_id)] == ["Succeeded", "Waiting"]
 
 
 async def test_a_state_that_makes_no_sense_stops_only_itself(

@@ -1,5 +1,7 @@
 """Events that waited for a connection go on once it works again."""
 
+import logging
+
 import msgspec
 
 from flowmend.core.errors import FlowmendError
@@ -10,6 +12,9 @@ from flowmend.store.rows import FlowState
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import broken_connection, start_held_event
+from flowmend.use_cases.unreadable import CANNOT_BE_READ
+
+_log = logging.getLogger(__name__)
 
 
 async def release_held(services: Services, connection_id: str) -> int:
@@ -19,7 +24,7 @@ async def release_held(services: Services, connection_id: str) -> int:
     """
     released = 0
     for flow in services.store.flows.using(connection_id):
-        released += await release_events(services, flow.flow_id)
+        released += await _release_if_it_reads(services, flow.flow_id)
     return released + await _wake_runs(services, connection_id)
 
 
@@ -61,7 +66,7 @@ async def release_events(services: Services, flow_id: str) -> int:
 async def release_what_works(services: Services) -> None:
     """Go on with what waits though its connection works: a release was cut off, or a call came back after it."""
     for flow_id in services.store.trigger_events.held_of_each_flow():
-        await release_events(services, flow_id)
+        await _release_if_it_reads(services, flow_id)
     for connection in services.store.connections.list():
         if not needs_repair(connection.health):
             await _wake_runs(services, connection.connection_id)
@@ -75,6 +80,15 @@ async def discard_event(services: Services, event_name: str, person_id: str) -> 
     discarded = msgspec.structs.replace(event, status=Status.CANCELLED)
     await services.store.journal.write([ChangeEvent(event_name, {"status": discarded.status, "outputs": b""})])
     services.store.audit.note(person_id, "discard_event", event_name, {"flow": event.flow_id}, at=services.clock.now)
+
+
+async def _release_if_it_reads(services: Services, flow_id: str) -> int:
+    """As `release_events`; a flow that no longer reads keeps its events and keeps no other flow waiting."""
+    try:
+        return await release_events(services, flow_id)
+    except CANNOT_BE_READ as error:
+        _log.error("The held events of flow %s stay held: %s", flow_id, error)
+        return 0
 
 
 async def _wake_runs(services: Services, connection_id: str, flow_id: str = "") -> int:

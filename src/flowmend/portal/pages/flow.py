@@ -16,6 +16,7 @@ from flowmend.use_cases.flows import (
     FlowDetail,
     ReferenceState,
     delete_flow,
+    flow_row,
     map_connection,
     read_flow_detail,
     turn_off,
@@ -118,16 +119,16 @@ async def choose_connection(portal: Portal, request: Request) -> Response:
 
 async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
     """GET /flows/{flow_id}/delete"""
-    detail = await read_flow_detail(portal.services, request.path_params["flow_id"])
+    row = flow_row(portal.services, request.path_params["flow_id"])
     gettext = portal.rendering.gettext(language_of(request))
     address = _address(request)
     page = DeletePage(
-        name=detail.summary.name,
+        name=row.name,
         address=address,
-        crumbs=(("/flows", gettext("My flows")), (address, detail.summary.name)),
+        crumbs=(("/flows", gettext("My flows")), (address, row.name)),
         consequence=gettext("Its versions, its run history and the events it holds go with it, for good."),
         is_wrong=is_wrong,
-        obstacle=gettext("This flow is on. Turn it off first.") if detail.row.state is FlowState.ON else "",
+        obstacle=gettext("This flow is on. Turn it off first.") if row.state is FlowState.ON else "",
     )
     return portal.answer(request, "delete.html", place="flows", status_code=400 if is_wrong else 200, page=page)
 
@@ -135,8 +136,8 @@ async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = 
 async def take_delete_flow(portal: Portal, request: Request) -> Response:
     """POST /flows/{flow_id}/delete"""
     flow_id = request.path_params["flow_id"]
-    detail = await read_flow_detail(portal.services, flow_id)
-    if form_text(await request.form(), "name").strip() != detail.summary.name.strip():
+    row = flow_row(portal.services, flow_id)
+    if form_text(await request.form(), "name").strip() != row.name.strip():
         return await ask_delete_flow(portal, request, is_wrong=True)
     await delete_flow(portal.services, flow_id, person_id(request))
     return see("/flows?done=deleted")
