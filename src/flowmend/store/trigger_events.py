@@ -22,6 +22,11 @@ class TriggerEvents:
             select_row(events, TriggerEventRow).where(events.c.event_name == event_name), TriggerEventRow
         )
 
+    def of_runs(self, run_names: Sequence[str]) -> dict[str, TriggerEventRow]:
+        """{run name: the event that started it}, without the runs whose event is gone."""
+        chosen = select_row(events, TriggerEventRow).where(events.c.event_name.in_(run_names), events.c.fired)
+        return {event.event_name: event for event in self._database.every(chosen, TriggerEventRow)}
+
     def list(
         self,
         flow_id: str,

@@ -1,5 +1,7 @@
 """From a trigger event to a run: accept, hold, skip or refuse what arrives."""
 
+from datetime import datetime
+
 import msgspec
 
 from flowmend.core.errors import AskedWrongly
@@ -181,6 +183,7 @@ def new_event(start: RunStart, trigger_name: str, *, fired: bool, origin_event: 
         fired=fired,
         started_at=start.started_at,
         ended_at=start.started_at,
+        scheduled_at=datetime.fromisoformat(scheduled) if (scheduled := start.trigger.get("scheduledTime")) else None,
         tracking_id=start.trigger["trackingId"],
         client_tracking_id=start.client_tracking_id,
         run_name=start.run_name,
