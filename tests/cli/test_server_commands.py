@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,13 @@ def test_a_connector_is_installed_from_its_folder_and_its_connection_found_by_na
     assert made.exit_code == 0, made.output
     assert flowmend_json(server, "connections", "show", "customers")["display_name"] == "Customers"
     assert flowmend_json(server, "runs", "list", "--connection", "Customers") == []
+
+
+def test_a_connector_is_named_after_its_folder_without_blanks(server: StartedServer, tmp_path: Path) -> None:
+    folder = shutil.copytree(SAMPLE_CONNECTORS / "sample_shipping", tmp_path / "Fast Shipping")
+
+    assert flowmend_json(server, "connectors", "add", str(folder))["id"] == "fastshipping"
+    assert flowmend_json(server, "connectors", "add", str(folder), "--name", "shared_faster")["id"] == "faster"
 
 
 def test_a_folder_that_is_no_connector_says_which_file_it_lacks(server: StartedServer, tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def add_connector(
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", help="The id by which flows name it; the folder's name if not given."),
+        typer.Option(
+            "--name", help="The id by which flows name it, such as sharepointonline; the folder's name if not given."
+        ),
     ] = None,
     data: DataOption = None,
     url: UrlOption = None,
@@ -57,7 +59,7 @@ def add_connector(
     from flowmend.cli.server_client import find_server
 
     body = {
-        "name": name or folder.resolve().name,
+        "name": name or "".join(folder.resolve().name.split()),  # ids of connectors have no blanks
         "definition": _document(folder / _DEFINITION),
         "properties": _document(folder / _PROPERTIES),
     }
