@@ -164,6 +164,7 @@ async def test_events_wait_while_another_connection_of_their_flow_is_broken(runn
     assert await repair(running, orders) == 0
     result = await verify_connection(running.services, shipping, {"api_key": "changed"}, person_id=running.owner)
     assert result.released == 1
+    assert (await running.ended(running.runs(flow_id)[-1].run_name)).status == "Succeeded"
 
 
 async def test_mapping_the_reference_to_a_connection_that_works_lets_everything_go_on(running: Running) -> None:
