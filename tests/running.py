@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -225,8 +226,14 @@ class Running:
         return await self.reached(run_name, lambda row: row.status == Status.WAITING)
 
     async def reached(self, run_name: str, is_there: Callable[[RunRow], bool]) -> RunRow:
-        await until(lambda: is_there(self.run(run_name)), lambda: f"the run is {self.run(run_name)}")
-        return self.run(run_name)
+        seen = [self.run(run_name)]
+
+        def look() -> bool:
+            seen[0] = self.run(run_name)  # and not once more afterwards: it may go on
+            return is_there(seen[0])
+
+        await until(look, lambda: f"the run is {seen[0]}")
+        return seen[0]
 
     async def records(self, run_name: str) -> dict[str, ActionRecord]:
         """The last record of each action outside loops."""
@@ -257,6 +264,43 @@ class Running:
         """Until no run is in memory."""
         loop = self.application.run_loop
         await until(lambda: loop.active_count == 0, lambda: f"{loop.active_count} runs are in memory")
+
+
+class SparseStore:
+    """A SQLite file that grows no further, or takes no writes at all."""
+
+    def __init__(self, running: Running) -> None:
+        self._database = running.services.store._database
+
+    def fill(self) -> None:
+        with sqlite3.connect(self._path) as connection:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        self._limit(pages)
+
+    def empty(self) -> None:
+        self._limit(2**30)
+
+    @property
+    def _path(self) -> str:
+        return str(self._database.engine.url.database)
+
+    def refuse_writes(self) -> None:
+        self._tell("PRAGMA query_only = 1")
+
+    def allow_writes(self) -> None:
+        self._tell("PRAGMA query_only = 0")
+
+    def _limit(self, pages: int) -> None:
+        self._tell(f"PRAGMA max_page_count = {pages}")
+
+    def _tell(self, pragma: str) -> None:
+        # It belongs to a connection, so every pooled one is told.
+        engine = self._database.engine
+        connections = [engine.connect() for _ in range(engine.pool.size())]
+        for connection in connections:
+            connection.exec_driver_sql(pragma)
+        for connection in connections:
+            connection.close()
 
 
 #: Starts a Flowmend on the test's folder and database; takes `clock` and settings.
