@@ -35,6 +35,11 @@ _NO_FAILURE: dict[str, Json] = {
 }  # fmt: skip
 
 
+_FAILURES = (Status.FAILED, Status.TIMED_OUT)
+#: The code of a container that failed by what is in it: not the failure people look for.
+_BY_ITS_ACTIONS = "ActionFailed"
+
+
 class ActiveRun:
     """Owned by the run loop and touched on its thread only.
 
@@ -89,7 +94,7 @@ class ActiveRun:
                 if (entry.name, entry.repetition) in self.person_waits:
                     del self.person_waits[entry.name, entry.repetition]
                     self._forget_wait(entry)
-                if entry.diagnosis is not None and entry.status is Status.FAILED and not _names_sign_in(self.failure):
+                if entry.status in _FAILURES and entry.code != _BY_ITS_ACTIONS and not _names_sign_in(self.failure):
                     self.failure = entry
         elif type(entry) is EndRecord:
             self.ended = entry
@@ -143,15 +148,17 @@ class ActiveRun:
         changes: dict[str, Json] = {"failed_action": failed.name, "connection_id": failed.connection_id}
         if failed.diagnosis is not None:
             changes["diagnosis_category"] = failed.diagnosis.category.value
-            changes |= {
-                "error_code": failed.code or failed.diagnosis.code,
-                "error_message": failed.error.message if failed.error else failed.diagnosis.message,
-            }
+        said = failed.error or failed.diagnosis
+        changes |= {
+            "error_code": failed.code or (said.code if said else ""),
+            "error_message": said.message if said else "",
+        }
         return changes
 
 
 def _names_sign_in(failure: ActionRecord | None) -> bool:
-    """Whether a failure found earlier already says that signing in went wrong: the first of these is shown."""
+    """Whether a failure found earlier already says that signing in went wrong: the first of these is shown, else the
+    latest of all, because earlier ones may have been handled."""
     return failure is not None and failure.diagnosis is not None and failure.diagnosis.is_auth_failure
 
 
