@@ -1,7 +1,6 @@
 """Runs at rest leave memory, shared pages survive who waits for them, and a store in trouble only makes runs wait."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from running import (
     LocalServer,
     Open,
     Running,
+    SparseStore,
     after,
     compose,
     create_order,
@@ -210,43 +210,6 @@ async def test_a_run_of_very_many_steps_lets_others_go_on(running: Running) -> N
 
 
 # -- a store in trouble --
-
-
-class SparseStore:
-    """A SQLite file that grows no further, or takes no writes at all."""
-
-    def __init__(self, running: Running) -> None:
-        self._database = running.services.store._database
-
-    def fill(self) -> None:
-        with sqlite3.connect(self._path) as connection:
-            pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        self._limit(pages)
-
-    def empty(self) -> None:
-        self._limit(2**30)
-
-    @property
-    def _path(self) -> str:
-        return str(self._database.engine.url.database)
-
-    def refuse_writes(self) -> None:
-        self._tell("PRAGMA query_only = 1")
-
-    def allow_writes(self) -> None:
-        self._tell("PRAGMA query_only = 0")
-
-    def _limit(self, pages: int) -> None:
-        self._tell(f"PRAGMA max_page_count = {pages}")
-
-    def _tell(self, pragma: str) -> None:
-        # It belongs to a connection, so every pooled one is told.
-        engine = self._database.engine
-        connections = [engine.connect() for _ in range(engine.pool.size())]
-        for connection in connections:
-            connection.exec_driver_sql(pragma)
-        for connection in connections:
-            connection.close()
 
 
 async def test_a_full_store_refuses_new_events_and_takes_them_again_later(running: Running) -> None:

@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from flowmend.core.errors import Conflict
 from flowmend.store.journal import AppendPage, ChangeRun
 from flowmend.store.rows import TriggerStateRow
+from flowmend.store.triggers import note_fired
+from flowmend.use_cases.accept_event import start_scheduled
 from flowmend.use_cases.flows import turn_off
-from running import Open, Running, call_orders, compose, create_order, wait_for
+from running import Open, Running, SparseStore, call_orders, compose, create_order, until, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -118,6 +121,46 @@ async def test_held_events_of_a_flow_that_no_longer_reads_stop_no_schedule(runni
 
     await running.reached_count(other_id, 2)
     assert [event.status for event in running.events(broken_id)] == ["Succeeded", "Waiting"]
+
+
+async def test_a_tick_that_the_store_cannot_take_is_due_until_it_can(running: Running) -> None:
+    if not running.services.store._database.is_sqlite:
+        pytest.skip("PostgreSQL is not told to refuse")
+    flow_id = await running.add_flow({"A": compose("@trigger()?['scheduledTime']")}, triggers=recurrence())
+    (first,) = await running.reached_count(flow_id, 1)
+    await running.ended(first.run_name)
+    (before,) = running.services.store.triggers.of_flow(flow_id)
+    store = SparseStore(running)
+    store.refuse_writes()
+    await move(running, hours=1, minutes=1)
+    await until(lambda: running.application.run_loop.active_count == 0, lambda: "the run is still in memory")
+    assert running.services.store.triggers.of_flow(flow_id) == [before]
+
+    store.allow_writes()
+    await running.settled()
+
+    _, second = await running.reached_count(flow_id, 2)
+    await running.ended(second.run_name)
+    (after,) = running.services.store.triggers.of_flow(flow_id)
+    assert after.last_at == before.next_at
+    assert len(running.runs(flow_id)) == 2
+
+
+async def test_a_tick_of_a_trigger_that_was_scheduled_anew_starts_no_run(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose(1)}, triggers=recurrence())
+    await running.reached_count(flow_id, 1)
+    await running.settled()
+    (state,) = running.services.store.triggers.of_flow(flow_id)
+    assert state.next_at is not None
+    early = state.next_at - timedelta(minutes=1)
+
+    with pytest.raises(Conflict):
+        await start_scheduled(
+            running.services, flow_id, "tick", early, together_with=(note_fired(state, due_at=early),)
+        )
+
+    assert len(running.runs(flow_id)) == 1
+    assert running.services.store.triggers.of_flow(flow_id) == [state]
 
 
 async def test_a_state_that_makes_no_sense_stops_only_itself(

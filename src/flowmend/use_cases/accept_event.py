@@ -18,7 +18,7 @@ from flowmend.core.run.views import timestamp
 from flowmend.core.trigger import are_met, generate_from_schema
 from flowmend.core.trigger.callback_url import verify_callback
 from flowmend.core.trigger.request import accept_request
-from flowmend.store.journal import HoldEvent
+from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
@@ -155,10 +155,21 @@ async def run_now(
     return accepted
 
 
-async def start_scheduled(services: Services, flow_id: str, trigger_name: str, scheduled_at: datetime) -> Accepted:
-    """A run of a Recurrence trigger. Errors: NotFound."""
+async def start_scheduled(
+    services: Services,
+    flow_id: str,
+    trigger_name: str,
+    scheduled_at: datetime,
+    *,
+    together_with: tuple[Write, ...] = (),
+) -> Accepted:
+    """A run of a Recurrence trigger. together_with: what else is written in the transaction that keeps the event.
+
+    Errors: NotFound; those of `together_with`. Then neither is kept.
+    """
     loaded = services.flows.latest(flow_id)
-    return await _accept(services, loaded, _trigger(loaded, trigger_name), None, "", scheduled_at=scheduled_at)
+    trigger = _trigger(loaded, trigger_name)
+    return await _accept(services, loaded, trigger, None, "", scheduled_at=scheduled_at, together_with=together_with)
 
 
 async def _accept(
@@ -169,6 +180,7 @@ async def _accept(
     client_tracking_id: str,
     *,
     scheduled_at: datetime | None = None,
+    together_with: tuple[Write, ...] = (),
 ) -> Accepted:
     name = run_name(services.clock.ticks(), services.clock.draw())
     tracking_id = str(services.clock.guid())
@@ -191,13 +203,13 @@ async def _accept(
         is_synchronous=waits,
     )
     headers = workflow_headers(loaded, name, start.client_tracking_id, tracking_id)
-    if trigger.conditions and not await _conditions_met(services, loaded, trigger, start):
+    if trigger.conditions and not await _conditions_met(services, loaded, trigger, start, together_with):
         return Accepted(
             run_name="", event_name=name, client_tracking_id=start.client_tracking_id, workflow_headers=headers
         )
     broken = broken_connection(services, loaded)
     if broken and loaded.on_broken_connection == HOLD_EVENTS:
-        await hold_event(services, loaded, start)
+        await hold_event(services, loaded, start, together_with=together_with)
         return Accepted(
             run_name="",
             event_name=name,
@@ -207,7 +219,7 @@ async def _accept(
         )
     if broken and waits and loaded.on_broken_connection == FAIL:
         await _refuse_while_broken(services, loaded, start, broken)
-    begun = begin_run(services, loaded, start, awaits_response=waits)
+    begun = begin_run(services, loaded, start, awaits_response=waits, together_with=together_with)
     response = None
     if begun.response is not None:
         response = await _answer_of(services, name, begun.response)
@@ -255,7 +267,9 @@ async def _refuse_while_broken(services: Services, loaded: LoadedFlow, start: Ru
     raise TheyFailed(message, code=NEEDS_REPAIR, target=connection_id)
 
 
-async def _conditions_met(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> bool:
+async def _conditions_met(
+    services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart, together_with: tuple[Write, ...]
+) -> bool:
     """Whether every trigger condition is true; where not, the history says Skipped, or Failed with the reason."""
     failure: ExpressionError | None = None
     try:
@@ -271,7 +285,7 @@ async def _conditions_met(services: Services, loaded: LoadedFlow, trigger: Trigg
         error_code=failure.code if failure else "",
         error_message=failure.message if failure else "",
     )
-    await services.store.journal.write([HoldEvent(event)])
+    await services.store.journal.write([HoldEvent(event), *together_with])
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
     return False
 

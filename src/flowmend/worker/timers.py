@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from flowmend.core.errors import FlowmendError, StoreUnavailable
+from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import TriggerStateRow
+from flowmend.store.triggers import note_fired
 from flowmend.use_cases.accept_event import start_scheduled
 from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
@@ -91,12 +92,18 @@ class Timers:
             # One flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
             _log.exception("The recurrence of flow %s cannot go on", state.flow_id)
             following = None
-        # The next time is stored first: a crash between the two loses one tick, never fires one twice.
-        services.store.triggers.put(msgspec.structs.replace(state, next_at=following, last_at=due_at))
+        after = msgspec.structs.replace(state, next_at=following, last_at=due_at)
+        fired = note_fired(after, due_at=due_at)
         try:
-            await start_scheduled(services, state.flow_id, state.trigger_name, due_at)
-        except FlowmendError as error:
-            _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error)
+            # In one transaction: a crash neither loses a tick nor fires one twice.
+            await start_scheduled(services, state.flow_id, state.trigger_name, due_at, together_with=(fired,))
+        except StoreUnavailable:
+            raise  # it is due still, and fires once the store answers again
+        except Exception as error:  # noqa: BLE001  # what cannot start now is not tried for ever
+            is_ours = isinstance(error, FlowmendError)
+            _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error, exc_info=not is_ours)
+            with suppress(Conflict):  # scheduled anew meanwhile
+                await services.store.journal.write([fired])
 
 
 def _following(services: Services, state: TriggerStateRow, due_at: datetime, now: datetime) -> datetime | None:
