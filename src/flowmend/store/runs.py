@@ -54,6 +54,10 @@ class Runs:
         )
         return _with_start(row, self._database.value(start) or b"")
 
+    def has(self, run_name: str) -> bool:
+        """Whether there is a run of this name."""
+        return self._database.value(select(literal(1)).where(runs.c.run_name == run_name)) is not None
+
     def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
         """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
         chosen = _select_head()

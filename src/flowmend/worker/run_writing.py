@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 #: How soon outcomes that need no durability are written, for the pages.
 _LAZILY_SECONDS = 0.5
 _RETRY_STORE_SECONDS = 1.0
+#: When it is looked up whether a new run was stored; no longer, for its caller waits. A first moment is left to a
+#: database that still commits what its lost client asked for.
+_LOOK_AFTER_SECONDS = (0.1, 0.4, 1.0, 1.0, 1.0)
 
 
 class RunWriting:
@@ -33,6 +36,7 @@ class RunWriting:
         self._lazy: dict[ActiveRun, float] = {}
         self._lazy_timer: asyncio.TimerHandle | None = None
         self._is_stopping = False
+        self._looking: set[asyncio.Task[None]] = set()
 
     def stop_retrying(self) -> None:
         """From now on a store that cannot be reached is a failure."""
@@ -115,17 +119,44 @@ class RunWriting:
             run.retry_writes = writes
             run.awaiting[:0] = waiting
             asyncio.get_running_loop().call_later(_RETRY_STORE_SECONDS, self._flush, run)
+        elif isinstance(error, StoreUnavailable) and not self._is_stopping:
+            run.flushing = waiting  # the group is on its way until its fate is known
+            looking = asyncio.get_running_loop().create_task(self._look_up(run, writes, error))
+            self._looking.add(looking)
+            looking.add_done_callback(self._looking.discard)
         else:
-            if not isinstance(error, StoreUnavailable):
-                _log.error("Run %s is no longer advanced here: %s", run.name, error)
-            self._lazy.pop(run, None)
-            self._lost(run)
-            waiting += run.awaiting
-            run.awaiting = []
-            for waiter in waiting:
-                waiter(error)
-            if run.response is not None and not run.response.done():
-                _resolve(run.response, error)
+            self._give_up(run, waiting, error)
+
+    async def _look_up(self, run: ActiveRun, writes: list[Write], error: StoreUnavailable) -> None:
+        """Go on with a new run that was stored though the answer to its commit was lost; give up any other."""
+        is_there = False
+        for seconds in _LOOK_AFTER_SECONDS:
+            await asyncio.sleep(seconds)
+            if self._is_stopping:
+                break
+            try:
+                is_there = await asyncio.to_thread(self._services().store.runs.has, run.name)
+            except StoreUnavailable:
+                continue
+            break
+        if is_there:
+            _log.warning("Run %s was stored though its commit was not answered: %s", run.name, error)
+            self._flushed(run, writes, None)
+        else:
+            waiting, run.flushing = run.flushing or [], None
+            self._give_up(run, waiting, error)
+
+    def _give_up(self, run: ActiveRun, waiting: list[Waiter], error: BaseException) -> None:
+        if not isinstance(error, StoreUnavailable):
+            _log.error("Run %s is no longer advanced here: %s", run.name, error)
+        self._lazy.pop(run, None)
+        self._lost(run)
+        waiting += run.awaiting
+        run.awaiting = []
+        for waiter in waiting:
+            waiter(error)
+        if run.response is not None and not run.response.done():
+            _resolve(run.response, error)
 
     def _end(self, run: ActiveRun, waiting: list[Waiter]) -> list[Write]:
         """The end of a run in place of what it decided. Who waited for that to be durable must not go on."""
