@@ -50,7 +50,7 @@ class ActiveRun:
 
     __slots__ = (
         "awaiting", "calls", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
-        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers",
+        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "traces",
         "writes",
     )  # fmt: skip
 
@@ -72,6 +72,7 @@ class ActiveRun:
         self.flushing: list[Waiter] | None = None
         self.calls: dict[ActionKey, asyncio.Task[None]] = {}
         self.timers: dict[ActionKey, tuple[datetime, asyncio.TimerHandle]] = {}
+        self.traces: dict[str, str] | None = None
         self.response: asyncio.Future[SendResponse | None] | None = None
         self.ended: EndRecord | None = None
         self.failure: ActionRecord | None = None
@@ -158,7 +159,8 @@ class ActiveRun:
 
 def _names_sign_in(failure: ActionRecord | None) -> bool:
     """Whether a failure found earlier already says that signing in went wrong: the first of these is shown, else the
-    latest of all, because earlier ones may have been handled."""
+    latest of all, because earlier ones may have been handled.
+    """
     return failure is not None and failure.diagnosis is not None and failure.diagnosis.is_auth_failure
 
 

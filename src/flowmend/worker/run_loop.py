@@ -45,6 +45,7 @@ from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.start_run import NewRun
 from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
 from flowmend.worker.run_writing import RunWriting
+from flowmend.worker.traces import outgoing_headers
 
 _log = logging.getLogger(__name__)
 
@@ -351,7 +352,7 @@ class RunLoop:
             flow_id=run.flow_id,
             mappings=mappings,
             client_request_id=command.client_request_id,
-            trace_headers={"x-ms-workflow-operation-name": command.key[0]},
+            trace_headers=outgoing_headers(run, command.key),
             attempt=command.attempt,
         )
         return CallFinished(command.key, outcome, started_at, services.clock.now)

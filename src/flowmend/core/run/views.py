@@ -42,7 +42,12 @@ def action_view(record: ActionRecord, start: RunStart) -> dict[str, Json]:
 
 def tracking_id(record: ActionRecord, run_name: str) -> str:
     """The action's tracking id; derived, so that the journal need not hold one per record."""
-    return record.tracking_id or _derived(f"tracking/{_place(run_name, record.name, record.repetition)}")
+    return record.tracking_id or action_tracking_id(run_name, record.name, record.repetition)
+
+
+def action_tracking_id(run_name: str, name: str, repetition: tuple[int, ...]) -> str:
+    """The tracking id of one action or pass of it, before it has a record."""
+    return _derived(f"tracking/{_place(run_name, name, repetition)}")
 
 
 def client_request_id(run_name: str, name: str, repetition: tuple[int, ...]) -> str:
