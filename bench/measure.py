@@ -3,7 +3,7 @@
 Commits are read from SQLite's WAL index: the `-shm` file beside a database counts every transaction in its header
 (`iChange`, 4 bytes at offset 8; sqlite.org/walformat.html §2.1). With synchronous=FULL each commit is one fsync of the
 WAL, and a checkpoint adds a few each thousand pages; checked with strace: 2,000 requests of the bare app gave 2,000 in
-the header and about as many calls of fdatasync. `--strace` of run_bench.py counts the calls themselves.
+the header and about as many calls of fdatasync. Where strace can be used, run_bench.py counts the calls themselves.
 """
 
 import os
@@ -70,7 +70,7 @@ def counted_fsyncs(pid: int, report: Path) -> Iterator[None]:
     """Count fsync and fdatasync calls of the process and its threads into `report`; slows it down manyfold."""
     strace = shutil.which("strace")
     if strace is None:
-        raise FileNotFoundError("strace is not installed; leave out --strace.")
+        raise FileNotFoundError("strace is not installed; give --no-strace.")
     command = [strace, "-f", "-c", "-e", "trace=fsync,fdatasync", "-o", str(report), "-p", str(pid)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
@@ -83,8 +83,9 @@ def counted_fsyncs(pid: int, report: Path) -> Iterator[None]:
 
 
 def fsync_calls(report: Path) -> int:
-    """The calls in a summary of `strace -c`: the fourth column of each named row."""
-    return sum(int(row.split()[3]) for row in report.read_text().splitlines() if row.endswith(("fsync", "fdatasync")))
+    """The calls in a summary of `strace -c`: the fourth column of each named row; 0 where strace could not attach."""
+    rows = report.read_text().splitlines() if report.exists() else []
+    return sum(int(row.split()[3]) for row in rows if row.endswith(("fsync", "fdatasync")))
 
 
 def _cpu_ticks() -> tuple[int, int]:

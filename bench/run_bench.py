@@ -1,19 +1,22 @@
 """Flowmend beside the bare app: the same two calls and the same durability, in one run, round by round in turn.
 
-    python bench/run_bench.py [--rounds 3] [--seconds 4] [--concurrency 1,16,64] [--only bare|flowmend] [--strace]
+    python bench/run_bench.py [--rounds 3] [--seconds 4] [--concurrency 1,16,64] [--only bare|flowmend]
+                              [--no-strace] [--json FILE]
 
 Four processes on loopback: the sample order service, the bare app (bare.py), Flowmend with flow.json, and a closed-loop
 load generator (load.py). The figures are medians of the rounds; the ratio is the median of each round's own ratio, so
 that a machine that slows down meanwhile slows both. Every round is checked at the service: as many orders placed as
-requests answered with 200.
+requests answered with 200. Commits are counted in every round; the calls of fsync themselves in short rounds of their
+own afterwards, where strace is installed and may be used.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -68,10 +71,12 @@ def main() -> None:
             for number in range(given.rounds)
             for target in (targets if number % 2 == 0 else targets[::-1])
         ]
-        _print_table(rounds, given.concurrency, given.rounds)
-        if given.strace:
-            for target in targets:
-                print(f"{target.server.name}: {_traced_fsyncs(target, folder):.2f} fsyncs per run (strace, 16 callers)")
+        fsyncs = {
+            (target.server.name, concurrency): _traced_fsyncs(target, folder, concurrency)
+            for concurrency in (given.concurrency if given.strace and shutil.which("strace") else ())
+            for target in targets
+        }
+        _print_table(rounds, fsyncs, given.concurrency, given.rounds)
         for target in targets:
             print(f"{target.server.name}: {resident_megabytes(target.server.pid):.0f} MB resident after the load")
         if given.json:
@@ -133,12 +138,13 @@ def _drive(url: str, concurrency: int, seconds: float, max_requests: int) -> dic
     return dict(json.loads(finished.stdout))
 
 
-def _traced_fsyncs(target: Target, folder: Path) -> float:
-    report = folder / f"{target.server.name}.strace"
+def _traced_fsyncs(target: Target, folder: Path, concurrency: int) -> float | None:
+    """None where strace may not look into the process."""
+    report = folder / f"{target.server.name}.{concurrency}.strace"
     with counted_fsyncs(target.server.pid, report):
-        driven = _drive(target.url, 16, 20.0, TRACED_REQUESTS)
-    runs: int = driven["runs"]
-    return fsync_calls(report) / runs
+        driven = _drive(target.url, concurrency, 20.0, TRACED_REQUESTS)
+    calls, runs = fsync_calls(report), int(driven["runs"])
+    return calls / runs if calls else None
 
 
 def _print_starts(targets: Sequence[Target]) -> None:
@@ -150,17 +156,26 @@ def _print_starts(targets: Sequence[Target]) -> None:
     print()
 
 
-def _print_table(rounds: Sequence[Round], concurrencies: Sequence[int], number: int) -> None:
-    print(f"{'callers':>7}  {'':9}{'runs/s':>8}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms/run':>12}{'commits/run':>13}")
+def _print_table(
+    rounds: Sequence[Round],
+    fsyncs: Mapping[tuple[str, int], float | None],
+    concurrencies: Sequence[int],
+    number: int,
+) -> None:
+    print(
+        f"{'callers':>7}  {'':9}{'runs/s':>8}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms/run':>12}{'commits/run':>13}{'fsyncs/run':>12}"
+    )
     for concurrency in concurrencies:
         here = [one for one in rounds if one.concurrency == concurrency]
         by_target = {name: [one for one in here if one.target == name] for name in ("bare", "flowmend")}
         for name, mine in by_target.items():
             if mine:
+                traced = fsyncs.get((name, concurrency))
                 print(
                     f"{concurrency:>7}  {name:9}{median(one.runs_per_second for one in mine):>8.0f}"
                     f"{median(one.p50_ms for one in mine):>9.2f}{median(one.p95_ms for one in mine):>9.2f}"
                     f"{median(one.cpu_ms_per_run for one in mine):>12.2f}{median(one.commits_per_run for one in mine):>13.2f}"
+                    f"{'-' if traced is None else f'{traced:.2f}':>12}"
                 )
         pairs = list(zip(by_target["bare"], by_target["flowmend"], strict=False))
         if pairs:
@@ -177,7 +192,7 @@ def _read_arguments() -> argparse.Namespace:
         "--concurrency", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16, 64], metavar="N,N,…"
     )
     parser.add_argument("--only", choices=("bare", "flowmend"))
-    parser.add_argument("--strace", action="store_true", help="count fsync calls too, in a short round of their own")
+    parser.add_argument("--no-strace", dest="strace", action="store_false", help="do not count the calls of fsync")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures there")
     return parser.parse_args()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 import urllib.request
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import uvicorn
 from aiohttp import web
+from msgspec.structs import replace
 
 from flowmend.assembly import Application, open_services
 from flowmend.core.outcome import Status
@@ -149,7 +151,8 @@ class Running:
         await install_connector(self.services, SAMPLE / "connectors" / connector, self.owner)
         if not values:
             values = {"username": "ada", "password": FIRST_PASSWORD}
-        values.setdefault("host_url", self.service.url)
+        if "token:HostUrl" not in values:
+            values.setdefault("host_url", self.service.url)
         view = await create_connection(self.services, connector, "Orders", values, self.owner)
         return view.row.connection_id
 
@@ -168,6 +171,15 @@ class Running:
         if is_on:
             await turn_on(self.services, imported.flow_id, self.owner)
         return imported.flow_id
+
+    def make_unreadable(self, flow_id: str) -> None:
+        """Let the flow's stored definition be one that does not read."""
+        row, version = self.services.store.flows.get(flow_id), self.services.store.flows.version(flow_id)
+        assert row is not None
+        assert version is not None
+        unreadable = replace(version, version="v2", document={"definition": 5})
+        self.services.store.flows.add_version(replace(row, version="v2"), unreadable)
+        self.services.flows.forget(flow_id)
 
     # -- what callers and people do --
 
@@ -215,18 +227,81 @@ class Running:
         return await self.reached(run_name, lambda row: row.status == Status.WAITING)
 
     async def reached(self, run_name: str, is_there: Callable[[RunRow], bool]) -> RunRow:
-        await until(lambda: is_there(self.run(run_name)), lambda: f"the run is {self.run(run_name)}")
-        return self.run(run_name)
+        seen = [self.run(run_name)]
+
+        def look() -> bool:
+            seen[0] = self.run(run_name)  # and not once more afterwards: it may go on
+            return is_there(seen[0])
+
+        await until(look, lambda: f"the run is {seen[0]}")
+        return seen[0]
 
     async def records(self, run_name: str) -> dict[str, ActionRecord]:
         """The last record of each action outside loops."""
         entries = await run_entries(self.services, run_name)
         return {record.name: record for record in latest_records(entries).values()}
 
+    async def recorded(self, run_name: str, action: str, status: str) -> None:
+        """Until the stored history says so of an action."""
+        deadline = time.monotonic() + _HAPPENS_WITHIN_SECONDS
+        while True:
+            record = (await self.records(run_name)).get(action)
+            if record is not None and record.status == status:
+                return
+            assert time.monotonic() < deadline, f"{action} is {record}"
+            await asyncio.sleep(0.02)
+
+    async def reached_count(self, flow_id: str, count: int) -> list[RunRow]:
+        """The flow's runs, once there are so many."""
+        await until(lambda: len(self.runs(flow_id)) >= count, lambda: f"the runs are {self.runs(flow_id)}")
+        return self.runs(flow_id)
+
+    async def settled(self) -> None:
+        """Until the timers have looked at the rows as they are now, and a moment more."""
+        self.application.timers.schedule_changed()
+        await asyncio.sleep(0.1)
+
     async def at_rest(self) -> None:
         """Until no run is in memory."""
         loop = self.application.run_loop
         await until(lambda: loop.active_count == 0, lambda: f"{loop.active_count} runs are in memory")
+
+
+class SparseStore:
+    """A SQLite file that grows no further, or takes no writes at all."""
+
+    def __init__(self, running: Running) -> None:
+        self._database = running.services.store._database
+
+    def fill(self) -> None:
+        with sqlite3.connect(self._path) as connection:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        self._limit(pages)
+
+    def empty(self) -> None:
+        self._limit(2**30)
+
+    @property
+    def _path(self) -> str:
+        return str(self._database.engine.url.database)
+
+    def refuse_writes(self) -> None:
+        self._tell("PRAGMA query_only = 1")
+
+    def allow_writes(self) -> None:
+        self._tell("PRAGMA query_only = 0")
+
+    def _limit(self, pages: int) -> None:
+        self._tell(f"PRAGMA max_page_count = {pages}")
+
+    def _tell(self, pragma: str) -> None:
+        # It belongs to a connection, so every pooled one is told.
+        engine = self._database.engine
+        connections = [engine.connect() for _ in range(engine.pool.size())]
+        for connection in connections:
+            connection.exec_driver_sql(pragma)
+        for connection in connections:
+            connection.close()
 
 
 #: Starts a Flowmend on the test's folder and database; takes `clock` and settings.

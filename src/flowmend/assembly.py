@@ -10,13 +10,13 @@ from flowmend.api.invoke import SignedEntrance, invoke_routes
 from flowmend.api.routes import api_routes
 from flowmend.api.security import secure_app
 from flowmend.core.connection.health import HealthState
+from flowmend.core.errors import StoreUnavailable
 from flowmend.portal.routes import portal_routes
 from flowmend.settings import Settings
 from flowmend.store import Store, open_store
 from flowmend.transport import HttpTransport
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.call_operation import CallOperations
-from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -28,15 +28,26 @@ from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.system_clock import SystemClock
 from flowmend.worker.timers import Timers
 
+#: How long a refresh of tokens under way gets to be kept when the server stops.
+_TOKENS_WITHIN_SECONDS = 3.0
+
 
 def database_url(settings: Settings) -> str:
     """The SQLAlchemy URL: the setting's, or SQLite in the data folder."""
     return settings.database_url or f"sqlite:///{settings.data / 'flowmend.db'}"
 
 
+def make_data_folder(settings: Settings) -> None:
+    """The folder for what is kept, closed to others where it is new. Errors: StoreUnavailable."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"The data folder {settings.data} cannot be made: {error.strerror}.") from error
+
+
 def open_services(settings: Settings, *, clock: Clock | None = None) -> "Application":
     """A Flowmend on its data folder, not started: enough for the CLI to work without a server. clock: None is the system's."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings)
     store = open_store(database_url(settings))
     vault = open_vault(settings.data, settings.master_key)
     return Application(settings=settings, store=store, vault=vault, clock=clock or SystemClock())
@@ -79,15 +90,16 @@ class Application:
         """Open the network, recover what was under way, and begin to watch the clock."""
         services = self.services
         await ensure_owner(services)
+        services.store.access.forget_expired(services.clock.now)
         for row in services.store.connections.list():
             if row.health is HealthState.REPAIRING:  # the test was cut off; what it would have shown is unknown
                 services.store.connections.change(row.connection_id, health=HealthState.BROKEN)
             services.health.note(row.connection_id, row.health)
         await services.http.start()
         self._running.push_async_callback(services.http.close)
+        self._running.push_async_callback(services.operations.refresher.finish, _TOKENS_WITHIN_SECONDS)
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()
-        await release_what_works(services)
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
 

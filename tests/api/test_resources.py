@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.definition.packing import packed
 from flowmend.cli.form_body import form_body
@@ -302,3 +303,41 @@ def test_a_flow_is_exported_without_its_secrets_and_imported_again(flowmend: Flo
 def test_an_export_of_nothing_says_so(flowmend: Flowmend, address: str, status: int, code: str) -> None:
     answer = flowmend.api("GET", f"/flows/{address}")
     assert (answer.status, answer.error_code) == (status, code)
+
+
+def test_lists_of_runs_read_no_starts(flowmend: Flowmend, looped_flow: str, finished_run: dict[str, Any]) -> None:
+    flowmend.api("POST", f"/flows/{looped_flow}/run", {"items": [1], "text": "x" * 50_000})
+
+    answer = flowmend.api("GET", f"/flows/{looped_flow}/runs?status=Succeeded")
+
+    listed = next(run for run in answer.json["value"] if run["name"] == finished_run["name"])
+    whole, brief = finished_run["properties"]["trigger"], listed["properties"]["trigger"]
+    assert {name: whole[name] for name in ("name", "status", "trackingId", "correlation", "originHistoryName")} == {
+        name: brief[name] for name in ("name", "status", "trackingId", "correlation", "originHistoryName")
+    }
+    assert list(brief["outputsLink"]) == ["uri"]
+    assert flowmend.ask("GET", brief["outputsLink"]["uri"]).json["body"] == {"items": [1, 2, 3]}
+
+
+def test_a_flow_that_no_longer_reads_keeps_no_list_from_being_read(flowmend: Flowmend) -> None:
+    flow_id = imported(flowmend, "unreadable", {"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})
+    run = ended(flowmend, flowmend.api("POST", f"/flows/{flow_id}/run", {}).json["name"])
+    store, flows = flowmend.application.services.store, flowmend.application.services.flows
+    row, version = store.flows.get(flow_id), store.flows.version(flow_id)
+    assert row is not None
+    assert version is not None
+    store.flows.add_version(replace(row, version="v2"), replace(version, version="v2", document={"definition": 5}))
+    flows.forget(flow_id)
+
+    (flow,) = [one for one in flowmend.api("GET", "/flows").json["value"] if one["id"] == flow_id]
+    (listed,) = flowmend.api("GET", f"/flows/{flow_id}/runs").json["value"]
+    everything = flowmend.api("GET", "/runs").json["value"]
+    page = flowmend.ask("GET", "/flows", headers={"Cookie": f"flowmend_session={flowmend.cookie}"})
+
+    assert "does not read" in flow["unreadable"]
+    assert listed["name"] == run["name"]
+    assert "outputsLink" not in listed["properties"]["trigger"]
+    assert run["name"] in {one["name"] for one in everything}
+    assert (page.status, b"Import its file again" in page.content) == (200, True)
+    flowmend.api("POST", f"/flows/{flow_id}/turn_off")
+    assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200

@@ -150,6 +150,25 @@ def test_a_workflow_of_a_standard_app_runs_with_the_files_beside_it(tmp_path: Pa
     assert (actions["Say"]["status"], actions["Say"]["outputs"]) == ("Succeeded", "*sanitized*")
 
 
+def test_a_folder_without_flows_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("No flow here.")
+
+    result = runner.invoke(app, ["check", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "There is no flow" in " ".join(result.stderr.split())
+
+
+def test_a_damaged_package_is_named_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "export.zip"
+    path.write_bytes(b"PK\x03\x04\x14\x00")
+
+    result = runner.invoke(app, ["check", str(path)])
+
+    assert result.exit_code == 1
+    assert "InvalidArchive" in result.stdout
+
+
 def test_a_mocked_run_is_one_object_with_its_actions(flow_file: Write) -> None:
     path = flow_file(COMPOSE)
 
@@ -195,6 +214,12 @@ def test_what_cannot_start_leaves_with_two(flow_file: Write, arguments: list[str
 
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
+
+
+def test_broken_input_is_told_from_a_broken_file(flow_file: Write) -> None:
+    result = runner.invoke(app, ["run", flow_file(COMPOSE), "--mock", "--input", "{nope"])
+
+    assert "What --input gives is not valid JSON" in result.stderr
 
 
 def test_a_file_without_a_flow_leaves_with_two(tmp_path: Path) -> None:

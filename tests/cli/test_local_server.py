@@ -9,6 +9,7 @@ import pytest
 from flowmend.cli.local_server import (
     LocalServer,
     forget_local_server,
+    held_alone,
     read_local_server,
     read_local_token,
     write_local_server,
@@ -74,3 +75,10 @@ def test_a_url_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("FLOWMEND_TOKEN", "fm_x")
     with pytest.raises(AskedWrongly):
         find_server("file:///etc/passwd", None)
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    with held_alone(tmp_path), pytest.raises(BlockingIOError), held_alone(tmp_path):
+        pass
+    with held_alone(tmp_path):
+        assert stat.S_IMODE((tmp_path / "serving.lock").stat().st_mode) & 0o077 == 0

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -13,12 +14,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from core.definition.packing import package, packed, standard_app, tree
-from flowmend.cli.local_server import read_local_token
 from flowmend.cli.program import app
 
 from .conftest import StartedServer
 
 runner = CliRunner()
+
+SAMPLE_CONNECTORS = Path(__file__).parents[2] / "src" / "flowmend" / "sample" / "connectors"
 
 
 def definition() -> dict[str, Any]:
@@ -158,6 +160,52 @@ def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
     assert len(flowmend_json(server, "runs", "list", "--limit", "3")) == 3
 
 
+def test_runs_are_listed_with_their_flow_by_a_status_of_any_case(server: StartedServer, flow: str) -> None:
+    ended(server, flowmend_json(server, "flows", "run", flow)["name"])
+
+    listed = flowmend(server, "runs", "list", "--status", "succeeded", "--limit", "1")
+
+    assert "orders" in listed.stdout
+    assert "Succeeded" in listed.stdout
+
+
+def test_a_status_there_is_not_is_refused_with_those_there_are(server: StartedServer) -> None:
+    refused = flowmend(server, "runs", "list", "--status", "Banana")
+
+    assert refused.exit_code == 2
+    assert "Succeeded" in refused.stderr
+
+
+def test_a_connector_is_installed_from_its_folder_and_its_connection_found_by_name(server: StartedServer) -> None:
+    folder = SAMPLE_CONNECTORS / "sample_customers"
+
+    added = flowmend(server, "connectors", "add", str(folder))
+    made = flowmend(
+        server, "connections", "create", "sample_customers", "--name", "Customers", "--secrets-stdin", given="{}"
+    )
+
+    assert added.exit_code == 0, added.output
+    assert "flowmend connections create sample_customers" in added.stdout
+    assert "sample_customers" in [one["id"] for one in flowmend_json(server, "connectors", "list")]
+    assert made.exit_code == 0, made.output
+    assert flowmend_json(server, "connections", "show", "customers")["display_name"] == "Customers"
+    assert flowmend_json(server, "runs", "list", "--connection", "Customers") == []
+
+
+def test_a_connector_is_named_after_its_folder_without_blanks(server: StartedServer, tmp_path: Path) -> None:
+    folder = shutil.copytree(SAMPLE_CONNECTORS / "sample_shipping", tmp_path / "Fast Shipping")
+
+    assert flowmend_json(server, "connectors", "add", str(folder))["id"] == "fastshipping"
+    assert flowmend_json(server, "connectors", "add", str(folder), "--name", "shared_faster")["id"] == "faster"
+
+
+def test_a_folder_that_is_no_connector_says_which_file_it_lacks(server: StartedServer, tmp_path: Path) -> None:
+    refused = flowmend(server, "connectors", "add", str(tmp_path))
+
+    assert refused.exit_code == 2
+    assert "apiDefinition.swagger.json" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -166,6 +214,7 @@ def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
         (["runs", "cancel", "nothing"], "WorkflowRunNotFound"),
         (["connections", "show", "nothing"], "ConnectionNotFound"),
         (["connections", "test", "nothing"], "ConnectionNotFound"),
+        (["runs", "list", "--connection", "nothing"], "ConnectionNotFound"),
         (["connections", "create", "nothing", "--secrets-stdin"], "ConnectorNotFound"),
     ],
 )
@@ -213,18 +262,7 @@ def test_a_wrong_token_says_how_to_get_a_good_one(server: StartedServer, monkeyp
 
 
 def test_secrets_are_never_taken_from_arguments(server: StartedServer) -> None:
-    sample = Path(__file__).parents[2] / "src" / "flowmend" / "sample" / "connectors" / "sample_orders"
-    body = {
-        "name": "sample_orders",
-        "definition": json.loads((sample / "apiDefinition.swagger.json").read_text()),
-        "properties": json.loads((sample / "apiProperties.json").read_text()),
-    }
-    parts = urlsplit(server.local.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-    headers = {"Authorization": f"Bearer {read_local_token(server.data)}", "Content-Type": "application/json"}
-    connection.request("POST", "/api/v1/connectors", json.dumps(body), headers)
-    assert connection.getresponse().status == 201
-    connection.close()
+    assert flowmend(server, "connectors", "add", str(SAMPLE_CONNECTORS / "sample_orders")).exit_code == 0
 
     refused = flowmend(
         server, "connections", "create", "sample_orders", "--parameter", "password=hush", "--secrets-stdin", given="{}"

@@ -55,10 +55,9 @@ class Demonstration:
         self._token = ""
         self._passwords = 0
 
-    def start(self) -> float:
-        """Seconds from the command to the first answer of `/health`. Errors: AssertionError with the log."""
+    def start(self) -> None:
+        """Until `/health` answers. Errors: AssertionError with the log."""
         command = ["demo", "--port", str(self.port), "--service-port", str(self.service_port)]
-        began = time.monotonic()
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flowmend", *command, "--data", str(self.data)],
@@ -67,7 +66,6 @@ class Demonstration:
                 env=self._environment(),
             )
         self._until(self._answers, "/health answers", within_seconds=_STARTS_WITHIN_SECONDS)
-        return time.monotonic() - began
 
     def wait_for_story(self) -> None:
         """Until the sample is set up and its password is changed."""
@@ -153,6 +151,11 @@ class Demonstration:
         """Start a run now; its name."""
         return str(self.post(f"/flows/{self.flow_id(name)}/run", body)["name"])
 
+    def run_of_order(self, number: str) -> Any:
+        """The newest run of an order, once it has told its number."""
+        found = self._until(lambda: self.get(f"/runs?text={number}&limit=1")["value"], f"order {number} has a run")
+        return found[0]
+
     def ended(self, run_name: str) -> Any:
         """The properties of a run once it has ended."""
 
@@ -162,22 +165,25 @@ class Demonstration:
 
         return self._until(ends, f"run {run_name} ends")
 
-    def fail_order(self, order_number: str) -> Failure:
-        """Change the password at the service and let an order fail by it, from whatever state the last test left."""
+    def order(self, number: str) -> dict[str, Any]:
+        """What Order intake takes."""
+        return {"orderNumber": number, "sku": "HELM-010", "quantity": 1, "customer": "C-2"}
+
+    def mend_orders(self) -> str:
+        """Have the order connection connected, from whatever state the last test left; its id."""
         connection = self.connection("sample_orders")
         if connection["health"] != "connected":
             verified = self.post(f"/connections/{connection['id']}/verify", {"parameters": {"password": self.password}})
             assert verified["is_proven"], verified
+        return str(connection["id"])
+
+    def fail_order(self, number: str) -> Failure:
+        """Change the password at the service and let an order fail by it."""
+        connection_id = self.mend_orders()
         self._change_password()
-        order = {"orderNumber": order_number, "sku": "HELM-010", "quantity": 1, "customer": "C-2"}
-        run_name = self.run_flow("Order intake", order)
+        run_name = self.run_flow("Order intake", self.order(number))
         assert self.ended(run_name)["status"] == "Failed"
-        return Failure(
-            run_name=run_name,
-            order_number=order_number,
-            connection_id=connection["id"],
-            password=self.password,
-        )
+        return Failure(run_name=run_name, order_number=number, connection_id=connection_id, password=self.password)
 
     def _change_password(self) -> None:
         self._passwords += 1

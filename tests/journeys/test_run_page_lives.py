@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from journeys.demonstration import Demonstration
 from journeys.visitor import Visitor
@@ -46,3 +46,16 @@ def test_a_list_of_connections_shows_a_refusal_as_it_happens(demo: Demonstration
     expect(page.get_by_role("main")).not_to_contain_text("This connection is not authenticated.")
     demo.fail_order("7503")
     expect(page.get_by_role("main")).to_contain_text("This connection is not authenticated.")
+
+
+def test_a_change_between_the_page_and_its_stream_is_seen_too(demo: Demonstration, visit: Visit) -> None:
+    failure = demo.fail_order("7504")
+    page = visit().page
+
+    def mend_first(route: Route) -> None:
+        demo.mend_orders()
+        route.continue_()
+
+    page.route("**/events?*", mend_first, times=1)
+    page.goto(f"{demo.url}/connections/{failure.connection_id}")
+    expect(page.get_by_role("main")).not_to_contain_text("This connection is not authenticated.")

@@ -15,7 +15,12 @@ WATCH_POLICY = """addEventListener('securitypolicyviolation', event =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 
 #: (name, colour scheme, width, height); the first is how a page is shown otherwise
-_LOOKS = (("light", "light", 1100, 720), ("dark", "dark", 1100, 720), ("375", "light", 375, 780))
+_LOOKS = (
+    ("light", "light", 1100, 720),
+    ("dark", "dark", 1100, 720),
+    ("wide", "light", 1240, 720),
+    ("375", "light", 375, 780),
+)
 
 
 @dataclass(kw_only=True)

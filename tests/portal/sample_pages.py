@@ -68,15 +68,15 @@ def sample_pages() -> dict[str, SamplePage]:
     runs = tuple(_runs())
     overview = Overview(
         broken=(broken,), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
-        flow_names=names, flows_on=8, flows_off=1,
+        headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     calm = Overview(
         broken=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
-        flow_names=names, flows_on=8, flows_off=1,
+        headlines={}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     doubt = Overview(
         broken=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
-        flow_names=names, flows_on=1, flows_off=0,
+        headlines={}, flow_names=names, flows_on=1, flows_off=0,
     )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
@@ -90,6 +90,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "flow-blocked": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), (), blocking=_problems()[:1])}),
         "flow-run": SamplePage("flow_run.html", "flows", {"page": _run_form()}),
         "flow-delete": SamplePage("delete.html", "flows", {"page": DeletePage(name="Order intake to ERP", address="/flows/x", crumbs=(("/flows", "My flows"),), consequence="Gone for good.", is_wrong=True)}),
+        "flow-delete-not-now": SamplePage("delete.html", "flows", {"page": DeletePage(name="Order intake to ERP", address="/flows/x", crumbs=(("/flows", "My flows"),), consequence="Gone for good.", obstacle="Turn it off first.")}),
         "import": SamplePage("import.html", "flows", {"page": ImportPage()}),
         "import-refused": SamplePage("import.html", "flows", {"page": ImportPage(error="The file is not valid JSON: line 3, column 7.", problems=_problems())}),
         "import-found": SamplePage("import.html", "flows", {"page": _import()}),
@@ -98,6 +99,9 @@ def sample_pages() -> dict[str, SamplePage]:
         "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
         "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
         "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
+        "run-held-again": SamplePage("run.html", "runs", {"page": run_page(broken, is_held_again=True)}),
+        "run-repeated": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.SUCCEEDED)}),
+        "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
         "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, only="", total=4, broken=1, unfinished=1)}),
@@ -105,6 +109,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names)}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
+        "connection-new-none": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=())}),
         "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices(), choice=_choices()[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.")}),
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
@@ -128,6 +133,8 @@ def run_page(
     is_mended: bool = False,
     remedy: str = "verify_password",
     doubt: bool = False,
+    is_held_again: bool = False,
+    repeated: Status | None = None,
 ) -> RunPage:
     """The run of order 4711: it failed in the third pass of a loop inside a condition inside a scope."""
     flow, entries, start = order_run(doubt=doubt)
@@ -168,17 +175,18 @@ def run_page(
         opened=frozenset([failed.name] if failed else [step.name for step in asking]),
         whole="",
         bars=timeline(steps, at("02:31:07"), at("02:31:12")),
-        attempts=(row,),
+        attempts=(row, msgspec.structs.replace(row, run_name="08584again", status=repeated)) if repeated else (row,),
         tracked={"Order": "4711", "Customer": "Fabrikam"},
         in_doubt=asking,
         fix=None if doubt else fix,
         connection=connection,
         connection_names={ORDERS: "Contoso Orders"},
         version_is_latest=True,
-        can_resubmit=True,
-        cannot_resubmit="",
+        can_resubmit=not is_held_again,
+        cannot_resubmit="It is resubmitted already." if is_held_again else "",
         request_id="r",
         query={},
+        is_held_again=is_held_again,
     )
 
 
@@ -494,7 +502,11 @@ def _flow(
         held_events=(event,) if broken else (),
         broken=broken,
         references=tuple(
-            Reference(state=one, candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else ())
+            Reference(
+                state=one,
+                candidates=((ORDERS, "Contoso Orders"),) if one.key == "orders" else (),
+                is_installed=one.key == "orders" or not blocking,
+            )
             for one in references
         ),
     )
@@ -512,7 +524,7 @@ def _run_form() -> RunFlowPage:
             "lines": {"type": "array", "title": "Lines"},
         },
     }
-    form, _ = read_form(form_of(schema), {"field.order": "4711", "field.quantity": "many"})
+    form, _ = read_form(form_of(schema), {"order": "4711", "quantity": "many"})
     return RunFlowPage(flow_id=FLOW, name="Order intake to ERP", form=form)
 
 
@@ -579,6 +591,7 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
     chips = tuple((f"/runs?status={name}", look, name == status) for name, look in {"": None, **RUN_FILTERS}.items())
     return RunsPage(
         runs=runs,
+        headlines={run.run_name: "4711" for run in runs[:1]},
         chips=chips,
         flow_names=names,
         connection_names={ORDERS: "Contoso Orders"},

@@ -115,6 +115,37 @@ def test_a_run_whose_connection_was_mended_offers_resubmit_first(draw: Draw) -> 
     assert primary.text_content().strip() == "Resubmit"
 
 
+def test_a_run_that_is_held_again_says_so_instead_of_offering_one_more(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run-held-again", "en"))
+    (button,) = page.xpath("//main//button[normalize-space()='Resubmit']")
+    assert button.get("aria-disabled") == "true"
+    assert "already" in page.get_element_by_id(button.get("aria-describedby")).text_content()
+    (pane,) = page.xpath("//aside")
+    assert "starts by itself" in pane.text_content()
+
+
+@pytest.mark.parametrize(("name", "said"), [("run-repeated", "Nothing is left to do"), ("run-repeating", "under way")])
+def test_a_run_that_was_repeated_since_leads_to_that_attempt(draw: Draw, name: str, said: str) -> None:
+    page = html.document_fromstring(draw(name, "en"))
+    (pane,) = page.xpath("//aside")
+    assert said in pane.text_content()
+    assert pane.xpath(".//a[contains(@href, '/runs/08584again')]")
+    assert not page.xpath("//main//*[contains(@class, 'primary')]")
+
+
+def test_what_cannot_be_deleted_now_says_why_before_a_name_is_typed(draw: Draw) -> None:
+    page = html.document_fromstring(draw("flow-delete-not-now", "en"))
+    (button,) = page.xpath("//main//button")
+    assert button.get("aria-disabled") == "true"
+    assert "Turn it off first." in page.get_element_by_id(button.get("aria-describedby")).text_content()
+    assert not page.xpath("//main//form")
+
+
+@pytest.mark.parametrize("name", ["flow-blocked", "connection-new", "connection-new-none"])
+def test_a_connector_that_is_missing_leads_to_the_command_that_installs_it(draw: Draw, name: str) -> None:
+    assert draw(name, "en").count("flowmend connectors add FOLDER") == 1
+
+
 def test_a_call_in_doubt_asks_with_three_answers(draw: Draw) -> None:
     page = html.document_fromstring(draw("run-doubt", "en"))
     assert page.xpath("//button[@name='answer']/@value") == ["happened", "send_again", "fail"]

@@ -80,6 +80,12 @@ async def test_a_change_is_one_event_of_the_stream() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_page_that_missed_a_change_is_told_so_at_once() -> None:
+    lines = [line async for line in event_lines(_news(), is_behind=lambda: True)]
+    assert lines[1:] == ['data: {"topic": "reconnected", "facts": {}}\n\n']
+
+
+@pytest.mark.anyio
 async def test_a_quiet_stream_still_says_that_it_is_there() -> None:
     stream = event_lines(_news(then_waits=True), heartbeat_seconds=0.01)
     assert [await anext(stream), await anext(stream), await anext(stream)][1:] == [": still here\n\n"] * 2

@@ -30,7 +30,7 @@ def test_each_property_becomes_the_control_of_its_type() -> None:
 
 def test_answers_become_values_of_their_types_and_empty_ones_are_left_out() -> None:
     answers = {"order": "4711", "quantity": "12", "price": "9.5", "urgent": "true", "lines": "[1]", "size": ""}
-    form, body = read_form(form_of(SCHEMA), {f"field.{name}": value for name, value in answers.items()})
+    form, body = read_form(form_of(SCHEMA), answers)
     assert not form.has_errors
     assert body == {"order": "4711", "quantity": 12, "price": 9.5, "urgent": True, "lines": [1]}
 
@@ -45,14 +45,14 @@ def test_answers_become_values_of_their_types_and_empty_ones_are_left_out() -> N
     ],
 )
 def test_a_wrong_answer_is_named_at_its_field_and_kept(name: str, text: str, error: str) -> None:
-    form, _ = read_form(form_of(SCHEMA), {"field.order": "4711", f"field.{name}": text})
+    form, _ = read_form(form_of(SCHEMA), {"order": "4711", name: text})
     assert {field.name: field.error for field in form.fields if field.error} == {name: error}
     assert next(field.value for field in form.fields if field.name == name) == text
 
 
 @pytest.mark.parametrize("schema", [None, {}, {"type": "array"}, "nonsense", {"properties": []}])
 def test_a_trigger_without_properties_takes_its_whole_body_as_json(schema: Json) -> None:
-    form, body = read_form(form_of(schema), {"field.body": '{"order": 1}'})
+    form, body = read_form(form_of(schema), {"body": '{"order": 1}'})
     assert form.is_whole_body
     assert body == {"order": 1}
     assert read_form(form_of(schema), {})[1] is None

@@ -37,6 +37,14 @@ class TestConnections:
         assert store.connections.get("shop") == msgspec.structs.replace(examples.connection(), **changes)
         assert not store.connections.change("nobody", health=HealthState.BROKEN)
 
+    def test_what_was_learnt_of_a_credential_is_dropped_once_it_was_replaced(self, store: Store, examples: Any) -> None:
+        store.connections.add(examples.connection(credential_version=4))
+        assert store.connections.change_while_current("shop", 4, refused_code="401")
+        assert not store.connections.change_while_current("shop", 3, refused_code="403")
+        row = store.connections.get("shop")
+        assert row is not None
+        assert row.refused_code == "401"
+
     def test_deleting_a_connection_takes_attempts_and_mappings_along(self, store: Store, examples: Any) -> None:
         store.flows.add(examples.flow(), examples.version())
         store.connections.add(examples.connection())

@@ -10,6 +10,7 @@ from flowmend.core.errors import Conflict, NotFound
 from flowmend.store import Store
 from flowmend.store.journal import AddTracked, AppendPage, HoldEvent, StartRun
 from flowmend.store.rows import FlowState, TrackedValueRow, TriggerStateRow
+from flowmend.store.runs import note_resubmission
 
 
 class TestFlows:
@@ -66,9 +67,9 @@ class TestFlows:
             store.flows.add(examples.flow(flow_id), examples.version(flow_id))
             store.flows.set_mapping(examples.mapping(flow_id))
             store.triggers.put(TriggerStateRow(flow_id=flow_id, trigger_name="daily", next_at=None))
-            store.runs.note_resubmission(name, "request", "new")
             write(
                 store,
+                note_resubmission(name, "request", "new"),
                 StartRun(examples.run(number, flow_id=flow_id), examples.event(number, flow_id=flow_id)),
                 AppendPage(name, 1, 1, b"one"),
                 HoldEvent(examples.event(number + 10, flow_id=flow_id)),

@@ -335,3 +335,22 @@ class TestTheRest:
         asyncio.run(leave())
         write(store, StartRun(examples.run(4)))
         assert store.runs.count_by_status() == {"Running": 4}
+
+    def test_whoever_hands_over_is_called_by_the_event_loop(self, store: Store, examples: Any) -> None:
+        async def hand_over_twice() -> list[tuple[int, type[BaseException]]]:
+            told: list[tuple[int, type[BaseException]]] = []
+            both = asyncio.Event()
+
+            def done(error: BaseException | None) -> None:
+                told.append((threading.get_ident(), type(error)))
+                if len(told) == 2:
+                    both.set()
+                raise RuntimeError("what a listener breaks is its own affair")
+
+            store.journal.hand_over([StartRun(examples.run())], done)
+            store.journal.hand_over([StartRun(examples.run())], done)
+            await asyncio.wait_for(both.wait(), 5)
+            return told
+
+        here = threading.get_ident()
+        assert asyncio.run(hand_over_twice()) == [(here, type(None)), (here, Conflict)]

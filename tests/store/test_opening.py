@@ -1,5 +1,7 @@
 """Opening a database: its tables, its settings, and what is not loaded for it."""
 
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -149,3 +151,24 @@ class TestUrls:
     def test_the_folder_of_a_new_file_is_made(self, tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path / 'a' / 'b' / 'flowmend.db'}").close()
         assert (tmp_path / "a" / "b" / "flowmend.db").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps access in lists")
+def test_a_new_database_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "flowmend.db"
+    before = os.umask(0o022)
+    try:
+        store = open_store(f"sqlite:///{path}")
+        store.access.people()
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (path.parent, *path.parent.iterdir())}
+        store.close()
+    finally:
+        os.umask(before)
+    assert modes.pop("data") == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_folder_that_cannot_be_made_is_said_plainly(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        open_store(f"sqlite:///{tmp_path / 'file' / 'data' / 'flowmend.db'}")

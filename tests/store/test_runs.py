@@ -11,6 +11,7 @@ from flowmend.core.outcome import Status
 from flowmend.store import RunFilter, Store, Tick
 from flowmend.store.journal import AddTracked, AppendPage, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
+from flowmend.store.runs import note_resubmission
 
 #: Microseconds are told apart.
 MOMENT = timedelta(microseconds=1)
@@ -86,6 +87,7 @@ class TestLists:
             "text that is no pattern": ({"text": "100%"}, [2]),
             "text that would match as a pattern": ({"text": "1%0"}, []),
             "text of a code": ({"text": "unauth"}, [2]),
+            "text of a tracked value or tracking id": ({"text": "471"}, [4, 2, 1]),
             "in doubt": ({"in_doubt": True}, [4]),
             "started from": ({"started_from": runs[3].started_at}, [5, 4]),
             "started to": ({"started_to": runs[1].started_at}, [1]),
@@ -189,11 +191,24 @@ class TestResubmissions:
         assert [row.run_name for row in store.runs.lineage(examples.run_name(9))] == [examples.run_name(9)]
         assert store.runs.lineage("nobody") == []
 
-    def test_a_request_to_resubmit_is_remembered_once(self, store: Store) -> None:
+    def test_the_values_of_a_page_of_runs_are_read_at_once(self, store: Store, examples: Any, write: Any) -> None:
+        first, second = examples.run_name(1), examples.run_name(2)
+        write(
+            store,
+            StartRun(examples.run(1)),
+            StartRun(examples.run(2)),
+            AddTracked(TrackedValueRow(run_name=first, flow_id="flow-1", name="order", value="4711")),
+        )
+        found = store.tracked_values.of_runs([first, second])
+        assert {name: [row.value for row in rows] for name, rows in found.items()} == {first: ["4711"]}
+        assert store.tracked_values.of_runs([]) == {}
+
+    def test_a_request_to_resubmit_is_remembered_once(self, store: Store, examples: Any, write: Any) -> None:
         assert store.runs.resubmission("run", "request") is None
-        store.runs.note_resubmission("run", "request", "new")
+        write(store, StartRun(examples.run(1)), note_resubmission("run", "request", "new"))
         with pytest.raises(Conflict):
-            store.runs.note_resubmission("run", "request", "newer")
+            write(store, StartRun(examples.run(2)), note_resubmission("run", "request", "newer"))
+        assert store.runs.get(examples.run_name(2)) is None
         assert store.runs.resubmission("run", "request") == "new"
         assert store.runs.resubmission("run", "other") is None
 

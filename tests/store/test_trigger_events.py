@@ -61,6 +61,20 @@ class TestHeldEvents:
         assert store.trigger_events.count_held("flow-3") == 0
         assert store.trigger_events.held_of_each_flow() == {"flow-1": 3, "flow-2": 1}
 
+    def test_the_first_held_event_that_repeats_a_run_is_found(self, store: Store, examples: Any, write: Any) -> None:
+        waiting = {"status": Status.WAITING, "fired": False, "run_name": "", "origin_event": examples.run_name(1)}
+        write(
+            store,
+            HoldEvent(examples.event(3, **waiting)),
+            HoldEvent(examples.event(2, **waiting)),
+            HoldEvent(examples.event(4, **waiting, flow_id="flow-2")),
+            HoldEvent(examples.event(5, origin_event=examples.run_name(2))),
+        )
+        found = store.trigger_events.held_resubmission("flow-1", examples.run_name(1))
+        assert found is not None
+        assert found.event_name == examples.run_name(2)
+        assert store.trigger_events.held_resubmission("flow-1", examples.run_name(2)) is None
+
 
 class TestRepeats:
     def test_a_repeat_is_known_by_the_callers_request_id(self, store: Store, examples: Any, write: Any) -> None:

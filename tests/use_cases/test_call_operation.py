@@ -57,6 +57,7 @@ class Shop:
         self.answers: list[Callable[[web.Request], web.Response]] = []
         self.seen: list[dict[str, Any]] = []
         self.refreshed = 0
+        self.token_seconds = 0.02
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.text()
@@ -73,7 +74,7 @@ class Shop:
 
     async def _token(self, form: Any) -> web.Response:
         self.refreshed += 1
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.token_seconds)
         if self.token_answers:
             return self.token_answers.pop(0)
         if form.get("refresh_token") != self.refresh:
@@ -344,6 +345,23 @@ async def test_a_rotated_refresh_token_survives_a_restart(oauth: Any, shop: Any)
         oauth.services.changes.publish("connection", connection_id="shop-1")
         assert (await perform(oauth)).status is Status.SUCCEEDED
     assert shop.refreshed == 3
+
+
+async def test_a_call_given_up_during_a_refresh_loses_no_token(oauth: Any, shop: Any) -> None:
+    oauth.clock.move(hours=2)
+    shop.token_seconds = 0.5
+    given_up = asyncio.create_task(perform(oauth))
+    await asyncio.sleep(0.2)
+    assert shop.refreshed == 1
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+
+    await oauth.services.operations.refresher.finish(5)
+
+    assert given_up.cancelled()
+    assert oauth.connection("shop-1").credential_version == 1
+    assert (await perform(oauth)).status is Status.SUCCEEDED
+    assert shop.refreshed == 1
 
 
 async def test_a_401_with_a_token_that_should_be_good_gets_one_refresh_and_one_replay(oauth: Any, shop: Any) -> None:

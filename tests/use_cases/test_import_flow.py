@@ -159,6 +159,8 @@ async def test_a_new_version_of_a_flow_that_is_on_keeps_it_on_and_on_time(runnin
 
 async def test_a_new_version_that_leaves_the_recurrence_as_it_was_keeps_its_next_time(running: Running) -> None:
     flow_id = await running.add_flow({"A": compose(1)}, name="a", triggers=EVERY_HOUR)
+    await running.reached_count(flow_id, 1)  # the first is at once
+    await running.settled()
     before = running.services.store.triggers.of_flow(flow_id)
     running.clock.move(minutes=20)
     await import_flows(

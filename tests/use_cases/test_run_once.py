@@ -195,3 +195,11 @@ def test_a_parameter_without_a_value_keeps_a_real_run_from_starting() -> None:
     with pytest.raises(AskedWrongly) as refused:
         live(flow_of({}, parameters={"secret": {"type": "SecureString"}}), perform)
     assert "secret" in refused.value.message
+
+
+def test_what_performing_a_call_raises_ends_the_run_with_it() -> None:
+    async def perform(_call: CallOperation) -> Outcome:
+        raise AskedWrongly("no connection")
+
+    with pytest.raises(AskedWrongly, match="no connection"):
+        live(flow_of({"A": http(), "B": http()}), perform)

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from flowmend.api.run_reading import readable_run
 from flowmend.api.shapes.content_link import content_bytes
-from flowmend.core.errors import NotFound
+from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.run.record import ActionRecord
 from flowmend.core.trigger.callback_url import verify_content_link
@@ -43,8 +43,9 @@ async def read_content(services: Services, flow_id: str, content_path: str, sign
 def _access_key(services: Services, flow_id: str) -> bytes:
     try:
         return services.flows.latest(flow_id).access_key
-    except NotFound:
-        # An empty key lets nothing pass: without a valid signature nobody learns which flows exist.
+    except AskedWrongly:
+        # An empty key lets nothing pass: without a valid signature nobody learns which flows exist, nor that one no
+        # longer reads.
         return b""
 
 

@@ -20,7 +20,7 @@ from flowmend.core.errors import FlowmendError, NotFound
 from flowmend.core.expression.content import decode_body, encode_body
 from flowmend.core.run.events import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
-from flowmend.use_cases.accept_event import TriggerRequest, invoke_trigger
+from flowmend.use_cases.accept_event import TriggerRequest, authorised_flow, invoke_authorised
 from flowmend.use_cases.fire_trigger import Accepted
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import NEEDS_REPAIR
@@ -72,6 +72,9 @@ class SignedEntrance:
 
     async def _invoke(self, segments: list[str], scope: Scope, content: bytes) -> Accepted:
         signature, queries = _split_query(scope["query_string"])
+        trigger_name = unquote(segments[2])
+        # Before the body is decoded: whoever may not come in costs no more than its bytes.
+        loaded = authorised_flow(self._services, unquote(segments[0]), trigger_name, signature)
         headers: dict[str, str] = {}
         tracking = request_id = content_type = ""
         for name, value in scope["headers"]:
@@ -95,9 +98,7 @@ class SignedEntrance:
             client_tracking_id=tracking,
             client_request_id=request_id,
         )
-        return await invoke_trigger(
-            self._services, unquote(segments[0]), unquote(segments[2]), request, path_signature=signature
-        )
+        return await invoke_authorised(self._services, loaded, trigger_name, request)
 
     async def _content(self, segments: list[str], scope: Scope, send: Send) -> None:
         signature, _ = _split_query(scope["query_string"])

@@ -1,10 +1,11 @@
 """A run as the API shows it: its latest records without secrets, and the signed addresses of its contents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.api.shapes.action import ActionProperties, action_properties, looped_action_properties
-from flowmend.api.shapes.run import Run, run_resource
+from flowmend.api.shapes.content_link import ContentLink
+from flowmend.api.shapes.run import Run, listed_run, run_resource
 from flowmend.api.shapes.secrecy import readable_start
 from flowmend.api.signed_contents import LINK_LASTS, SignedContents
 from flowmend.core.errors import NotFound
@@ -12,9 +13,9 @@ from flowmend.core.run.compiling import CompiledFlow
 from flowmend.core.run.history import iteration_counts, latest_records, readable, repetition_name
 from flowmend.core.run.record import ActionKey, ActionRecord, EndRecord, RunStart
 from flowmend.store.rows import RunRow
-from flowmend.use_cases.journal_pages import decode_start
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import RunDetail, read_run
+from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +102,22 @@ async def readable_run(services: Services, run_name: str) -> ReadableRun:
     )
 
 
-def run_head(services: Services, row: RunRow) -> Run:
-    """A run as lists show it: without what only its journal holds."""
-    loaded = services.flows.latest(row.flow_id)
-    whole = services.store.runs.get(row.run_name) or row  # lists leave the start out of their rows
-    start = readable_start(decode_start(whole.start, services.vault), has_secure_trigger=loaded.has_secure_trigger)
-    return run_resource(row, start, contents=contents_of(services, row.flow_id, row.run_name))
+def listed_runs(services: Services, rows: Sequence[RunRow]) -> list[Run]:
+    """Runs as lists show them: without what only their journals hold, which can be megabytes each."""
+    events = services.store.trigger_events.of_runs([row.run_name for row in rows])
+    return [listed_run(row, events.get(row.run_name), _outputs_link(services, row)) for row in rows]
+
+
+def _outputs_link(services: Services, row: RunRow) -> ContentLink | None:
+    """Where the trigger's outputs can be read; None for a schedule, which has none, and where the flow does not read."""
+    try:
+        trigger = services.flows.latest(row.flow_id).flow.definition.triggers.get(row.trigger_name)
+        contents = contents_of(services, row.flow_id, row.run_name)
+    except CANNOT_BE_READ:
+        return None  # nor could the content be read
+    if trigger is not None and trigger.type == "Recurrence":
+        return None
+    return ContentLink(uri=contents.uri("", "TriggerOutputs"))
 
 
 def contents_of(services: Services, flow_id: str, run_name: str) -> SignedContents:

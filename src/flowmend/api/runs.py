@@ -14,10 +14,11 @@ from flowmend.api.request_reading import (
     query_time,
     read_body,
 )
-from flowmend.api.run_reading import readable_run, run_head
+from flowmend.api.run_reading import listed_runs, readable_run
 from flowmend.api.shapes.run import Run
 from flowmend.core.errors import AskedWrongly
 from flowmend.use_cases.cancel_run import cancel_run
+from flowmend.use_cases.flows import flow_row
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import resubmit_run
 from flowmend.use_cases.runs import list_runs
@@ -43,7 +44,7 @@ async def list_all_runs(services: Services, request: Request) -> JsonAnswer:
 
 
 async def list_flow_runs(services: Services, request: Request) -> JsonAnswer:
-    flow_id = services.flows.latest(request.path_params["flow_id"]).row.flow_id
+    flow_id = flow_row(services, request.path_params["flow_id"]).flow_id
     return await _list(services, request, flow_id)
 
 
@@ -92,7 +93,7 @@ async def _list(services: Services, request: Request, flow_id: str | None) -> Js
         cursor=query_text(request, "cursor") or "",
     )
     return list_answer(
-        [run_head(services, row) for row in found.rows],
+        listed_runs(services, found.rows),
         next_link=next_link(services.settings, request, found.next_cursor),
     )
 

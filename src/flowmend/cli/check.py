@@ -25,9 +25,11 @@ def check(
 
     With a data folder it also says which connectors and connections are missing there.
     """
-    from flowmend.cli.flow_files import read_flow_files
+    from flowmend.cli.flow_files import NO_FILE, hold_files, read_flow_files
     from flowmend.cli.output import print_json, with_progress
 
+    if not hold_files(paths):
+        raise typer.BadParameter(NO_FILE)
     known = _known(data)
     checked = [
         _described(one) for path in with_progress(paths, "Checking") for one in read_flow_files(path, known=known)

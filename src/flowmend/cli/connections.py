@@ -10,9 +10,7 @@ from flowmend.core.json_value import Json
 
 connections = typer.Typer(help="Connections of the running server.", no_args_is_help=True)
 
-ConnectionArgument = Annotated[
-    str, typer.Argument(metavar="ID", help="A connection's id, from `flowmend connections list`.")
-]
+ConnectionArgument = Annotated[str, typer.Argument(metavar="ID", help="A connection's id, or its name.")]
 SecretsOption = Annotated[
     bool, typer.Option("--secrets-stdin", help="Read a JSON object of the secret parameters from standard input.")
 ]
@@ -51,10 +49,12 @@ def show_connection(
     connection: ConnectionArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False
 ) -> None:
     """One connection: its health, what refused it, and which flows use it."""
+    from flowmend.cli.lookup import connection_id
     from flowmend.cli.output import print_facts, print_json, when
     from flowmend.cli.server_client import find_server, segment
 
-    one = find_server(url, data).get(f"/connections/{segment(connection)}")
+    server = find_server(url, data)
+    one = server.get(f"/connections/{segment(connection_id(server, connection))}")
     if json:
         print_json(one)
         return
@@ -126,21 +126,23 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Test a new credential; only a proven one replaces the old. Asks for it on the terminal."""
+    from flowmend.cli.lookup import connection_id
     from flowmend.cli.server_client import find_server, segment
     from flowmend.core.errors import AskedWrongly
 
     server = find_server(url, data)
-    one = server.get(f"/connections/{segment(connection)}")
+    path = f"/connections/{segment(connection_id(server, connection))}"
+    one = server.get(path)
     if not one["fields"]:
         raise AskedWrongly(
-            f"{one['display_name']!r} is signed in at its provider. Open {server.url}/connections/{segment(connection)} "
+            f"{one['display_name']!r} is signed in at its provider. Open {server.url}{path} "
             "in a browser and choose Sign in again.",
             code="SignInNeedsBrowser",
         )
     if one["test"] and not secrets_stdin and not json:
         typer.echo(one["test"]["sentence"])
     values = _entered(one["fields"], {}, from_stdin=secrets_stdin)
-    verification = server.send("POST", f"/connections/{segment(connection)}/verify", {"parameters": values})
+    verification = server.send("POST", f"{path}/verify", {"parameters": values})
     _tell(verification, json=json, refused="The old credential stays as it was.")
 
 
@@ -149,9 +151,11 @@ def try_credential(
     connection: ConnectionArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False
 ) -> None:
     """Test the connection's present credential."""
+    from flowmend.cli.lookup import connection_id
     from flowmend.cli.server_client import find_server, segment
 
-    verification = find_server(url, data).send("POST", f"/connections/{segment(connection)}/test")
+    server = find_server(url, data)
+    verification = server.send("POST", f"/connections/{segment(connection_id(server, connection))}/test")
     _tell(verification, json=json, refused=f"`flowmend connections verify {connection}` enters a new one.")
 
 

@@ -11,6 +11,7 @@ from flowmend.cli.options import DataOption, HostOption, PortOption
 if TYPE_CHECKING:
     from flowmend.assembly import Application
     from flowmend.sample.demo import DemoStory, SampleService
+    from flowmend.settings import Settings
 
 
 def demo(
@@ -41,21 +42,22 @@ async def _tell(application: "Application", service: "SampleService") -> None:
     from flowmend.sample.demo import tell_story
 
     story = await tell_story(application.services, service)
-    typer.echo("\n".join(_next_steps(application.services.settings.base_url, service.url, story)))
+    typer.echo("\n".join(_next_steps(application.services.settings, service.url, story)))
 
 
-def _next_steps(base_url: str, service_url: str, story: "DemoStory | None") -> list[str]:
+def _next_steps(settings: "Settings", service_url: str, story: "DemoStory | None") -> list[str]:
     from flowmend.sample.demo import NEW_PASSWORD
 
     if story is None:
         return [
             "",
-            f"The sample is here already. Its service starts anew each time: {service_url}/ shows its present password.",
+            "The sample is here already. Its service starts anew each time, with the passwords it began with:",
+            f"{service_url}/ shows them. To begin the story anew, stop this, delete the folder {settings.data}, and start again.",
         ]
     return [
         "",
         "A sample flow sent an order, then the password of its order service was changed, and the next run failed:",
-        f"  1. Open the failed run     {base_url}/runs/{story.failed_run}",
+        f"  1. Open the failed run     {settings.base_url}/runs/{story.failed_run}",
         "  2. Follow How to fix, or gear > Settings > Connections, and choose Verify password",
         f"  3. Enter the new password  {NEW_PASSWORD}   (any other is refused and changes nothing)",
         "  4. Go back to the run and choose Resubmit: the order arrives once",

@@ -1,6 +1,6 @@
 """Flow files of this machine, read without a server or store: definitions, packages, and folders of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ _ENDINGS = frozenset({".json", ".zip", ".xml"})
 _NO_FLOWS = frozenset({"node_modules", "bin", "obj", "workflow-designtime"})
 #: What a Logic Apps Standard app keeps beside its workflows.
 _APP_FILES = ("host.json", "connections.json", "parameters.json", "local.settings.json")
+
+NO_FILE = "There is no flow in what you named: no .json, .zip or .xml file."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ def package_files(path: Path) -> dict[str, bytes]:
         beside = [folder.parent / name for name in _APP_FILES]
         files |= {one.name: one.read_bytes() for one in beside if one.is_file()}
     return files
+
+
+def hold_files(paths: Iterable[Path]) -> bool:
+    """Whether there is any file that may hold a flow among these files and folders."""
+    return any(not path.is_dir() or _files_below(path) for path in paths)
 
 
 def read_flow_files(path: Path, values: Mapping[str, Json] | None = None, known: Known | None = None) -> list[FlowFile]:

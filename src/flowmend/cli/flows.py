@@ -44,14 +44,16 @@ def list_flows(data: DataOption = None, url: UrlOption = None, json: JsonOption 
 @flows.command("show")
 def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
     """One flow: what it needs, what is wrong with it, and how it is started."""
+    from flowmend.cli.lookup import flow_id
     from flowmend.cli.output import print_facts, print_json, print_table, when
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
-    one = server.get(f"/flows/{flow_id(server, flow)}")
+    one = server.get(f"/flows/{segment(flow_id(server, flow))}")
     if json:
         print_json(one)
         return
+    words = {known["id"]: known["status_text"] for known in server.get("/connections")["value"]}
     callback = one["callback_url"]
     print_facts(
         [
@@ -67,9 +69,9 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
         ]
     )
     print_table(
-        ("Connection reference", "Connector", "Connection", "Health"),
+        ("Connection reference", "Connector", "Connection", "Status"),
         (
-            (known["key"], known["connector"], known["display_name"] or "none yet", known["health"])
+            (known["key"], known["connector"], known["display_name"] or "none yet", words.get(known["connection"], ""))
             for known in one["connection_references"]
         ),
         nothing="It needs no connections.",
@@ -86,25 +88,33 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
 @flows.command("turn-on")
 def turn_on(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
     """Let the flow's trigger start runs; says what begins."""
+    from flowmend.cli.lookup import flow_id
     from flowmend.cli.output import print_json
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
-    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/turn_on")
+    path = f"/flows/{segment(flow_id(server, flow))}"
+    answer = server.send("POST", f"{path}/turn_on")
     if json:
         print_json(answer)
     else:
         typer.echo(f"On. {answer['will_begin']}")
+        for broken in server.get(path)["broken_connections"]:
+            name, chosen = broken["display_name"], broken["id"]
+            typer.echo(
+                f"Events are held until {name!r} works: `flowmend connections verify {chosen}` puts it right.", err=True
+            )
 
 
 @flows.command("turn-off")
 def turn_off(flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
     """Start no more runs; those under way finish."""
+    from flowmend.cli.lookup import flow_id
     from flowmend.cli.output import print_json
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
-    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/turn_off")
+    answer = server.send("POST", f"/flows/{segment(flow_id(server, flow))}/turn_off")
     if json:
         print_json(answer)
     else:
@@ -120,11 +130,13 @@ def run_flow(
     json: JsonOption = False,
 ) -> None:
     """Start a run now."""
+    from flowmend.cli.lookup import flow_id
     from flowmend.cli.output import print_json
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
-    answer = server.send("POST", f"/flows/{flow_id(server, flow)}/run", None if body is None else read_input(body))
+    given = None if body is None else read_input(body, "--input")
+    answer = server.send("POST", f"/flows/{segment(flow_id(server, flow))}/run", given)
     if json:
         print_json(answer)
     elif answer["held"]:
@@ -137,19 +149,21 @@ def run_flow(
 def connect(
     flow: FlowArgument,
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The flow's name for the connection.")],
-    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The id of the connection it is to mean.")],
+    connection: Annotated[
+        str, typer.Argument(metavar="CONNECTION", help="The connection it is to mean, by id or name.")
+    ],
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say which connection a connection reference of a flow means."""
+    from flowmend.cli.lookup import connection_id, flow_id
     from flowmend.cli.output import print_json
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
-    answer = server.send(
-        "PUT", f"/flows/{flow_id(server, flow)}/connections", {"reference": reference, "connection": connection}
-    )
+    chosen = {"reference": reference, "connection": connection_id(server, connection)}
+    answer = server.send("PUT", f"/flows/{segment(flow_id(server, flow))}/connections", chosen)
     if json:
         print_json(answer)
     else:
@@ -198,13 +212,18 @@ def flow_id(server: "Json", named: str) -> str:
     return segment(fitting[0] if fitting else named)
 
 
-def read_input(text: str) -> Json:
+def read_input(text: str, option: str) -> Json:
     """The JSON of an option: written out, or `@FILE`. Errors: InvalidDocument; typer.BadParameter without the file."""
     from flowmend.core.definition.document_text import read_document
+    from flowmend.core.errors import InvalidDocument
 
     if not text.startswith("@"):
-        return read_document(text.encode())
+        try:
+            return read_document(text.encode())
+        except InvalidDocument as error:
+            told = error.message.removeprefix("The file ")
+            raise InvalidDocument(f"What {option} gives {told} (A file is given as @FILE.)", code=error.code) from error
     path = Path(text[1:])
     if not path.is_file():
-        raise typer.BadParameter(f"There is no file {path}.", param_hint="--input")
+        raise typer.BadParameter(f"There is no file {path}.", param_hint=option)
     return read_document(path.read_bytes())

@@ -41,10 +41,13 @@ def import_files(
 ) -> None:
     """Import flows; they arrive turned off. Importing a flow again is a new version of it."""
     from flowmend.cli.failures import report
+    from flowmend.cli.flow_files import NO_FILE, hold_files
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import running_server
     from flowmend.core.errors import FlowmendError
 
+    if not hold_files(paths):
+        raise typer.BadParameter(NO_FILE)
     if name is not None and (len(paths) > 1 or paths[0].is_dir()):
         raise typer.BadParameter("--name goes with one file.")
     wanted = _Wanted(
@@ -154,7 +157,7 @@ def _into_store(data: Path | None, paths: list[Path], wanted: _Wanted) -> Outcom
 def _values(text: str | None) -> dict[str, Json]:
     from flowmend.cli.flows import read_input
 
-    values = {} if text is None else read_input(text)
+    values = {} if text is None else read_input(text, "--parameters")
     if not isinstance(values, dict):
         raise typer.BadParameter("The parameters must be a JSON object, {name: value}.", param_hint="--parameters")
     return values

@@ -2,13 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 _SERVER_FILE = "server.json"
+_LOCK_FILE = "serving.lock"
 _TOKEN_FILE = "cli-token"  # noqa: S105  # a file's name
 
 
@@ -23,6 +25,34 @@ class LocalServer:
 def data_folder(chosen: Path | None, environment: Mapping[str, str]) -> Path:
     """The data folder a command means."""
     return chosen if chosen is not None else Path(environment.get("FLOWMEND_DATA") or "flowmend-data")
+
+
+@contextlib.contextmanager
+def held_alone(data: Path) -> Iterator[None]:
+    """The folder is served by this process alone, however busy it is; the system lets go when the process ends.
+
+    Errors: BlockingIOError where another process serves it; other OSError where the folder cannot be written.
+    """
+    descriptor = os.open(data / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def read_local_server(data: Path) -> LocalServer | None:

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 import flowmend
 from flowmend.cli.check import check
 from flowmend.cli.connections import connections
+from flowmend.cli.connectors import connectors
 from flowmend.cli.demo import demo
 from flowmend.cli.evaluate import evaluate
 from flowmend.cli.failures import report
@@ -66,3 +67,4 @@ app.command("eval")(evaluate)
 app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")
+app.add_typer(connectors, name="connectors")

@@ -71,8 +71,8 @@ def _run(
     from flowmend.core.errors import AskedWrongly
     from flowmend.use_cases.run_once import run_once
 
-    outputs = None if trigger_outputs is None else read_input(trigger_outputs)
-    values = {} if parameters is None else read_input(parameters)
+    outputs = None if trigger_outputs is None else read_input(trigger_outputs, "--input")
+    values = {} if parameters is None else read_input(parameters, "--parameters")
     if not isinstance(values, dict):
         raise AskedWrongly("The parameters must be a JSON object, {name: value}.", code="InvalidParameters")
     flow = read_one_flow(file, values, name)

@@ -18,7 +18,7 @@ def list_runs(
     flow: Annotated[str | None, typer.Option("--flow", help="Only runs of this flow, by id or name.")] = None,
     status: Annotated[str | None, typer.Option("--status", help="Only runs of this status, e.g. Failed.")] = None,
     connection: Annotated[
-        str | None, typer.Option("--connection", help="Only runs that this connection failed.")
+        str | None, typer.Option("--connection", help="Only runs that this connection failed, by id or name.")
     ] = None,
     text: Annotated[
         str | None, typer.Option("--text", help="Only runs with this in a tracked value, id or error.")
@@ -29,21 +29,27 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """Runs, newest first."""
-    from flowmend.cli.flows import flow_id
+    from flowmend.cli.lookup import connection_id, flow_id
     from flowmend.cli.output import between, print_json, print_table, when
-    from flowmend.cli.server_client import find_server
+    from flowmend.cli.server_client import find_server, segment
 
+    wanted = _status(status)
     server = find_server(url, data)
-    path = f"/flows/{flow_id(server, flow)}/runs" if flow else "/runs"
-    found = server.pages(path, limit=limit, status=status, connection_id=connection, text=text)
+    path = f"/flows/{segment(flow_id(server, flow))}/runs" if flow else "/runs"
+    failed_by = connection_id(server, connection) if connection else None
+    if failed_by:
+        server.get(f"/connections/{segment(failed_by)}")  # says so where there is none
+    found = server.pages(path, limit=limit, status=wanted, connection_id=failed_by, text=text)
     if json:
         print_json(found)
         return
+    flow_names = {one["id"]: one["name"] for one in server.get("/flows")["value"]}
     print_table(
-        ("Run", "Start", "Duration", "Status", "Error"),
+        ("Run", "Flow", "Start", "Duration", "Status", "Error"),
         (
             (
                 one["name"],
+                flow_names.get(one["id"].split("/")[2], ""),
                 when(one["properties"]["startTime"]),
                 between(one["properties"]["startTime"], one["properties"].get("endTime")),
                 one["properties"]["status"],
@@ -144,6 +150,19 @@ def cancel(names: RunsArgument, data: DataOption = None, url: UrlOption = None, 
             typer.echo(f"{name} cancelled")
     if json:
         print_json([{"name": name} for name in names])
+
+
+def _status(text: str | None) -> str | None:
+    """The status as the API writes it. Errors: typer.BadParameter naming those there are."""
+    from flowmend.core.outcome import Status
+
+    if text is None:
+        return None
+    known = [status.value for status in Status]
+    fitting = next((name for name in known if name.casefold() == text.casefold()), None)
+    if fitting is None:
+        raise typer.BadParameter(f"{text!r} is no status. There are {', '.join(known)}.", param_hint="--status")
+    return fitting
 
 
 def _error(properties: dict[str, Json]) -> str:

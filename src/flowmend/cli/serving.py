@@ -16,16 +16,17 @@ import typer
 import uvicorn
 
 from flowmend.api.security.access_log import SecretFilter
-from flowmend.assembly import open_services
+from flowmend.assembly import make_data_folder, open_services
 from flowmend.cli.local_server import (
     LocalServer,
     forget_local_server,
+    held_alone,
     read_local_server,
     read_local_token,
     write_local_server,
     write_local_token,
 )
-from flowmend.cli.server_client import Server
+from flowmend.core.errors import StoreUnavailable
 from flowmend.settings import Settings
 from flowmend.use_cases.access import issue_login_link, issue_token, person_of_token
 
@@ -44,11 +45,11 @@ def serve(settings: Settings, *, when_ready: WhenReady | None = None) -> None:
     Errors: typer.Exit(2) where the port is taken or the data folder is served already; AskedWrongly, StoreUnavailable.
     """
     _write_log()
-    _refuse_second_server(settings)
-    listener = _listen(settings)
-    chosen = replace(settings, port=listener.getsockname()[1])
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(chosen, listener, when_ready))
+    with _alone(settings):
+        listener = _listen(settings)
+        chosen = replace(settings, port=listener.getsockname()[1])
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(chosen, listener, when_ready))
 
 
 async def _serve(settings: Settings, listener: socket.socket, when_ready: WhenReady | None) -> None:
@@ -131,15 +132,24 @@ def _own_url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def _refuse_second_server(settings: Settings) -> None:
-    known = read_local_server(settings.data)
-    if known is not None and known.pid != os.getpid() and Server(url=known.url, token="").answers():
-        typer.echo(
-            f"Error: a Flowmend (process {known.pid}) already serves {settings.data} at {known.url}. "
-            "Stop it first, or choose another --data.",
-            err=True,
-        )
-        raise typer.Exit(2)
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Two servers on one folder would fire every schedule twice and take each other's runs."""
+    make_data_folder(settings)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(held_alone(settings.data))
+        except BlockingIOError:
+            known = read_local_server(settings.data)
+            who = f"a Flowmend (process {known.pid}) at {known.url}" if known is not None else "a Flowmend"
+            typer.echo(
+                f"Error: {settings.data} is served already, by {who}. Stop it first, or choose another --data.",
+                err=True,
+            )
+            raise typer.Exit(2) from None
+        except OSError as error:
+            raise StoreUnavailable(f"The data folder {settings.data} cannot be used: {error.strerror}.") from error
+        yield
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -23,6 +23,7 @@ class Frame:
     """place: the current entry of the navigation, "" for none. theme: "" follows the system.
 
     path: of this page, for forms that come back to it. broken_count: connections that need repair.
+    changes: how many changes there had been when the page was made.
     """
 
     language: str
@@ -33,9 +34,10 @@ class Frame:
     broken_count: int
     version: str
     host: str
+    changes: int = 0
 
 
-def read_frame(request: Request, settings: Settings, *, place: str, broken_count: int) -> Frame:
+def read_frame(request: Request, settings: Settings, *, place: str, broken_count: int, changes: int) -> Frame:
     """The frame as this browser asked for it."""
     person = getattr(request.state, "person", None)
     theme = request.cookies.get(THEME_COOKIE, "")
@@ -49,6 +51,7 @@ def read_frame(request: Request, settings: Settings, *, place: str, broken_count
         broken_count=broken_count,
         version=_own_version(),
         host=urlsplit(settings.base_url).netloc,
+        changes=changes,
     )
 
 

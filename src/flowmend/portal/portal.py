@@ -24,7 +24,9 @@ class Portal:
         self, request: Request, template: str, *, place: str = "", status_code: int = 200, **values: object
     ) -> Response:
         """The template as a page for this browser. values: what it names beside `frame` and `times`."""
-        frame = read_frame(request, self.services.settings, place=place, broken_count=self.services.health.broken_count)
+        services = self.services
+        broken_count, changes = services.health.broken_count, services.changes.count
+        frame = read_frame(request, services.settings, place=place, broken_count=broken_count, changes=changes)
         times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))
         values.setdefault("done", request.query_params.get("done", ""))
         html = self.rendering.page(template, frame, times, values)

@@ -13,7 +13,15 @@ from flowmend.portal.frame import Frame
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.remedies import cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
-from flowmend.portal.words import action_tile, code_in_words, connector_tile, flow_look, health_look, status_look
+from flowmend.portal.words import (
+    action_tile,
+    code_in_words,
+    connector_tile,
+    field_words,
+    flow_look,
+    health_look,
+    status_look,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -68,6 +76,7 @@ def _environment(language: str, assets: Assets) -> Environment:
         code_in_words=code_in_words,
         connection_remedy=connection_remedy,
         connector_tile=connector_tile,
+        field_words=field_words,
         flow_look=flow_look,
         health_look=health_look,
         status_look=status_look,

@@ -61,10 +61,13 @@ def form_of(schema: Json) -> RunForm:
 
 
 def read_form(form: RunForm, answers: Mapping[str, str]) -> tuple[RunForm, Json]:
-    """The form with what was entered and what is wrong with it, and the body (None if the whole body is empty)."""
+    """The form with what was entered and what is wrong with it, and the body (None if the whole body is empty).
+
+    answers: by the field's name, without PREFIX.
+    """
     fields, body = [], {}
     for field in form.fields:
-        text = answers.get(field.input_name, "")
+        text = answers.get(field.name, "")
         value, error = _value(field, text)
         fields.append(replace(field, value=text, error=error))
         if form.is_whole_body:

@@ -81,6 +81,22 @@ _CODE_WORDS = {
 }
 
 
+#: what most connectors ask for, by its English title in lower case
+_FIELD_WORDS = {
+    "user name": marked("User name"),
+    "username": marked("User name"),
+    "password": marked("Password"),
+    "api key": marked("API key"),
+    "client id": marked("Client id"),
+    "client secret": marked("Client secret"),
+}
+
+
+def field_words(title: str) -> str:
+    """A connector's title of a field, as a text that can be translated where it is a usual one."""
+    return _FIELD_WORDS.get(title.strip().lower(), "")
+
+
 def code_in_words(code: str) -> str:
     """What a code means, to be translated; "" where it speaks for itself. `401 Unauthorized` is read too."""
     return _CODE_WORDS.get(code.rpartition(" ")[2], "")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import AccountRow, AttemptRow, ConnectionRow, SignInAppRow
@@ -39,6 +41,10 @@ class Connections:
         """Set columns of a connection's row; False where there is none of this id."""
         return self._database.change(connections, connections.c.connection_id == connection_id, changes)
 
+    def change_while_current(self, connection_id: str, credential_version: int, **changes: Any) -> bool:
+        """As `change`, for what was learnt of one credential: False where it was replaced meanwhile."""
+        return self._database.change(connections, _has_version(connection_id, credential_version), changes)
+
     def delete(self, connection_id: str) -> bool:
         """Remove a connection with its attempts and the mappings that mean it; False where there is none."""
         return self._database.remove(connections, connections.c.connection_id == connection_id) > 0
@@ -51,9 +57,7 @@ class Connections:
         changes: other columns set in the same statement, e.g. `sealed_candidate` for the old one kept.
         Errors: Conflict `CredentialChanged` where another swap came first or the connection is gone.
         """
-        is_expected = (connections.c.connection_id == connection_id) & (
-            connections.c.credential_version == expected_version
-        )
+        is_expected = _has_version(connection_id, expected_version)
         new = {"sealed_credential": sealed_credential, "credential_version": expected_version + 1}
         if not self._database.change(connections, is_expected, changes | new):
             raise Conflict(
@@ -76,9 +80,10 @@ class Connections:
             AttemptRow,
         )
 
-    def forget_attempts(self, connection_id: str) -> int:
-        """Remove a connection's attempts; how many there were."""
-        return self._database.remove(attempts, attempts.c.connection_id == connection_id)
+    def forget_attempts(self, connection_id: str, at: datetime | None = None) -> int:
+        """Remove a connection's attempts, or only that of this moment; how many there were."""
+        of_connection = attempts.c.connection_id == connection_id
+        return self._database.remove(attempts, of_connection if at is None else of_connection & (attempts.c.at == at))
 
     def add_sign_in_app(self, row: SignInAppRow) -> None:
         self._database.add(sign_in_apps, row)
@@ -116,3 +121,7 @@ class Connections:
         if connector_id:
             chosen = chosen.where(accounts.c.connector_id == connector_id)
         return self._database.every(chosen.order_by(accounts.c.name, accounts.c.account_id), AccountRow)
+
+
+def _has_version(connection_id: str, credential_version: int) -> ColumnElement[bool]:
+    return (connections.c.connection_id == connection_id) & (connections.c.credential_version == credential_version)

@@ -21,6 +21,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
@@ -59,7 +60,7 @@ _log = logging.getLogger(__name__)
 #: Submissions in one transaction. More would save little and let everyone wait longer.
 _MOST_IN_A_GROUP = 512
 
-#: Called on the writer thread, with None after the commit.
+#: Called with None after the commit, or with what kept it from happening.
 Done: TypeAlias = Callable[[BaseException | None], None]
 
 
@@ -73,8 +74,11 @@ class JournalStatistics(msgspec.Struct):
 
 
 class _Submission(msgspec.Struct, frozen=True, gc=False):
+    """loop: where `done` is to be called; None is the writer thread itself."""
+
     writes: Sequence[Write]
-    told: "Done | asyncio.Future[None]"
+    done: Done
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class Journal:
@@ -96,13 +100,17 @@ class Journal:
         """
         self._put(_Submission(writes, done))
 
+    def hand_over(self, writes: Sequence[Write], done: Done) -> None:
+        """As `submit`, but `done` is called by the running event loop. Errors: StoreUnavailable after `close`."""
+        self._put(_Submission(writes, done, asyncio.get_running_loop()))
+
     def enqueue(self, writes: Sequence[Write]) -> "asyncio.Future[None]":
         """Hand writes over; the future, of the running event loop, resolves once they are durable or have failed.
 
         A failure that nobody asks the future about is logged by the event loop. Errors: StoreUnavailable after `close`.
         """
         future = asyncio.get_running_loop().create_future()
-        self._put(_Submission(writes, future))
+        self.hand_over(writes, partial(_resolve, future))
         return future
 
     async def write(self, writes: Sequence[Write]) -> None:
@@ -186,28 +194,31 @@ class Journal:
 
 
 def _tell(settled: Sequence[tuple[_Submission, BaseException | None]]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[None], BaseException | None]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Done, BaseException | None]]] = {}
+    here: list[tuple[Done, BaseException | None]] = []
     for submission, error in settled:
-        told = submission.told
-        if isinstance(told, asyncio.Future):
-            by_loop.setdefault(told.get_loop(), []).append((told, error))
-            continue
+        waiting = here if submission.loop is None else by_loop.setdefault(submission.loop, [])
+        waiting.append((submission.done, error))
+    for loop, theirs in by_loop.items():
         try:
-            told(error)
-        except Exception:  # noqa: BLE001  # one listener must not silence the next
-            _log.exception("A listener to the journal failed.")
-    for loop, futures in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, futures)
+            loop.call_soon_threadsafe(_call, theirs)
         except RuntimeError:
             _log.debug("An event loop was closed before its writes were done.")
+    _call(here)
 
 
-def _resolve(futures: Sequence[tuple["asyncio.Future[None]", BaseException | None]]) -> None:
-    for future, error in futures:
-        if future.done():
-            continue  # whoever waited was cancelled
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+def _call(waiting: Sequence[tuple[Done, BaseException | None]]) -> None:
+    for done, error in waiting:
+        try:
+            done(error)
+        except Exception:  # noqa: BLE001  # one listener must not silence the next
+            _log.exception("A listener to the journal failed.")
+
+
+def _resolve(future: "asyncio.Future[None]", error: BaseException | None) -> None:
+    if future.done():
+        return  # whoever waited was cancelled
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -1,5 +1,6 @@
 """Opening a database: engine, the settings of its connections, and tables of the right version."""
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, insert, i
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from flowmend.core.errors import AskedWrongly
+from flowmend.core.errors import AskedWrongly, StoreUnavailable
 from flowmend.store.database import Database
 from flowmend.store.failures import our_errors
 from flowmend.store.tables import alembic_version, metadata
@@ -58,16 +59,39 @@ def _read_url(text: str) -> URL:
 
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_size=_POOL_SIZE, pool_pre_ping=True, connect_args={"prepare_threshold": 2})
-    Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return create_engine(
+            url,
+            pool_size=_POOL_SIZE,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"prepare_threshold": 2},
+        )
+    _make_private(Path(str(url.database)))
     engine = create_engine(
         url,
         pool_size=_POOL_SIZE,
+        hide_parameters=True,
         connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "cached_statements": _KEPT_STATEMENTS},
     )
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """A new database file that its owner alone may read, for it holds whole histories; one that is there stays as it is.
+
+    SQLite gives the files beside it the same mode.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return  # or no folder, which opening it will say
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The database file {path} cannot be made: {error.strerror}.", target=str(path)
+        ) from error
 
 
 def _prepare_sqlite_connection(connection: sqlite3.Connection, _: Any) -> None:

@@ -46,7 +46,7 @@ class FlowRow(Row, frozen=True, kw_only=True):
 
 
 class FlowVersionRow(Row, frozen=True, kw_only=True):
-    """One version of a flow. document: the definition as written, plus references and parameter values."""
+    """One version of a flow. document: the file as given, with the secrets written out in it sealed."""
 
     flow_id: str
     version: str

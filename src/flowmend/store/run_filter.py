@@ -27,8 +27,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a run must meet to be listed; a part left empty asks for nothing.
 
     connection_id: of the failure. tracked_name with tracked_value, or tracked_value alone under any name.
-    started_from: inclusive; started_to: exclusive. text: found anywhere in name, tracking id or error, letter case
-    ignored. in_doubt: waits for its owner to say what became of a call.
+    started_from: inclusive; started_to: exclusive. text: found anywhere in name, tracking id, error or a tracked
+    value, letter case ignored. in_doubt: waits for its owner to say what became of a call.
     """
 
     flow_id: str = ""
@@ -81,10 +81,15 @@ def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
         conditions.append(runs.c.started_at < wanted.started_to)
     if wanted.text:
         searched = (runs.c.run_name, runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
-        conditions.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in searched)))
+        found = [column.icontains(wanted.text, autoescape=True) for column in searched]
+        conditions.append(or_(*found, runs.c.run_name.in_(_telling(wanted.text))))
     if wanted.in_doubt:
         conditions.append(and_(runs.c.status == Status.WAITING.value, runs.c.code == IN_DOUBT, IS_UNFINISHED))
     return conditions
+
+
+def _telling(text: str) -> Select[tuple[str]]:
+    return select(tracked_values.c.run_name).where(tracked_values.c.value.icontains(text, autoescape=True))
 
 
 def _tracking(name: str, value: str) -> Select[tuple[str]]:

@@ -11,6 +11,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter, matching
 from flowmend.store.tables import (
@@ -52,6 +53,10 @@ class Runs:
             journal_pages.c.run_name == run_name, journal_pages.c.sequence == START_SEQUENCE
         )
         return _with_start(row, self._database.value(start) or b"")
+
+    def has(self, run_name: str) -> bool:
+        """Whether there is a run of this name."""
+        return self._database.value(select(literal(1)).where(runs.c.run_name == run_name)) is not None
 
     def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
         """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
@@ -168,16 +173,18 @@ class Runs:
         ticks = self._database.tuples(select_ticks(since, connection_id))
         return [Tick(connection_id=key, hour=hour, status=status, count=count) for key, hour, status, count in ticks]
 
-    def note_resubmission(self, run_name: str, request_id: str, new_run: str) -> None:
-        """Remember what a request to resubmit made. Errors: Conflict where the same request came before."""
-        row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
-        with self._database.writing() as connection:
-            connection.execute(insert(run_requests), row)
-
     def resubmission(self, run_name: str, request_id: str) -> str | None:
         """The run or event that this request to resubmit made, None where it has not come yet."""
         same = (run_requests.c.run_name == run_name) & (run_requests.c.request_id == request_id)
         return cast("str | None", self._database.value(select(run_requests.c.new_run).where(same)))
+
+
+def note_resubmission(run_name: str, request_id: str, new_run: str) -> Statement:
+    """What a request to resubmit made, to be written together with it: the submission fails with Conflict where the
+    same request came before.
+    """
+    row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
+    return Statement(lambda connection: connection.execute(insert(run_requests), row))
 
 
 def _select_head() -> Select[Any]:

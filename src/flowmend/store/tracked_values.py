@@ -1,6 +1,6 @@
 """Tracked values: how people find the run for order 4711."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -28,6 +28,16 @@ class TrackedValues:
             .order_by(tracked_values.c.name, tracked_values.c.value),
             TrackedValueRow,
         )
+
+    def of_runs(self, run_names: Sequence[str]) -> Mapping[str, Sequence[TrackedValueRow]]:
+        """{run name: its values by name and value} of the runs that have any. run_names: a page of a list."""
+        found: dict[str, list[TrackedValueRow]] = {}
+        chosen = select_row(tracked_values, TrackedValueRow).where(tracked_values.c.run_name.in_(run_names))
+        for row in self._database.every(
+            chosen.order_by(tracked_values.c.run_name, tracked_values.c.name, tracked_values.c.value), TrackedValueRow
+        ):
+            found.setdefault(row.run_name, []).append(row)
+        return found
 
     def names(self, flow_id: str | None = None) -> Sequence[str]:
         """The names that runs of this flow, or of any, have tracked, in alphabetical order."""

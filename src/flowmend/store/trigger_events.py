@@ -22,6 +22,11 @@ class TriggerEvents:
             select_row(events, TriggerEventRow).where(events.c.event_name == event_name), TriggerEventRow
         )
 
+    def of_runs(self, run_names: Sequence[str]) -> dict[str, TriggerEventRow]:
+        """{run name: the event that started it}, without the runs whose event is gone."""
+        chosen = select_row(events, TriggerEventRow).where(events.c.event_name.in_(run_names), events.c.fired)
+        return {event.event_name: event for event in self._database.every(chosen, TriggerEventRow)}
+
     def list(
         self,
         flow_id: str,
@@ -53,6 +58,13 @@ class TriggerEvents:
         # Names decrease over time, so among events of one microsecond the larger name came first.
         in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
         return self._database.every(in_order if limit is None else in_order.limit(limit), TriggerEventRow)
+
+    def held_resubmission(self, flow_id: str, run_name: str) -> TriggerEventRow | None:
+        """The first held event that repeats this run's, None where none waits."""
+        chosen = select_row(events, TriggerEventRow).where(
+            IS_HELD, events.c.flow_id == flow_id, events.c.origin_event == run_name
+        )
+        return self._database.first(chosen.order_by(events.c.event_name.desc()).limit(1), TriggerEventRow)
 
     def count_held(self, flow_id: str | None = None) -> int:
         counted = select(func.count()).where(IS_HELD)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, select_row
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import TriggerStateRow
 from flowmend.store.tables import trigger_states
 
@@ -57,6 +59,26 @@ class Triggers:
                 select(func.min(trigger_states.c.next_at)).where(trigger_states.c.next_at.is_not(None))
             ),
         )
+
+
+def note_fired(state: TriggerStateRow, *, due_at: datetime) -> Statement:
+    """A trigger's state after it fired, to be written together with what it fired: the submission fails with Conflict
+    where the trigger was scheduled anew, turned off, or fired by somebody else meanwhile. due_at: when it was due.
+    """
+    still_due = _is(state.flow_id, state.trigger_name) & (trigger_states.c.next_at == due_at)
+    changed = (
+        update(trigger_states)
+        .where(still_due)
+        .values(next_at=state.next_at, last_at=state.last_at, memory=state.memory)
+    )
+
+    def carry_out(connection: Connection) -> None:
+        if connection.execute(changed).rowcount == 0:
+            raise Conflict(
+                f"The trigger {state.trigger_name!r} was scheduled anew.", code="TriggerChanged", target=state.flow_id
+            )
+
+    return Statement(carry_out)
 
 
 def _is(flow_id: str, trigger_name: str) -> ColumnElement[bool]:

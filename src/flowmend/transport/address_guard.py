@@ -12,6 +12,7 @@ Source: RFC 6890 (special-purpose addresses); RFC 6052, 3056 and 4380 (IPv4 insi
 import ipaddress
 import socket
 from collections.abc import Collection
+from functools import lru_cache
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -51,6 +52,7 @@ def is_public(address: _Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
+@lru_cache(maxsize=1024)
 def literal_address(host: str) -> _Address | None:
     """The address a host text stands for, in every spelling a C library accepts; None for a name.
 

@@ -1,8 +1,9 @@
 """What arrives at a trigger: accept it as a run, hold it, skip it or refuse it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from flowmend.core.definition.flow import Trigger
 from flowmend.core.errors import AskedWrongly, NotFound
@@ -10,19 +11,20 @@ from flowmend.core.json_value import Json
 from flowmend.core.trigger import generate_from_schema
 from flowmend.core.trigger.callback_url import verify_callback
 from flowmend.core.trigger.request import accept_request
+from flowmend.store.journal import Write
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.fire_trigger import Accepted, accept
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.start_run import Cause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRequest:
+class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller sent to a Request trigger. has_body: False tells an empty body from null."""
 
     method: str = "POST"
-    headers: dict[str, str] = field(default_factory=dict)
-    queries: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    queries: dict[str, str] = msgspec.field(default_factory=dict)
     relative_path: str = ""
     body: Json = None
     has_body: bool = False
@@ -38,11 +40,17 @@ async def invoke_trigger(
     *,
     path_signature: Mapping[str, str],
 ) -> Accepted:
-    """A call of a signed callback URL.
+    """A call of a signed callback URL. Errors: as `authorised_flow` and `invoke_authorised`."""
+    loaded = authorised_flow(services, flow_id, trigger_name, path_signature)
+    return await invoke_authorised(services, loaded, trigger_name, request)
 
-    Errors: NotAllowed for a missing, wrong or expired signature, before anything else is said; AskedWrongly
-    `WorkflowTriggerIsNotEnabled`, `TriggerInputSchemaMismatch`; Conflict where an answer cannot be had while a
-    connection needs repair.
+
+def authorised_flow(
+    services: Services, flow_id: str, trigger_name: str, path_signature: Mapping[str, str]
+) -> LoadedFlow:
+    """The flow that a signed callback URL may start; asked before anything is made of what the caller sent.
+
+    Errors: NotAllowed for a missing, wrong or expired signature, before anything else is said.
     """
     try:
         loaded = services.flows.latest(flow_id)
@@ -51,12 +59,23 @@ async def invoke_trigger(
         verify_callback(flow_id, trigger_name, path_signature, key=b"", now=services.clock.now)
         raise
     verify_callback(flow_id, trigger_name, path_signature, key=loaded.access_key, now=services.clock.now)
+    return loaded
+
+
+async def invoke_authorised(
+    services: Services, loaded: LoadedFlow, trigger_name: str, request: TriggerRequest
+) -> Accepted:
+    """Start a flow by its Request trigger.
+
+    Errors: AskedWrongly `WorkflowTriggerIsNotEnabled`, `TriggerInputSchemaMismatch`; Conflict where an answer cannot be
+    had while a connection needs repair.
+    """
     trigger = _trigger(loaded, trigger_name)
     if loaded.row.state is not FlowState.ON:
         raise AskedWrongly(
             f"The flow {loaded.row.name!r} is turned off. Turn it on, then send the request again.",
             code="WorkflowTriggerIsNotEnabled",
-            target=flow_id,
+            target=loaded.row.flow_id,
         )
     outputs = accept_request(
         trigger,
@@ -109,11 +128,23 @@ async def run_now(
 
 
 async def start_scheduled(
-    services: Services, flow_id: str, trigger_name: str, scheduled_at: datetime, outputs: Json = None
+    services: Services,
+    flow_id: str,
+    trigger_name: str,
+    scheduled_at: datetime,
+    outputs: Json = None,
+    *,
+    together_with: tuple[Write, ...] = (),
 ) -> Accepted:
-    """A run of a Recurrence or SlidingWindow trigger. Errors: NotFound."""
+    """A run of a Recurrence or SlidingWindow trigger.
+
+    together_with: what else is written in the transaction that keeps the event. Errors: NotFound; those of
+    `together_with`. Then neither is kept.
+    """
     loaded = services.flows.latest(flow_id)
-    return await accept(services, loaded, _trigger(loaded, trigger_name), outputs, "", scheduled_at=scheduled_at)
+    trigger = _trigger(loaded, trigger_name)
+    cause = Cause(together_with=together_with)
+    return await accept(services, loaded, trigger, outputs, "", scheduled_at=scheduled_at, cause=cause)
 
 
 def _trigger(loaded: LoadedFlow, name: str) -> Trigger:

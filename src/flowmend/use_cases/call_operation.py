@@ -5,10 +5,10 @@ password must not put it into the history.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowmend.core.connection.health import HealthEvent
@@ -45,8 +45,7 @@ _BLAMES_THE_TOKEN = frozenset({Category.UNKNOWN, Category.EXPIRED, Category.WRON
 _NO_SECRETS = Redactor(())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationFacts:
+class OperationFacts(Struct, frozen=True, kw_only=True):
     """What decides whether a call may be repeated. connection_id: "" where none is mapped or none is needed."""
 
     is_read: bool

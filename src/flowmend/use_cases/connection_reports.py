@@ -1,17 +1,21 @@
 """What calls learn of a connection goes into its health, by the one table of `core.connection.health`."""
 
 import asyncio
+import logging
 from datetime import timedelta
 
 from msgspec.structs import replace
 
 from flowmend.core.connection.health import HealthEvent, HealthState, next_health
 from flowmend.core.connector import refused_outcome
+from flowmend.core.errors import StoreUnavailable
 from flowmend.core.outcome import Category, Diagnosis, FixableBy, Outcome
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
+
+_log = logging.getLogger(__name__)
 
 _GOOD_IS_NEWS_AFTER = timedelta(seconds=60)
 _UNREPORTED = {
@@ -37,8 +41,9 @@ async def report_good(services: Services, opened: OpenedConnection) -> None:
     if health is not row.health:
         changes |= {"health": health, "health_changed_at": now, **_UNREPORTED}
     opened.row = replace(row, **changes)  # before the write: calls ending meanwhile need not write again
-    await asyncio.to_thread(services.store.connections.change, row.connection_id, **changes)
-    if health is not row.health:
+    if not await _written(services, row, changes):
+        opened.row = row
+    elif health is not row.health:
         services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
 
 
@@ -46,7 +51,12 @@ async def report_refusal(
     services: Services, opened: OpenedConnection, event: HealthEvent, diagnosis: Diagnosis, code: str
 ) -> None:
     """A call or refresh was refused for its credential. Nothing where the credential was replaced meanwhile."""
-    row = await asyncio.to_thread(services.store.connections.get, opened.row.connection_id)
+    known = opened.row
+    try:
+        row = await asyncio.to_thread(services.store.connections.get, known.connection_id)
+    except StoreUnavailable as error:
+        _log.warning("What a call learnt of connection %s is lost: %s", known.connection_id, error)
+        return
     if row is None or row.credential_version != opened.row.credential_version:
         return
     health = next_health(row.health, event)
@@ -64,8 +74,23 @@ async def report_refusal(
             "remedy": diagnosis.remedy,
         }
     opened.row = replace(row, **changes)
-    await asyncio.to_thread(services.store.connections.change, row.connection_id, **changes)
+    if not await _written(services, row, changes):
+        opened.row = known
+        return
     services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+
+
+async def _written(services: Services, row: ConnectionRow, changes: dict[str, object]) -> bool:
+    """Whether the store took it; not where the credential was replaced since `row` was read.
+
+    A call that was answered keeps its outcome: the next one reports again.
+    """
+    change, version = services.store.connections.change_while_current, row.credential_version
+    try:
+        return await asyncio.to_thread(change, row.connection_id, version, **changes)
+    except StoreUnavailable as error:
+        _log.warning("What a call learnt of connection %s is lost: %s", row.connection_id, error)
+        return False
 
 
 def known_refusal(row: ConnectionRow) -> Outcome:

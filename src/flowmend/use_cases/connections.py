@@ -17,9 +17,11 @@ from flowmend.core.outcome import Status
 from flowmend.store.hourly_ticks import Tick
 from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.test_credential import TestPlan, plan_test
+from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadable
 
 _HOURS_SHOWN = 24
 _HOUR = timedelta(hours=1)
@@ -45,7 +47,7 @@ class ConnectionView:
 
     sign_in: basic, api_key, oauth2, none or unsupported. ticks: the last 24 hours, oldest first, each `ok`, `bad`,
     `held` or `none`. failed_run: the newest run that this connection failed. test: what a test would call, None where
-    nothing can be tested.
+    nothing can be tested. unreadable: why its connector no longer reads and what to do next, "" where it reads.
     """
 
     row: ConnectionRow
@@ -59,6 +61,7 @@ class ConnectionView:
     ticks: tuple[str, ...]
     test: TestPlan | None
     fields: tuple[SecretField, ...]
+    unreadable: str = ""
 
     @property
     def portal_status(self) -> str:
@@ -68,12 +71,13 @@ class ConnectionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorChoice:
-    """A connector one can connect to. parameters: what its sign-in asks for."""
+    """A connector one can connect to. parameters: what its sign-in asks for. unreadable: as `ConnectionView`."""
 
     connector_id: str
     display_name: str
     sign_in: str
     parameters: tuple[SecretField, ...]
+    unreadable: str = ""
 
 
 async def list_connections(services: Services) -> list[ConnectionView]:
@@ -99,17 +103,7 @@ async def read_connection(services: Services, connection_id: str) -> ConnectionV
 
 async def list_connectors(services: Services) -> list[ConnectorChoice]:
     """The installed connectors by name."""
-    choices = []
-    for row in services.store.connectors.list():
-        method = services.connectors.get(row.connector_id).sign_in[0]
-        choices.append(
-            ConnectorChoice(
-                connector_id=row.connector_id,
-                display_name=row.display_name,
-                sign_in=method.kind.value,
-                parameters=fields_of(method, {}),
-            )
-        )
+    choices = [_choice(services, row) for row in services.store.connectors.list()]
     return sorted(choices, key=lambda choice: choice.display_name.casefold())
 
 
@@ -134,7 +128,7 @@ async def install_connector(services: Services, folder: Path, person_id: str) ->
 async def install_connector_documents(
     services: Services, name: str, definition: Json, properties: Json, person_id: str
 ) -> ConnectorRow:
-    """As `install_connector`, from the two documents."""
+    """As `install_connector`, from the two documents. Where a known one changed, its secrets are asked for again."""
     connector_id = name.lower().removeprefix("shared_")
     reading = read_connector(definition, properties, connector_id=connector_id)
     if reading.connector is None:
@@ -147,9 +141,12 @@ async def install_connector_documents(
         fingerprint=_fingerprint(reading.connector),
         installed_at=services.clock.now,
     )
+    known = services.store.connectors.get(connector_id)
     services.store.connectors.put(row)
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)
+    if known is not None and known.fingerprint != row.fingerprint:
+        ask_for_secrets_again(services, reading.connector)
     return row
 
 
@@ -218,24 +215,48 @@ def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> Secre
     )
 
 
+def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:
+    method, unreadable = None, ""
+    try:
+        method = services.connectors.get(row.connector_id).sign_in[0]
+    except CANNOT_BE_READ as error:
+        unreadable = why_connector_unreadable(error)
+    return ConnectorChoice(
+        connector_id=row.connector_id,
+        display_name=row.display_name,
+        sign_in=(method.kind if method else SignInKind.UNSUPPORTED).value,
+        parameters=fields_of(method, {}) if method else (),
+        unreadable=unreadable,
+    )
+
+
 def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mapping[str, int]) -> ConnectionView:
-    connector = services.connectors.get(row.connector_id)
-    method = connector.method_named(row.parameter_set)
+    sign_in, test, unreadable = SignInKind.UNSUPPORTED, None, ""
+    fields: tuple[SecretField, ...] = ()
+    try:
+        connector = services.connectors.get(row.connector_id)
+    except CANNOT_BE_READ as error:
+        unreadable = why_connector_unreadable(error)
+    else:
+        method = connector.method_named(row.parameter_set)
+        sign_in, test = method.kind, plan_test(connector, row.parameters or {})
+        fields = fields_of(method, row.parameters or {})
     flows = services.store.flows.using(row.connection_id)
     counts = services.store.runs.of_connection(row.connection_id)
     newest, _ = services.store.runs.list(RunFilter(connection_id=row.connection_id, statuses=_FAILED), limit=1)
     return ConnectionView(
         row=row,
         connector=services.connectors.row(row.connector_id),
-        sign_in=method.kind.value,
+        sign_in=sign_in.value,
         used_by=tuple((flow.flow_id, flow.name) for flow in flows),
         failed_runs=sum(counts.get(status, 0) for status in _FAILED),
         held_events=sum(held.get(flow.flow_id, 0) for flow in flows),
         held_runs=counts.get(Status.WAITING, 0),
         failed_run=newest[0] if newest else None,
         ticks=_hourly(ticks, services.clock.now),
-        test=plan_test(connector, row.parameters or {}),
-        fields=fields_of(method, row.parameters or {}),
+        test=test,
+        fields=fields,
+        unreadable=unreadable,
     )
 
 
@@ -258,5 +279,5 @@ def _this_hour(now: datetime) -> datetime:
 
 def _fingerprint(connector: Connector) -> str:
     """Changes when hosts, sign-in or policies do: then every secret is asked for again."""
-    parts = (connector.base_url, repr(connector.sign_in), repr(connector.policies))
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+    parts = (connector.base_url, connector.sign_in, connector.policies)
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

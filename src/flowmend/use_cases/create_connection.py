@@ -66,7 +66,11 @@ def checked_values(method: SignInMethod, parameters: Mapping[str, str]) -> dict[
     fields = {field.name: field for field in fields_of(method, {})}
     unknown = next((name for name in parameters if name not in fields), None)
     if unknown is not None:
-        raise AskedWrongly(f"{unknown!r} is no value of this sign-in.", code="UnknownParameter", target=unknown)
+        raise AskedWrongly(
+            f"{unknown!r} is no value of this sign-in. It has: {', '.join(fields)}.",
+            code="UnknownParameter",
+            target=unknown,
+        )
     values: dict[str, str] = {}
     for name, field in fields.items():
         given = parameters.get(name, "") or field.value

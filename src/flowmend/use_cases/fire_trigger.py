@@ -90,19 +90,21 @@ async def _accept_items(
     try:
         items = split_items(trigger, scope)
     except ExpressionError as error:
-        await _note_unfired(services, loaded, whole, Status.FAILED, error.code, message=error.message)
+        await _note_unfired(services, loaded, whole, Status.FAILED, error.code, cause=cause, message=error.message)
         return accepted
     if not items:
-        await _note_unfired(services, loaded, whole, Status.SKIPPED, "SplitOnWithoutItems")
+        await _note_unfired(services, loaded, whole, Status.SKIPPED, "SplitOnWithoutItems", cause=cause)
     expression = tracking_expression(trigger)
-    each = msgspec.structs.replace(cause, may_queue=True)
+    last = msgspec.structs.replace(cause, may_queue=True)
+    each = msgspec.structs.replace(last, together_with=())  # what goes with the event is written with the last of it
     for position, item in enumerate(items):
         part = item_outputs(outputs, item)
         name = client_tracking_id
         if expression is not None:
             seen = msgspec.structs.replace(whole, trigger={**whole.trigger, "outputs": part})
             name = tracking_id(expression, RunScope(new_state(loaded.compiled, seen), services.clock, (), ())) or name
-        one = await _accept_one(services, loaded, trigger, part, name, cause=each)
+        is_last = position == len(items) - 1
+        one = await _accept_one(services, loaded, trigger, part, name, cause=last if is_last else each)
         accepted = one if position == 0 else accepted
     return accepted
 
@@ -162,7 +164,7 @@ async def _accept_one(
     if not client_tracking_id and trigger.correlation:
         start = _with_own_tracking_id(services, loaded, trigger, start)
     headers = workflow_headers(loaded, name, start.client_tracking_id, guid)
-    if trigger.conditions and not await _conditions_met(services, loaded, trigger, start):
+    if trigger.conditions and not await _conditions_met(services, loaded, trigger, start, cause):
         return Accepted(
             run_name="", event_name=name, client_tracking_id=start.client_tracking_id, workflow_headers=headers
         )
@@ -176,7 +178,7 @@ async def _accept_one(
         count = services.store.trigger_events.count_held(loaded.row.flow_id)
         is_full = count >= limit.waiting and not cause.may_queue
         if scheduled_at is not None and is_full:
-            await _note_unfired(services, loaded, start, Status.SKIPPED, WAITS_FOR_TURN)
+            await _note_unfired(services, loaded, start, Status.SKIPPED, WAITS_FOR_TURN, cause=cause)
             return Accepted(
                 run_name="", event_name=name, client_tracking_id=start.client_tracking_id, workflow_headers=headers
             )
@@ -200,7 +202,7 @@ async def _accept_one(
     if begun.response is not None:
         response = await _answer_of(services, name, begun.response)
     elif begun.durable is not None:
-        await asyncio.shield(begun.durable)  # a caller who goes away must not stop what others wait for
+        await begun.durable
     if has_caller and loaded.answers_later and cause.parent is None:
         response = later_response(services, loaded, name)
     return Accepted(
@@ -280,7 +282,9 @@ async def _refuse_while_broken(services: Services, loaded: LoadedFlow, start: Ru
     raise TheyFailed(message, code=NEEDS_REPAIR, target=connection_id)
 
 
-async def _conditions_met(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> bool:
+async def _conditions_met(
+    services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart, cause: Cause
+) -> bool:
     """Whether every trigger condition is true; where not, the history says Skipped, or Failed with the reason."""
     failure: ExpressionError | None = None
     try:
@@ -289,14 +293,21 @@ async def _conditions_met(services: Services, loaded: LoadedFlow, trigger: Trigg
     except ExpressionError as error:
         failure = error
     if failure is None:
-        await _note_unfired(services, loaded, start, Status.SKIPPED, "TriggerConditionNotMet")
+        await _note_unfired(services, loaded, start, Status.SKIPPED, "TriggerConditionNotMet", cause=cause)
     else:
-        await _note_unfired(services, loaded, start, Status.FAILED, failure.code, message=failure.message)
+        await _note_unfired(services, loaded, start, Status.FAILED, failure.code, cause=cause, message=failure.message)
     return False
 
 
 async def _note_unfired(
-    services: Services, loaded: LoadedFlow, start: RunStart, status: Status, code: str, *, message: str = ""
+    services: Services,
+    loaded: LoadedFlow,
+    start: RunStart,
+    status: Status,
+    code: str,
+    *,
+    cause: Cause,
+    message: str = "",
 ) -> None:
     """The history entry of an event that starts no run. message: of a failure."""
     event = msgspec.structs.replace(
@@ -307,7 +318,7 @@ async def _note_unfired(
         error_code=code if message else "",
         error_message=message,
     )
-    await services.store.journal.write([HoldEvent(event)])
+    await services.store.journal.write([HoldEvent(event), *cause.together_with])
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
 
 

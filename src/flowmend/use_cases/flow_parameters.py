@@ -79,7 +79,8 @@ def with_values(
     secret = {name for name, parameter in flow.definition.parameters.items() if parameter.is_secret}
     sealed = {**lifted, **{name: value for name, value in given.items() if name in secret}}
     shown = {name: {"value": value} for name, value in given.items() if name not in secret}
-    stored = _with_shown(document, shown) if shown else dict(document)
+    # A file's own words under our key are not ours.
+    stored = shown_document(_with_shown(document, shown) if shown else dict(document))
     ours: dict[str, Json] = {}
     if given:
         ours[_GIVEN] = sorted(given)

@@ -18,6 +18,7 @@ from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import clock_of, first_state
 from flowmend.use_cases.trigger_words import what_will_begin
+from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
 _DAY = timedelta(hours=24)
 _SETTINGS = frozenset({"onBrokenConnection"})
@@ -27,7 +28,11 @@ _ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSummary:
-    """A row of My flows. runs_24h: {status: count}. broken_connections: (id, name). held: events and runs that wait."""
+    """A row of My flows. runs_24h: {status: count}. broken_connections: (id, name). held: events and runs that wait.
+
+    unreadable: why its definition no longer reads and what to do next, "" where it reads; trigger and connectors are
+    not known then.
+    """
 
     flow_id: str
     name: str
@@ -40,6 +45,7 @@ class FlowSummary:
     runs_24h: Mapping[str, int]
     broken_connections: tuple[tuple[str, str], ...]
     held: int
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ class ReferenceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDetail:
-    """One flow. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
+    """One flow. document: its definition as given, secrets hidden. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
 
     summary: FlowSummary
     row: FlowRow
@@ -72,15 +78,15 @@ class FlowDetail:
 
 
 async def list_flows(services: Services) -> list[FlowSummary]:
-    """Every flow, by name."""
+    """Every flow, by name, those that no longer read among them."""
     last_runs = services.store.runs.last_of_each_flow()
     counts = services.store.runs.counts_of_each_flow(services.clock.now - _DAY)
     held = services.store.trigger_events.held_of_each_flow()
     connections = {one.connection_id: one for one in services.store.connections.list()}
     rows = sorted(services.store.flows.list(), key=lambda row: row.name.casefold())
     return [
-        _summary(
-            services.flows.latest(row.flow_id),
+        _listed(
+            services,
             row,
             connections,
             last_run=last_runs.get(row.flow_id),
@@ -151,7 +157,7 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
         raise Conflict(
             f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer
         )
-    _set_state(services, loaded, FlowState.ON, person_id)
+    _set_state(services, loaded.row, FlowState.ON, person_id)
     _schedule(services, loaded)
     await release_events(services, flow_id)
     return what_will_begin(loaded.flow)
@@ -171,9 +177,9 @@ async def follow_new_version(services: Services, flow_id: str, person_id: str) -
 
 async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
     """Stop starting runs; runs under way finish, held events stay held. Errors: NotFound."""
-    loaded = services.flows.latest(flow_id)
+    row = flow_row(services, flow_id)
     services.store.triggers.remove(flow_id)
-    _set_state(services, loaded, FlowState.OFF, person_id)
+    _set_state(services, row, FlowState.OFF, person_id)
     services.dispatch.schedule_changed()
 
 
@@ -186,7 +192,10 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     before = loaded.mappings.get(reference, "")
     known = loaded.flow.connection_references.get(reference)
     if known is None:
-        raise NotFound(f"{loaded.row.name!r} has no connection reference {reference!r}.", target=reference)
+        there = ", ".join(loaded.flow.connection_references) or "none"
+        raise NotFound(
+            f"{loaded.row.name!r} has no connection reference {reference!r}. There are: {there}.", target=reference
+        )
     connection = services.store.connections.get(connection_id)
     if connection is None:
         raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
@@ -230,15 +239,23 @@ async def change_settings(services: Services, flow_id: str, settings: dict[str, 
 
 async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
     """Remove a flow with its versions and history. Errors: NotFound; Conflict while it is on or runs are under way."""
-    loaded = services.flows.latest(flow_id)
-    if loaded.row.state is FlowState.ON:
-        raise Conflict(f"Turn {loaded.row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
+    row = flow_row(services, flow_id)
+    if row.state is FlowState.ON:
+        raise Conflict(f"Turn {row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
     counts = services.store.runs.count_by_status(flow_id)
     if counts.get("Running") or counts.get("Waiting"):
-        raise Conflict(f"{loaded.row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
+        raise Conflict(f"{row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
     services.store.flows.delete(flow_id)
-    services.store.audit.note(person_id, "delete_flow", flow_id, {"name": loaded.row.name}, at=services.clock.now)
+    services.store.audit.note(person_id, "delete_flow", flow_id, {"name": row.name}, at=services.clock.now)
     services.changes.publish("flow", flow_id=flow_id, state="Deleted")
+
+
+def flow_row(services: Services, flow_id: str) -> FlowRow:
+    """A flow's head, also where its definition no longer reads. Errors: NotFound."""
+    row = services.store.flows.get(flow_id)
+    if row is None:
+        raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
+    return row
 
 
 def _schedule(services: Services, loaded: LoadedFlow) -> None:
@@ -257,11 +274,40 @@ def _schedule(services: Services, loaded: LoadedFlow) -> None:
     services.dispatch.schedule_changed()
 
 
-def _set_state(services: Services, loaded: LoadedFlow, state: FlowState, person_id: str) -> None:
-    flow_id = loaded.row.flow_id
+def _set_state(services: Services, row: FlowRow, state: FlowState, person_id: str) -> None:
+    flow_id = row.flow_id
     services.store.flows.change(flow_id, state=state, changed_at=services.clock.now)
     services.store.audit.note(person_id, f"turn_{state.value.lower()}", flow_id, None, at=services.clock.now)
     services.changes.publish("flow", flow_id=flow_id, state=state.value)
+
+
+def _listed(
+    services: Services,
+    row: FlowRow,
+    connections: Mapping[str, ConnectionRow],
+    *,
+    last_run: RunRow | None,
+    counts: Mapping[str, int],
+    held_events: int,
+) -> FlowSummary:
+    try:
+        loaded = services.flows.latest(row.flow_id)
+    except CANNOT_BE_READ as error:
+        return FlowSummary(
+            flow_id=row.flow_id,
+            name=row.name,
+            state=row.state.value,
+            trigger_type="",
+            trigger_kind="",
+            connectors=(),
+            changed_at=row.changed_at,
+            last_run=last_run,
+            runs_24h=counts,
+            broken_connections=(),
+            held=held_events + counts.get("Waiting", 0),
+            unreadable=why_flow_unreadable(error),
+        )
+    return _summary(loaded, row, connections, last_run=last_run, counts=counts, held_events=held_events)
 
 
 def _summary(

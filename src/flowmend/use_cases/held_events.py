@@ -1,5 +1,7 @@
 """Events that waited for a connection go on once it works again."""
 
+import logging
+
 import msgspec
 
 from flowmend.core.errors import FlowmendError
@@ -11,6 +13,9 @@ from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import has_room
 from flowmend.use_cases.start_run import broken_connection, start_held_event
+from flowmend.use_cases.unreadable import CANNOT_BE_READ
+
+_log = logging.getLogger(__name__)
 
 
 async def release_held(services: Services, connection_id: str) -> int:
@@ -20,18 +25,13 @@ async def release_held(services: Services, connection_id: str) -> int:
     """
     released = 0
     for flow in services.store.flows.using(connection_id):
-        released += await release_events(services, flow.flow_id)
-    for name in services.store.runs.held_by(connection_id):
-        released += await services.dispatch.send(name, ConnectionRepaired(connection_id))
-    return released
+        released += await _release_if_it_reads(services, flow.flow_id)
+    return released + await _wake_runs(services, connection_id)
 
 
 async def release_runs(services: Services, flow_id: str, connection_id: str) -> None:
     """Wake a flow's runs that wait for this connection, because the flow uses another one now."""
-    for name in services.store.runs.held_by(connection_id):
-        run = services.store.runs.get(name)
-        if run is not None and run.flow_id == flow_id:
-            await services.dispatch.send(name, ConnectionRepaired(connection_id))
+    await _wake_runs(services, connection_id, flow_id)
 
 
 async def release_events(services: Services, flow_id: str) -> int:
@@ -67,10 +67,12 @@ async def release_events(services: Services, flow_id: str) -> int:
 
 
 async def release_what_works(services: Services) -> None:
-    """Go on with what still waits for a connection that works: a release was cut off, or its news got lost."""
+    """Go on with what waits though its connection works: a release was cut off, or a call came back after it."""
+    for flow_id in services.store.trigger_events.held_of_each_flow():
+        await _release_if_it_reads(services, flow_id)
     for connection in services.store.connections.list():
         if not needs_repair(connection.health):
-            await release_held(services, connection.connection_id)
+            await _wake_runs(services, connection.connection_id)
 
 
 async def discard_event(services: Services, event_name: str, person_id: str) -> None:
@@ -81,3 +83,22 @@ async def discard_event(services: Services, event_name: str, person_id: str) -> 
     discarded = msgspec.structs.replace(event, status=Status.CANCELLED)
     await services.store.journal.write([ChangeEvent(event_name, {"status": discarded.status, "outputs": b""})])
     services.store.audit.note(person_id, "discard_event", event_name, {"flow": event.flow_id}, at=services.clock.now)
+
+
+async def _release_if_it_reads(services: Services, flow_id: str) -> int:
+    """As `release_events`; a flow that no longer reads keeps its events and keeps no other flow waiting."""
+    try:
+        return await release_events(services, flow_id)
+    except CANNOT_BE_READ as error:
+        _log.error("The held events of flow %s stay held: %s", flow_id, error)
+        return 0
+
+
+async def _wake_runs(services: Services, connection_id: str, flow_id: str = "") -> int:
+    """How many runs that wait for this connection go on. flow_id: only those of this flow."""
+    woken = 0
+    for name in services.store.runs.held_by(connection_id):
+        run = services.store.runs.get(name) if flow_id else None
+        if run is None or run.flow_id == flow_id:
+            woken += await services.dispatch.send(name, ConnectionRepaired(connection_id))
+    return woken

@@ -44,15 +44,15 @@ class PageWriter:
         if type(entry) is not ActionRecord:
             return entry
         key = (entry.name, entry.repetition)
-        if entry.inputs is not None:
-            known = self._inputs.get(key)
-            if known is entry.inputs:
-                entry = msgspec.structs.replace(entry, inputs=_AS_BEFORE)
-            elif not entry.status.is_terminal:
-                self._inputs[key] = entry.inputs
         if entry.status.is_terminal:
-            self._inputs.pop(key, None)
-        return _changed(self._run_name, entry, self._vault, opening=False)
+            known = self._inputs.pop(key, None)
+        else:
+            known = self._inputs.get(key)
+            if entry.inputs is not None:
+                self._inputs[key] = entry.inputs
+        if known is not None and known is entry.inputs:
+            entry = msgspec.structs.replace(entry, inputs=_AS_BEFORE)
+        return entry if entry.details is None else _changed(self._run_name, entry, self._vault, opening=False)
 
 
 def decode_pages(run_name: str, pages: Iterable[bytes], vault: Vault) -> list[Entry]:

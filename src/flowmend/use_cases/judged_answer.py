@@ -1,8 +1,8 @@
 """An answer judged: its outcome without secrets, and what it says of the credential that was used."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from flowmend.core.connection.diagnosis import ReceivedAnswer, diagnose
@@ -14,8 +14,7 @@ from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
 _READ_FOR_DIAGNOSIS = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedAnswer:
+class JudgedAnswer(Struct, frozen=True, kw_only=True):
     """diagnosis: None where the answer is good."""
 
     outcome: Outcome

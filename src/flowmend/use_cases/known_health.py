@@ -28,17 +28,22 @@ class KnownHealth:
 
     def __init__(self) -> None:
         self._broken: set[str] = set()
+        self._unfinished: set[str] = set()
 
     @property
     def broken_count(self) -> int:
-        """How many connections need repair, for a badge on every page."""
-        return len(self._broken)
+        """How many connections need repair, for a badge on every page; a sign-in never finished broke nothing."""
+        return len(self._broken) - len(self._unfinished)
 
     def note(self, connection_id: str, health: HealthState) -> None:
         if needs_repair(health):
             self._broken.add(connection_id)
         else:
             self._broken.discard(connection_id)
+        if health is HealthState.PENDING_CONSENT:
+            self._unfinished.add(connection_id)
+        else:
+            self._unfinished.discard(connection_id)
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`."""

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -41,15 +41,15 @@ class LoadedFlow:
 
     row: FlowRow
     version: str
-    flow: Flow
-    compiled: CompiledFlow
-    access_key: bytes
+    flow: Flow = field(repr=False)
+    compiled: CompiledFlow = field(repr=False)
+    access_key: bytes = field(repr=False)
     mappings: dict[str, str]
     certain_connections: tuple[str, ...]
     answers_caller: bool
     answers_later: bool
     on_broken_connection: str
-    parameters: dict[str, Json]
+    parameters: dict[str, Json] = field(repr=False)
     missing_parameters: tuple[str, ...]
     has_secure_trigger: bool
     ascii_name: str
@@ -126,7 +126,7 @@ class LoadedFlows:
 
 
 def read_stored_flow(row: FlowRow, stored: FlowVersionRow) -> Flow:
-    """The flow of a stored version. Errors: InvalidDocument."""
+    """The flow of a stored version, without its sealed values. Errors: InvalidDocument."""
     reading = read_flow(stored.document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id)
     if reading.flow is None:
         raise InvalidDocument(f"The stored definition of {row.name!r} does not read.", reading.problems)

@@ -9,6 +9,7 @@ from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.connections import ConnectionView, list_connections
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.runs import headlines
 
 _DAY = timedelta(hours=24)
 _RECENT = 8
@@ -25,6 +26,7 @@ class Overview:
     held: int
     in_doubt: tuple[RunRow, ...]
     recent: tuple[RunRow, ...]
+    headlines: dict[str, str]
     flow_names: dict[str, str]
     flows_on: int
     flows_off: int
@@ -48,6 +50,7 @@ async def read_overview(services: Services) -> Overview:
         held=held_events + ever.get(Status.WAITING, 0) - len(in_doubt),
         in_doubt=tuple(in_doubt),
         recent=tuple(recent),
+        headlines=headlines(services, recent),
         flow_names={row.flow_id: row.name for row in flows},
         flows_on=sum(row.state is FlowState.ON for row in flows),
         flows_off=sum(row.state is not FlowState.ON for row in flows),

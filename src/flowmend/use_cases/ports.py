@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+import msgspec
+
 from flowmend.core.json_value import Json
 from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
@@ -67,8 +69,7 @@ class Dispatch(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """A run under way. durable: done once the run cannot be lost. response: the synchronous answer, None
     where the run ended without one; only there for runs that a caller waits for.
     """
@@ -86,6 +87,11 @@ class Changes(Protocol):
 
     def subscribe(self) -> AsyncIterator[dict[str, Json]]:
         """News from now on, `{"topic": …, "facts": {…}}`."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many changes this process has told: a page that was made before the latest is old."""
         ...
 
 

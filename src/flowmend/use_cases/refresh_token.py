@@ -23,12 +23,30 @@ class TokenRefresher:
 
     def __init__(self) -> None:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: set[asyncio.Task[OpenedConnection | SignInRefusal]] = set()
 
     async def refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
         """The connection with tokens newer than those of `stale`, or why there are none.
 
+        Whoever asked may be cancelled: the refresh goes on, for it may have spent the only token there was.
         Errors: Conflict and SecretUnreadable where the stored credential cannot be opened.
         """
+        task = asyncio.get_running_loop().create_task(self._refreshed(services, stale))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def finish(self, within_seconds: float) -> None:
+        """Wait for refreshes under way, before the network is closed."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=within_seconds)
+
+    def _done(self, task: "asyncio.Task[OpenedConnection | SignInRefusal]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone
+
+    async def _refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
         connection_id = stale.row.connection_id
         async with self._locks[connection_id]:
             newer = _newer(services, stale)

@@ -8,6 +8,7 @@ from flowmend.core.outcome import Status
 from flowmend.core.run.naming import run_name as new_run_name
 from flowmend.core.run.views import timestamp
 from flowmend.store.rows import FlowState
+from flowmend.store.runs import note_resubmission
 from flowmend.use_cases.journal_pages import decode_start
 from flowmend.use_cases.loaded_flows import HOLD_EVENTS
 from flowmend.use_cases.ports import Services
@@ -43,21 +44,24 @@ async def resubmit_run(
     """Start a new run with the trigger outputs of `run_name`.
 
     Runs the latest definition unless the original is asked for [choice: spec says both, rest-api §3]. request_id: the
-    same id for the same run answers with the first new run instead of making another.
+    same id for the same run answers with the first new run instead of making another, and so does any request while a
+    resubmission of this run is held: it starts by itself, and a second one would do everything twice.
     Errors: NotFound; Conflict `WorkflowRunInProgress`; AskedWrongly `WorkflowTriggerIsNotEnabled`.
     """
     row = services.store.runs.get(run_name)
     if row is None:
         raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
     latest = services.flows.latest(row.flow_id)
-    if request_id and (earlier := services.store.runs.resubmission(run_name, request_id)):
-        known = services.store.runs.get(earlier)
-        return Resubmitted(run_name=earlier, version=known.version if known else latest.version, held=known is None)
+    if request_id and (earlier := _earlier(services, run_name, request_id)):
+        return earlier
     reason = cannot_resubmit_reason(row.status, latest.row.state)
     if reason:
         if latest.row.state is not FlowState.ON:
             raise AskedWrongly(reason, code="WorkflowTriggerIsNotEnabled", target=run_name)
         raise Conflict(reason, code="WorkflowRunInProgress", target=run_name)
+    waiting = services.store.trigger_events.held_resubmission(row.flow_id, run_name)
+    if waiting is not None:
+        return Resubmitted(run_name=waiting.event_name, version=latest.version, held=True)
     loaded = services.flows.version(row.flow_id, row.version) if original_definition else latest
     before = decode_start(row.start, services.vault)
     name = new_run_name(services.clock.ticks(), services.clock.draw())
@@ -69,16 +73,38 @@ async def resubmit_run(
         client_tracking_id=name,
         origin_run=run_name,
     )
+    notes = (note_resubmission(run_name, request_id, name),) if request_id else ()
+    is_held = bool(broken_connection(services, loaded)) and loaded.on_broken_connection == HOLD_EVENTS
+    try:
+        if is_held:
+            await hold_event(services, loaded, start, origin_event=run_name, together_with=notes)
+        else:
+            begun = begin_run(
+                services, loaded, start, origin_event=run_name, resubmitted_by=person_id, together_with=notes
+            )
+            if begun.durable is not None:
+                await begun.durable
+    except Conflict:
+        # The same request came twice at once: the database let the first in, and this one answers with it.
+        earlier = _earlier(services, run_name, request_id)
+        if earlier is None:
+            raise
+        return earlier
     services.store.audit.note(person_id, "resubmit", run_name, {"new_run": name}, at=services.clock.now)
-    if request_id:
-        services.store.runs.note_resubmission(run_name, request_id, name)
-    if broken_connection(services, loaded) and loaded.on_broken_connection == HOLD_EVENTS:
-        await hold_event(services, loaded, start, origin_event=run_name)
-        return Resubmitted(run_name=name, version=loaded.version, held=True)
-    begun = begin_run(services, loaded, start, origin_event=run_name, resubmitted_by=person_id)
-    if begun.durable is not None:
-        await begun.durable
-    return Resubmitted(run_name=name, version=loaded.version)
+    return Resubmitted(run_name=name, version=loaded.version, held=is_held)
+
+
+def _earlier(services: Services, run_name: str, request_id: str) -> Resubmitted | None:
+    """What the same request made before, None where it has not come yet."""
+    name = services.store.runs.resubmission(run_name, request_id)
+    if name is None:
+        return None
+    run = services.store.runs.get(name)
+    if run is not None:
+        return Resubmitted(run_name=name, version=run.version)
+    row = services.store.runs.get(run_name)
+    latest = services.flows.latest(row.flow_id).version if row else ""
+    return Resubmitted(run_name=name, version=latest, held=True)
 
 
 def _replayed(trigger: dict[str, Json], services: Services, origin: str, name: str) -> dict[str, Json]:

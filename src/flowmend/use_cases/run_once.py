@@ -169,26 +169,29 @@ class _Once:
                 pending.append(CallFinished(call.key, outcome, started_at=clock.now, ended_at=clock.now))
 
     async def run_live(self, perform: Perform) -> None:
-        """Calls performed at the same time, timers waited for; ends as `run_mocked`."""
-        pending: asyncio.Queue[Event] = asyncio.Queue()
+        """Calls performed at the same time, timers waited for; ends as `run_mocked`. Errors: what `perform` raises."""
+        pending: asyncio.Queue[Event | BaseException] = asyncio.Queue()
         pending.put_nowait(Started())
         tasks: dict[ActionKey, asyncio.Task[None]] = {}
         try:
             while self.state.end is None and (tasks or self._timers or not pending.empty()):
-                calls, abandoned = self._decide(await self._next_event(pending))
+                event = await self._next_event(pending)
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, CallFinished):
+                    tasks.pop(event.key, None)
+                calls, abandoned = self._decide(event)
                 for key in abandoned:
                     if key in tasks:
                         tasks.pop(key).cancel()
                 for call in calls:
-                    task = asyncio.create_task(self._perform(perform, call, pending))
-                    tasks[call.key] = task
-                tasks = {key: task for key, task in tasks.items() if not task.done() or not pending.empty()}
+                    tasks[call.key] = asyncio.create_task(self._perform(perform, call, pending))
         finally:
             for task in tasks.values():
                 task.cancel()
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    async def _next_event(self, pending: asyncio.Queue[Event]) -> Event:
+    async def _next_event(self, pending: "asyncio.Queue[Event | BaseException]") -> Event | BaseException:
         if not self._timers or not pending.empty():
             return await pending.get()
         key, at = min(self._timers.items(), key=lambda timer: timer[1])
@@ -198,9 +201,15 @@ class _Once:
             del self._timers[key]
             return TimerFired(key)
 
-    async def _perform(self, perform: Perform, call: CallOperation, pending: asyncio.Queue[Event]) -> None:
+    async def _perform(
+        self, perform: Perform, call: CallOperation, pending: "asyncio.Queue[Event | BaseException]"
+    ) -> None:
         started_at = self._clock.now
-        outcome = await perform(call)
+        try:
+            outcome = await perform(call)
+        except Exception as error:  # noqa: BLE001  told to the loop, which raises it again
+            pending.put_nowait(error)
+            return
         pending.put_nowait(CallFinished(call.key, outcome, started_at=started_at, ended_at=self._clock.now))
 
     def _decide(self, event: Event) -> tuple[list[CallOperation], list[ActionKey]]:

@@ -1,6 +1,6 @@
 """Runs as people read them: lists and one run with all its actions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,10 +18,11 @@ from flowmend.use_cases.resubmit_runs import cannot_resubmit_reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunList:
-    """A page of runs, newest first. next_cursor: "" on the last page."""
+    """A page of runs, newest first. next_cursor: "" on the last page. headlines: {run name: what people call it}."""
 
     rows: list[RunRow]
     next_cursor: str
+    headlines: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class RunDetail:
     """One run. attempts: this run, what it resubmits and what resubmits it, oldest first.
 
     diagnosis, connection: of the first failed action that has one. in_doubt: actions that ask their owner.
+    held_resubmission: the run that begins with this one's event once its connection is repaired, "" where none waits.
     """
 
     row: RunRow
@@ -45,6 +47,7 @@ class RunDetail:
     cannot_resubmit_reason: str
     version_is_latest: bool
     in_doubt: tuple[ActionKey, ...]
+    held_resubmission: str = ""
 
 
 async def list_runs(
@@ -74,7 +77,13 @@ async def list_runs(
         text=text or "",
     )
     rows, next_cursor = services.store.runs.list(chosen, limit=limit, cursor=cursor)
-    return RunList(rows=list(rows), next_cursor=next_cursor)
+    return RunList(rows=list(rows), next_cursor=next_cursor, headlines=headlines(services, rows))
+
+
+def headlines(services: Services, rows: Sequence[RunRow]) -> dict[str, str]:
+    """{run name: its first tracked value} of the runs that have one: how people find the run for order 4711."""
+    tracked = services.store.tracked_values.of_runs([row.run_name for row in rows])
+    return {name: values[0].value for name, values in tracked.items()}
 
 
 async def run_entries(services: Services, run_name: str) -> list[Entry]:
@@ -96,6 +105,7 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
         (one.diagnosis for one in latest.values() if one.diagnosis and one.name == row.failed_action), None
     )
     reason = cannot_resubmit_reason(row.status, flow_row.state)
+    held = services.store.trigger_events.held_resubmission(row.flow_id, run_name)
     return RunDetail(
         row=row,
         flow_row=flow_row,
@@ -113,6 +123,7 @@ async def read_run(services: Services, run_name: str) -> RunDetail:
         in_doubt=tuple(
             key for key, one in latest.items() if one.status is Status.WAITING and one.code == "ActionInDoubt"
         ),
+        held_resubmission=held.event_name if held else "",
     )
 
 

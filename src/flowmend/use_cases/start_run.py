@@ -1,5 +1,7 @@
 """From a trigger event to a run: accept, hold, skip or refuse what arrives."""
 
+from datetime import datetime
+
 import msgspec
 
 from flowmend.core.errors import AskedWrongly
@@ -46,10 +48,15 @@ NO_CAUSE = Cause()
 
 
 def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
-    """The run of an event that was held; the event's own name, latest definition."""
+    """The run of an event that was held; the event's own name, latest definition. Only who is patient still waits."""
     loaded = services.flows.latest(event.flow_id)
     kept = decode_start(event.outputs, services.vault)
-    start = msgspec.structs.replace(kept, version=loaded.version, parameters=loaded.parameters)
+    start = msgspec.structs.replace(
+        kept,
+        version=loaded.version,
+        parameters=loaded.parameters,
+        is_synchronous=kept.is_synchronous and kept.is_patient,
+    )
     fired = msgspec.structs.replace(
         event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b""
     )
@@ -210,6 +217,7 @@ def new_event(
         fired=fired,
         started_at=start.started_at,
         ended_at=start.started_at,
+        scheduled_at=datetime.fromisoformat(scheduled) if (scheduled := start.trigger.get("scheduledTime")) else None,
         tracking_id=start.trigger["trackingId"],
         client_tracking_id=start.client_tracking_id,
         run_name=start.run_name,

@@ -16,7 +16,7 @@ from flowmend.core.connection.credentials import (
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import SignInKind, SignInMethod
-from flowmend.core.errors import AskedWrongly, Conflict, SecretUnreadable, TooManyAttempts
+from flowmend.core.errors import AskedWrongly, Conflict, FlowmendError, SecretUnreadable, TooManyAttempts
 from flowmend.store.rows import AttemptRow, ConnectionRow
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.create_connection import checked_values
@@ -71,7 +71,7 @@ async def verify_connection(
             code="SignInInBrowser",
             target=connection_id,
         )
-    left = _attempts_left(services, connection_id)
+    _attempts_left(services, connection_id)
     merged = {**_kept_values(services, row, method, parameters), **parameters}
     values = checked_values(method, merged)
     plain = {name: value for name, value in values.items() if name not in method.secret_names}
@@ -88,7 +88,7 @@ async def verify_connection(
     if credential is None or isinstance(credential, MissingSecrets):
         raise AskedWrongly(f"{row.display_name!r} needs no sign-in.", code="NothingToVerify", target=connection_id)
     changed = replace(row, parameters=plain, allowed_origins=origins)
-    return await replace_credential(services, row, changed, credential, person_id=person_id, attempts_left=left)
+    return await replace_credential(services, row, changed, credential, person_id=person_id)
 
 
 async def replace_credential(
@@ -98,26 +98,19 @@ async def replace_credential(
     credential: Credential,
     *,
     person_id: str,
-    attempts_left: int = MOST_REFUSED,
 ) -> Verification:
     """Test a credential and swap it in once proven. changed: the row with the new values that go with it."""
-    connector = services.connectors.get(row.connector_id)
     if row.health is HealthState.BROKEN:
         _set_health(services, row, HealthState.REPAIRING)
     try:
-        test = await test_credential(services, connector, changed, credential)
+        test, left = await _tested(services, changed, credential)
     finally:
-        if row.health is HealthState.BROKEN:
-            _set_health(services, row, row.health)
+        _end_repair(services, row)
     if test.is_testable and not test.is_proven:
-        was_refused = test.diagnosis is not None and test.diagnosis.connection_broken
-        services.store.connections.add_attempt(
-            AttemptRow(connection_id=row.connection_id, at=services.clock.now, was_refused=was_refused)
-        )
         services.store.audit.note(
             person_id, "verify_refused", row.connection_id, {"code": test.code}, at=services.clock.now
         )
-        return _verification(row, row.health, test, is_kept=False, attempts_left=attempts_left - was_refused)
+        return _verification(row, row.health, test, is_kept=False, attempts_left=left)
     if isinstance(credential, OAuthCredential):
         _same_account(row, credential.account)
     health = HealthState.CONNECTED if test.is_proven else HealthState.UNTESTED
@@ -134,25 +127,44 @@ async def test_connection(services: Services, connection_id: str, person_id: str
     Errors: NotFound; Conflict where nobody has signed in; TooManyAttempts as for a verification.
     """
     row = connection_row(services, connection_id)
-    connector = services.connectors.get(row.connector_id)
-    left = _attempts_left(services, connection_id)
     credential = open_credential(services.vault, row)
-    test = await test_credential(services, connector, row, credential)
+    test, left = await _tested(services, row, credential)
+    if isinstance(credential, OAuthCredential):  # the test itself may have refreshed it
+        row = connection_row(services, connection_id)
     services.store.audit.note(person_id, "test", connection_id, {"code": test.code}, at=services.clock.now)
     health, released = row.health, 0
     if test.is_proven:
         health = HealthState.CONNECTED
         if row.health is not health:
-            _mark_good(services, row)
+            _mark(services, row, _good(services, health))
         released = await release_held(services, connection_id)
     elif test.diagnosis is not None and test.diagnosis.connection_broken:
         health = HealthState.BROKEN
-        left -= 1
-        services.store.connections.add_attempt(
-            AttemptRow(connection_id=connection_id, at=services.clock.now, was_refused=True)
-        )
         _mark_refused(services, row, test)
     return _verification(row, health, test, is_kept=True, attempts_left=left, released=released)
+
+
+async def _tested(services: Services, row: ConnectionRow, credential: Credential) -> tuple[CredentialTest, int]:
+    """(what the test showed, how many more refusals are risked). Errors: TooManyAttempts; as `test_credential`.
+
+    The attempt counts as refused while it is under way, so that several at once risk no more than one after another.
+    """
+    connector = services.connectors.get(row.connector_id)
+    if isinstance(credential, OAuthCredential):  # tokens are not guessed, and no account is locked for them
+        return await test_credential(services, connector, row, credential), MOST_REFUSED
+    connection_id, at = row.connection_id, services.clock.now
+    left = _attempts_left(services, connection_id)
+    store = services.store.connections
+    store.add_attempt(AttemptRow(connection_id=connection_id, at=at, was_refused=True))
+    try:
+        test = await test_credential(services, connector, row, credential)
+    except FlowmendError:
+        store.forget_attempts(connection_id, at)
+        raise
+    if test.diagnosis is not None and test.diagnosis.connection_broken:
+        return test, left - 1
+    store.forget_attempts(connection_id, at)
+    return test, left
 
 
 def _attempts_left(services: Services, connection_id: str) -> int:
@@ -237,32 +249,39 @@ def _good(services: Services, health: HealthState) -> dict[str, object]:
     }
 
 
-def _mark_good(services: Services, row: ConnectionRow) -> None:
-    services.store.connections.change(row.connection_id, **_good(services, HealthState.CONNECTED))
-    services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.CONNECTED.value)
+def _mark(services: Services, row: ConnectionRow, changes: dict[str, object]) -> None:
+    """What a test showed of the stored credential; nothing where it was replaced meanwhile."""
+    if services.store.connections.change_while_current(row.connection_id, row.credential_version, **changes):
+        services.changes.publish("connection", connection_id=row.connection_id, health=str(changes["health"]))
 
 
 def _mark_refused(services: Services, row: ConnectionRow, test: CredentialTest) -> None:
     if test.diagnosis is None:
         return
     now = services.clock.now
-    services.store.connections.change(
-        row.connection_id,
-        health=HealthState.BROKEN,
-        health_changed_at=row.health_changed_at if row.health is HealthState.BROKEN else now,
-        refused_at=row.refused_at or now,
-        refused_code=test.code,
-        refused_message=test.message,
-        refused_category=test.diagnosis.category.value,
-        refused_fixable_by=test.diagnosis.fixable_by.value,
-        remedy=test.diagnosis.remedy,
-    )
-    services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.BROKEN.value)
+    changes: dict[str, object] = {
+        "health": HealthState.BROKEN,
+        "health_changed_at": row.health_changed_at if row.health is HealthState.BROKEN else now,
+        "refused_at": row.refused_at or now,
+        "refused_code": test.code,
+        "refused_message": test.message,
+        "refused_category": test.diagnosis.category.value,
+        "refused_fixable_by": test.diagnosis.fixable_by.value,
+        "remedy": test.diagnosis.remedy,
+    }
+    _mark(services, row, changes)
 
 
 def _set_health(services: Services, row: ConnectionRow, health: HealthState) -> None:
     services.store.connections.change(row.connection_id, health=health)
     services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+
+
+def _end_repair(services: Services, row: ConnectionRow) -> None:
+    """Broken again as before the test, unless another test has repaired it meanwhile."""
+    now = services.store.connections.get(row.connection_id)
+    if row.health is HealthState.BROKEN and now is not None and now.health is HealthState.REPAIRING:
+        _set_health(services, row, HealthState.BROKEN)
 
 
 def _verification(

@@ -41,9 +41,9 @@ class Vault:
 
     def seal(self, secret: bytes, *, bound_to: Binding) -> bytes:
         """The secret, sealed for this binding."""
-        head = _VERSION + self._keys[0].key_id
         nonce = self._next_nonce()
-        return head + nonce + self._ciphers[self._keys[0].key_id].encrypt(nonce, secret, head + bound_to.encoded())
+        head, cipher = self._newest
+        return head + nonce + cipher.encrypt(nonce, secret, head + bound_to.encoded())
 
     def open(self, sealed: bytes, *, bound_to: Binding) -> bytes:
         """The secret. Errors: SecretUnreadable where its key is missing, or it was altered or sealed for another binding."""
@@ -76,7 +76,7 @@ class Vault:
 
     def needs_resealing(self, sealed: bytes) -> bool:
         """Whether it was sealed under an older key than the newest."""
-        return sealed[:_HEAD_BYTES] != _VERSION + self._keys[0].key_id
+        return sealed[:_HEAD_BYTES] != self._newest[0]
 
     def reseal(self, sealed: bytes, *, bound_to: Binding) -> bytes:
         """The same secret under the newest key. Errors: as `open`."""
@@ -112,6 +112,8 @@ class Vault:
     def _use(self, keys: Sequence[Key]) -> None:
         self._ciphers = {key.key_id: AESGCM(key.content) for key in keys}
         self._keys = tuple(keys)
+        key_id = self._keys[0].key_id
+        self._newest = (_VERSION + key_id, self._ciphers[key_id])
 
 
 def _encoded(value: Json) -> bytes:

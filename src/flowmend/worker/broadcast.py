@@ -20,11 +20,18 @@ class Broadcast:
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._queues: set[asyncio.Queue[dict[str, Json]]] = set()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many changes this process has told."""
+        return self._count
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def publish(self, topic: str, **facts: Json) -> None:
+        self._count += 1
         for listener in self._listeners:
             listener(topic, facts)
         for queue in self._queues:

@@ -86,7 +86,7 @@ async def unsubscribe(services: Services, run: ActiveRun, command: Unsubscribe) 
         outcome = await services.operations.call(
             call,
             flow_id=run.flow_id,
-            mappings=run.loaded.mappings,
+            mappings=services.flows.version(run.flow_id, run.loaded.version).mappings,
             client_request_id=command.client_request_id,
             trace_headers={},
             attempt=1,
@@ -97,10 +97,17 @@ async def unsubscribe(services: Services, run: ActiveRun, command: Unsubscribe) 
         _log.info("Run %s unsubscribed %s: %s", run.name, command.key[0], outcome.code)
 
 
-async def let_next_begin(services: Services, run: ActiveRun) -> None:
-    """Where a flow runs only so many at once, the end of one is the turn of the next."""
+def next_may_begin(services: Services, run: ActiveRun) -> bool:
+    """Whether a flow runs only so many at once, so that the end of one may be the turn of the next."""
     try:
-        if most_runs(services.flows.latest(run.flow_id)) is not None:
-            await release_events(services, run.flow_id)
+        return most_runs(services.flows.latest(run.flow_id)) is not None
+    except FlowmendError:
+        return False  # what is held stays held until the flow reads again
+
+
+async def let_next_begin(services: Services, run: ActiveRun) -> None:
+    """Start what waited for the end of this run."""
+    try:
+        await release_events(services, run.flow_id)
     except FlowmendError as error:
         _log.warning("The next event of flow %s could not begin: %s", run.flow_id, error)

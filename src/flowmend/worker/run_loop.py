@@ -14,14 +14,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 
-from flowmend.core.errors import FlowmendError, StoreUnavailable
-from flowmend.core.outcome import ErrorDetail, Outcome, Status
+from flowmend.core.errors import FlowmendError
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run import (
     AbandonCall,
     ActionKey,
-    CallFinished,
-    CallInDoubt,
+    ActionRecord,
     CallOperation,
     Command,
     EndRun,
@@ -36,24 +37,28 @@ from flowmend.core.run import (
     fold,
     new_state,
 )
-from flowmend.store.journal import AddTracked, AppendPage, ChangeRun, StartRun, Write
+from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
-from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.use_cases.start_run import NewRun, workflow_headers
-from flowmend.worker.active_run import ActiveRun
-from flowmend.worker.inside_calls import is_inside, let_next_begin, perform_inside, tell_parent, unsubscribe
+from flowmend.use_cases.start_run import NewRun
+from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
+from flowmend.worker.inside_calls import (
+    let_next_begin,
+    next_may_begin,
+    tell_parent,
+    unsubscribe,
+)
+from flowmend.worker.performing import failed, perform
+from flowmend.worker.run_writing import RunWriting
 
 _log = logging.getLogger(__name__)
 
 #: A wait longer than this leaves memory and is woken from its row.
 AT_REST_AFTER = timedelta(seconds=60)
-#: How soon outcomes that need no durability are written, for the pages.
-_LAZY_FLUSH_SECONDS = 0.5
-_RETRY_STORE_SECONDS = 1.0
 #: How often a run is looked at that waits for nothing but a callback.
 _LOOK_AT_REST = timedelta(days=1)
+_TRY_READING_AFTER = timedelta(minutes=5)
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 #: Actions a run takes up before others have their turn, and entries that are a page of their own: both a few
@@ -72,6 +77,7 @@ class RunLoop:
         self._loading: dict[str, asyncio.Future[ActiveRun | None]] = {}
         self._stopping = False
         self._errands: set[asyncio.Task[None]] = set()
+        self._writing = RunWriting(services, self._drop)
 
     @property
     def active_count(self) -> int:
@@ -89,8 +95,7 @@ class RunLoop:
             sequence=0,
         )
         run.is_stored = False
-        run.writes.append(StartRun(row, new_run.event))
-        run.writes.extend(new_run.together_with)
+        run.writes += (StartRun(row, new_run.event), *new_run.together_with)
         self._active[run.name] = run
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
         if new_run.awaits_response:
@@ -98,9 +103,8 @@ class RunLoop:
             response = run.response
             self._handle(run, Started())
             return Begun(durable=None, response=response)
-        durable = self._make_durable(run)
         self._handle(run, Started())
-        return Begun(durable=durable, response=None)
+        return Begun(durable=self._writing.written(run), response=None)
 
     def is_active(self, run_name: str) -> bool:
         return run_name in self._active
@@ -115,7 +119,7 @@ class RunLoop:
         if run is None or run.ended is not None:
             return False
         self._handle(run, event)
-        await asyncio.shield(self._make_durable(run))
+        await self._writing.written(run)
         return True
 
     def schedule_changed(self) -> None:
@@ -130,13 +134,19 @@ class RunLoop:
         return len(names)
 
     async def wake(self, run_name: str) -> None:
-        """Bring a run at rest back to memory; its timers that are due fire."""
-        if run_name not in self._active:
+        """Go on with a run whose row says that it is time: brought back to memory where it is at rest."""
+        run = self._active.get(run_name)
+        if run is None:
             await self._load(run_name)
+        elif run.ended is None and not run.is_being_written:
+            self._fire_due(run)
+            run.writes.append(ChangeRun(run_name, run.epoch, {"wake_at": None}))  # or the timers look at it for ever
+            self._writing.write(run)
 
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
         self._stopping = True
+        self._writing.stop_retrying()
         for errand in self._errands:
             errand.cancel()
         for run in list(self._active.values()):
@@ -146,7 +156,7 @@ class RunLoop:
                 task.cancel()
         unwritten = [run for run in self._active.values() if run.entries or run.writes or run.flushing is not None]
         if unwritten:
-            await asyncio.wait([self._make_durable(run) for run in unwritten], timeout=_STOPS_WITHIN_SECONDS)
+            await asyncio.wait([self._writing.written(run) for run in unwritten], timeout=_STOPS_WITHIN_SECONDS)
 
     # -- loading --
 
@@ -155,11 +165,15 @@ class RunLoop:
         if (loading := self._loading.get(run_name)) is not None:
             return await loading
         future = self._loading[run_name] = asyncio.get_running_loop().create_future()
+        run: ActiveRun | None = None
         try:
             run = self._read(run_name)
         except FlowmendError as error:
             _log.error("Run %s cannot go on: %s", run_name, error)
-            run = None
+            self._set_aside(run_name, ErrorDetail(error.code, error.message))
+        except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the start from going on
+            _log.exception("Run %s cannot be read", run_name)
+            self._set_aside(run_name, CANNOT_GO_ON)
         finally:
             del self._loading[run_name]
         future.set_result(run)
@@ -190,34 +204,51 @@ class RunLoop:
         self._active[run_name] = run
         return run
 
+    def _set_aside(self, run_name: str, why: ErrorDetail) -> None:
+        """A run that cannot be read says why and is tried again later, so that nothing else waits for it."""
+        services = self._services()
+        try:
+            row = services.store.runs.get(run_name)
+            if row is None or Status(row.status).is_terminal:
+                return
+            changes = {
+                "status": Status.WAITING.value,
+                "code": why.code,
+                "error_code": why.code,
+                "error_message": why.message,
+                "wake_at": services.clock.now + _TRY_READING_AFTER,
+            }
+            services.store.journal.hand_over(
+                [ChangeRun(run_name, row.epoch, changes)], partial(_note_failure, run_name)
+            )
+        except FlowmendError as error:
+            _note_failure(run_name, error)
+
     # -- deciding --
 
     def _handle(self, run: ActiveRun, event: Event) -> None:
         if run.ended is not None or self._stopping:
             return
         services = self._services()
-        decision = decide(run.loaded.compiled, run.state, event, services.clock, budget=_SLICE)
+        try:
+            decision = decide(run.loaded.compiled, run.state, event, services.clock, budget=_SLICE)
+        except Exception:  # noqa: BLE001  # our own defect ends this run, with its reason, and no other
+            _log.exception("Run %s cannot be decided", run.name)
+            decision = given_up(services.clock.now)
+        run.entries += decision.entries
         for entry in decision.entries:
             run.note(entry)
-            run.entries.append(entry)
-            self._track(run, entry)
+            if type(entry) is ActionRecord and entry.tracked_properties is not None:
+                _track(run, entry.tracked_properties)
         for command in decision.commands:
             self._carry_out(run, command)
         if decision.more:
             if len(run.entries) >= _FULL_PAGE:
-                self._make_durable(run)
+                self._writing.write(run)
             asyncio.get_running_loop().call_soon(self._handle, run, Started())
         else:
             self._settle(run)
-
-    def _track(self, run: ActiveRun, entry: object) -> None:
-        tracked = getattr(entry, "tracked_properties", None)
-        if isinstance(tracked, dict):
-            for name, value in tracked.items():
-                text = value if isinstance(value, str) else str(value)
-                run.writes.append(
-                    AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text))
-                )
+        self._writing.go_on(run)  # after all commands: what they lead to shares the page
 
     def _carry_out(self, run: ActiveRun, command: Command) -> None:
         match command:
@@ -232,33 +263,32 @@ class RunLoop:
             case Unsubscribe():
                 self._run_errand(unsubscribe(self._services(), run, command))
             case SendResponse():
-                self._make_durable(run).add_done_callback(lambda done: self._answer(run, command, done))
+                run.awaiting.append(partial(self._answer, run, command))
             case EndRun():
-                self._end(run)
+                run.awaiting.append(partial(self._ended, run))
 
     def _settle(self, run: ActiveRun) -> None:
         """After a decision: write soon, or leave memory where nothing is under way."""
         if run.ended is not None:
             return
         if run.calls:
-            if run.entries and run.durable is None and run.flushing is None:
-                asyncio.get_running_loop().call_later(_LAZY_FLUSH_SECONDS, self._flush_lazily, run)
+            self._writing.write_lazily(run)
             return
         wake_at = run.next_wake_at()
         now = self._services().clock.now
         caller_waits = run.state.has_caller and not run.state.has_responded and not run.state.start.is_patient
         if caller_waits or (wake_at is not None and wake_at - now <= AT_REST_AFTER):
-            self._make_durable(run)
+            self._writing.write(run)
             return
         if wake_at is None and not run.person_waits:
             wake_at = now + _LOOK_AT_REST  # it waits for a callback; so it need not be read at every start
         if wake_at is not None:
             run.writes.append(ChangeRun(run.name, run.epoch, {"wake_at": wake_at}))
-        self._make_durable(run).add_done_callback(lambda _done: self._leave(run))
+        self._writing.when_written(run, lambda _error: self._leave(run))
 
     def _leave(self, run: ActiveRun) -> None:
         """Drop a run at rest from memory, unless something came up meanwhile."""
-        if run.calls or run.durable is not None or run.flushing is not None or run.entries:
+        if run.calls or run.entries or run.is_being_written:
             return
         wake_at = run.next_wake_at()
         if wake_at is not None and wake_at - self._services().clock.now <= AT_REST_AFTER:
@@ -276,24 +306,21 @@ class RunLoop:
         if self._active.get(run.name) is run:
             del self._active[run.name]
 
-    def _end(self, run: ActiveRun) -> None:
-        self._make_durable(run).add_done_callback(lambda done: self._ended(run, done))
-
-    def _ended(self, run: ActiveRun, done: "asyncio.Future[None]") -> None:
-        if run.response is not None and not run.response.done():
-            if done.cancelled() or done.exception() is None:
-                run.response.set_result(None)
-            else:
-                run.response.set_exception(done.exception() or StoreUnavailable("The run could not be stored."))
+    def _ended(self, run: ActiveRun, error: BaseException | None) -> None:
+        if error is None and run.response is not None and not run.response.done():
+            run.response.set_result(None)
         self._drop(run)
+        if error is not None:
+            return
         services = self._services()
         if run.state.start.parent is not None and not run.state.has_responded:
             self._run_errand(tell_parent(services, run, None))
-        self._run_errand(let_next_begin(services, run))
+        if next_may_begin(services, run):
+            self._run_errand(let_next_begin(services, run))
 
-    def _answer(self, run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
+    def _answer(self, run: ActiveRun, response: SendResponse, error: BaseException | None) -> None:
         """An answer that is durable, to whoever waits for it."""
-        if done.cancelled() or done.exception() is not None:
+        if error is not None:
             return
         if run.response is not None and not run.response.done():
             run.response.set_result(response)
@@ -328,148 +355,41 @@ class RunLoop:
         else:
             self._handle(run, TimerFired(key))
 
+    def _fire_due(self, run: ActiveRun) -> None:
+        """What is due by the clock: a sleeping computer's timers are late."""
+        now = self._services().clock.now
+        for key in [key for key, (at, _) in run.timers.items() if at <= now]:
+            if key in run.timers:  # one before it may have ended it
+                run.timers[key][1].cancel()
+                self._fire(run, key)
+
     # -- calls --
 
     async def _call(self, run: ActiveRun, command: CallOperation) -> None:
         services = self._services()
         try:
-            event = await self._perform(services, run, command)
+            event = await perform(services, run, command, self._writing)
         except FlowmendError as error:
-            event = self._failed(command, error, services.clock.now)
+            event = failed(command, error, services.clock.now)
         except Exception as error:  # noqa: BLE001  # our own defect fails this action, not the whole server
             _log.exception("Run %s: the call of %s broke", run.name, command.key[0])
-            event = self._failed(command, error, services.clock.now)
+            event = failed(command, error, services.clock.now)
         if run.calls.get(command.key) is asyncio.current_task():
             del run.calls[command.key]
             self._handle(run, event)
 
-    async def _perform(self, services: Services, run: ActiveRun, command: CallOperation) -> Event:
-        facts = services.operations.facts(command.call, run.loaded.mappings)
-        if command.is_repeat and not facts.is_read and not facts.honours_key and command.on_interruption != "repeat":
-            if command.on_interruption == "fail":
-                now = services.clock.now
-                outcome = Outcome(
-                    status=Status.FAILED,
-                    code="ActionInterrupted",
-                    error=ErrorDetail(
-                        "ActionInterrupted", "The call was sent, then interrupted; its answer is not known."
-                    ),
-                )
-                return CallFinished(command.key, outcome, now, now)
-            return CallInDoubt(command.key)
-        if not facts.is_read:
-            await asyncio.shield(self._make_durable(run))  # intent before effect; others wait for this page too
-        if is_inside(command):
-            return await perform_inside(services, run, command)
-        if run.trace_headers is None:
-            run.trace_headers = workflow_headers(run.loaded, run.name, "", command.client_request_id)
-        started_at = services.clock.now
-        call = command.call
-        if run.loaded.compiled.nodes[command.key[0]].is_webhook:
-            call = with_real_callback(services, run.loaded, run.name, command.key, call)
-        outcome = await services.operations.call(
-            call,
-            flow_id=run.flow_id,
-            mappings=run.loaded.mappings,
-            client_request_id=command.client_request_id,
-            trace_headers={"x-ms-workflow-operation-name": command.key[0]},
-            attempt=command.attempt,
-        )
-        return CallFinished(command.key, outcome, started_at, services.clock.now)
 
-    def _failed(self, command: CallOperation, error: Exception, now: datetime) -> CallFinished:
-        code = error.code if isinstance(error, FlowmendError) else "InternalError"
-        text = (
-            error.message
-            if isinstance(error, FlowmendError)
-            else "Flowmend could not make this call; its log says why."
-        )
-        return CallFinished(
-            command.key, Outcome(status=Status.FAILED, code=code, error=ErrorDetail(code, text)), now, now
-        )
-
-    # -- writing --
-
-    def _flush_lazily(self, run: ActiveRun) -> None:
-        if run.entries and self._active.get(run.name) is run:
-            self._make_durable(run)
-
-    def _make_durable(self, run: ActiveRun) -> "asyncio.Future[None]":
-        """A future that resolves once everything decided so far is written."""
-        if run.durable is None:
-            run.durable = asyncio.get_running_loop().create_future()
-            if run.flushing is None:
-                # Not now but after this decision: what it still decides then shares the page.
-                asyncio.get_running_loop().call_soon(self._start_flush, run)
-        return run.durable
-
-    def _start_flush(self, run: ActiveRun) -> None:
-        if run.flushing is not None or run.durable is None:
-            return
-        services = self._services()
-        run.flushing, run.durable = run.durable, None
-        writes = [*run.retry_writes, *self._collect(run)]
-        run.retry_writes = []
-        if not writes:
-            self._flushed(run, writes, None)
-            return
-        written = services.store.journal.enqueue(writes)
-        written.add_done_callback(lambda done: self._flushed(run, writes, done.exception()))
-
-    def _collect(self, run: ActiveRun) -> list[Write]:
-        writes, entries = run.writes, run.entries
-        run.writes, run.entries = [], []
-        if entries:
-            run.sequence += 1
-            page = run.pages.encode(entries)
-            writes.append(AppendPage(run.name, run.epoch, run.sequence, page))
-        changes = run.row_changes()
-        if changes is not None:
-            writes.append(ChangeRun(run.name, run.epoch, changes))
-        return writes
-
-    def _flushed(self, run: ActiveRun, writes: list[Write], error: BaseException | None) -> None:
-        flushing, run.flushing = run.flushing, None
-        if error is None:
-            run.is_stored = True
-            if flushing is not None and not flushing.done():
-                flushing.set_result(None)
-            if writes:
-                self._tell(run)
-            if run.durable is not None:
-                self._start_flush(run)
-        elif isinstance(error, StoreUnavailable) and run.is_stored and not self._stopping:
-            # The run is safe up to here; it goes on when the store answers again.
-            _log.warning("Run %s waits for the store: %s", run.name, error)
-            run.retry_writes = writes
-            if run.durable is not None and flushing is not None:
-                flushing.add_done_callback(_passing_on(run.durable))
-            run.durable = flushing
-            asyncio.get_running_loop().call_later(_RETRY_STORE_SECONDS, self._start_flush, run)
-        else:
-            if not isinstance(error, StoreUnavailable):
-                _log.error("Run %s is no longer advanced here: %s", run.name, error)
-            self._drop(run)
-            for waiting in (flushing, run.durable, run.response):
-                if waiting is not None and not waiting.done():
-                    waiting.set_exception(error)
-                    waiting.exception()  # a waiter may be gone; the log has it
-
-    def _tell(self, run: ActiveRun) -> None:
-        status = run.ended.status if run.ended is not None else run.shown_status
-        self._services().changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=status.value)
-
-
-def _passing_on(waiting: "asyncio.Future[None]") -> "Callable[[asyncio.Future[None]], None]":
-    def pass_on(done: "asyncio.Future[None]") -> None:
-        if waiting.done() or done.cancelled():
-            return
-        error = done.exception()
-        waiting.set_exception(error) if error else waiting.set_result(None)
-
-    return pass_on
+def _track(run: ActiveRun, tracked: Json) -> None:
+    for name, value in tracked.items() if isinstance(tracked, dict) else ():
+        text = value if isinstance(value, str) else str(value)
+        run.writes.append(AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text)))
 
 
 def _is_at_rest(row: RunRow, now: datetime) -> bool:
-    """Held, in doubt, or waiting for a later time."""
-    return row.status == Status.WAITING or (row.wake_at is not None and row.wake_at > now)
+    """Waiting for a later time, or for somebody alone."""
+    return row.wake_at > now if row.wake_at is not None else row.status == Status.WAITING
+
+
+def _note_failure(run_name: str, error: BaseException | None) -> None:
+    if error is not None:
+        _log.error("Run %s cannot say why it does not go on: %s", run_name, error)

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
 from flowmend.store.rows import TriggerStateRow
+from flowmend.store.triggers import note_fired
 from flowmend.use_cases.accept_event import start_scheduled
 from flowmend.use_cases.batches import release_batches
+from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import following_state, outputs_of
 from flowmend.worker.run_loop import RunLoop
@@ -32,6 +34,7 @@ class Timers:
         self._run_loop = run_loop
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._release_at: datetime | None = None
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._watch(), name="timers")
@@ -67,6 +70,9 @@ class Timers:
         """Fire what is due and say when to look next."""
         services = self._services()
         now = services.clock.now
+        if self._release_at is None or now >= self._release_at:
+            self._release_at = now + _LOOK_AGAIN
+            await release_what_works(services)
         for state in services.store.triggers.due(now, _MOST_AT_ONCE):
             await self._fire_trigger(services, state, now)
         for name in services.store.runs.due(now, _MOST_AT_ONCE):
@@ -75,20 +81,42 @@ class Timers:
         return min(times, default=None)
 
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
+        stored = services.store.triggers.get(state.flow_id, state.trigger_name)
+        if stored is None or stored.next_at != state.next_at:
+            return  # turned off or scheduled anew since it was listed, while another's run was stored
         due_at = state.next_at or now
         try:
             trigger = services.flows.latest(state.flow_id).flow.definition.triggers.get(state.trigger_name)
             following = None if trigger is None else following_state(trigger, state, now)
-        except FlowmendError as error:
-            # A flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
-            _log.error("The recurrence of flow %s cannot go on: %s", state.flow_id, error)
+        except StoreUnavailable:
+            raise  # everything waits until it answers again
+        except Exception:  # noqa: BLE001
+            # One flow that no longer reads must not keep the others waiting: it is scheduled again when turned on.
+            _log.exception("The recurrence of flow %s cannot go on", state.flow_id)
             trigger = following = None
-        # The next time is stored first: a crash between the two loses one tick, never fires one twice.
-        services.store.triggers.put(following or msgspec.structs.replace(state, next_at=None, last_at=due_at))
+        after = following or msgspec.structs.replace(state, next_at=None, last_at=due_at)
+        fired = note_fired(after, due_at=due_at)
         try:
             if trigger is not None and trigger.type == "Batch":
+                # What a crash between the two leaves due is released already, and fires nothing twice.
                 await release_batches(services, state.flow_id, state.trigger_name)
+                await services.store.journal.write([fired])
             else:
-                await start_scheduled(services, state.flow_id, state.trigger_name, due_at, outputs_of(state))
-        except FlowmendError as error:
-            _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error)
+                # In one transaction: a crash neither loses a tick nor fires one twice.
+                await start_scheduled(
+                    services,
+                    state.flow_id,
+                    state.trigger_name,
+                    due_at,
+                    outputs_of(state),
+                    together_with=(fired,),
+                )
+        except StoreUnavailable:
+            raise  # it is due still, and fires once the store answers again
+        except Exception as error:  # noqa: BLE001  # what cannot start now is not tried for ever
+            is_ours = isinstance(error, FlowmendError)
+            _log.error(
+                "The recurrence of flow %s could not start a run: %s", state.flow_id, error, exc_info=not is_ours
+            )
+            with suppress(Conflict):  # scheduled anew meanwhile
+                await services.store.journal.write([fired])

@@ -1,6 +1,8 @@
 """The log says who asked for what, and nothing secret."""
 
+import io
 import logging
+import sys
 
 import pytest
 from hypothesis import given
@@ -43,3 +45,18 @@ def test_the_filter_cleans_what_libraries_log() -> None:
 
     assert SecretFilter().filter(record)
     assert record.getMessage() == "asked /x?sig=***"
+
+
+def test_a_traceback_quotes_no_signature() -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.addFilter(SecretFilter())
+    try:
+        int("/x?sig=abcdefgh")
+    except ValueError:
+        record = logging.LogRecord("any", logging.ERROR, "f.py", 1, "broke", (), sys.exc_info())
+    handler.handle(record)
+
+    assert "ValueError: invalid literal" in written.getvalue()
+    assert "/x?sig=***" in written.getvalue()
+    assert "abcdefgh" not in written.getvalue()

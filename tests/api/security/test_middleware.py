@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from flowmend.api.security import secure_app
 from flowmend.assembly import open_services
+from flowmend.core.errors import TooLarge
 from flowmend.settings import Settings
 from flowmend.use_cases.access import issue_login_link, issue_token, use_login_link
 
@@ -30,6 +31,13 @@ async def stream(_request: Request) -> StreamingResponse:
     return StreamingResponse(parts())
 
 
+async def form(request: Request) -> HTMLResponse:
+    try:
+        return HTMLResponse(str(len(await request.body())))
+    except TooLarge:
+        return HTMLResponse("<p>Too large</p>", 413)
+
+
 class Gate:
     """The gate of one set of settings."""
 
@@ -38,6 +46,7 @@ class Gate:
         routes = [
             Route("/api/read", read, methods=["POST"]),
             Route("/login", stream),
+            Route("/form", form, methods=["POST"]),
             Route("/page", stream, methods=["GET", "POST"]),
         ]
         self._app = secure_app(self.services, Starlette(routes=routes))
@@ -124,6 +133,31 @@ async def test_a_false_length_does_not_help(gates: Any) -> None:
 
     assert (await gate.ask("POST", "/api/read", b"1" * 11, content_length="1", **token))[0] == 413
     assert (await gate.ask("POST", "/api/read", b"1", content_length="nonsense", **token))[0] == 200
+
+
+async def test_a_page_says_itself_that_its_form_was_too_large(gates: Any) -> None:
+    gate = gates(max_body_bytes=10)
+    link, _ = await issue_login_link(gate.services)
+    cookie, _ = await use_login_link(gate.services, link.partition("link=")[2])
+    browser = {
+        "host": "127.0.0.1:8080",
+        "origin": "http://127.0.0.1:8080",
+        "cookie": f"flowmend_session={cookie}",
+        "accept": "text/html",
+    }
+
+    for length in ("11", "1"):
+        status, _, answer = await gate.ask("POST", "/form", b"1" * 11, content_length=length, **browser)
+        assert (status, answer) == (413, [b"<p>Too large</p>"])
+    assert (await gate.ask("POST", "/form", b"1", content_length="1", **browser))[2] == [b"1"]
+
+
+async def test_a_form_sent_after_the_session_ended_leads_to_the_sign_in(gates: Any) -> None:
+    browser = {"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:8080"}
+
+    status, headers, _ = await gates().ask("POST", "/form", b"1", accept="text/html", **browser)
+    assert (status, headers["location"]) == (303, "/login")
+    assert (await gates().ask("POST", "/form", b"1", **browser))[0] == 401
 
 
 async def test_a_stream_passes_part_by_part(gates: Any) -> None:

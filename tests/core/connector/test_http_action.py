@@ -2,6 +2,8 @@ import base64
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowmend.core.connector import HttpRequest, UnbuildableRequest, build_http_action
 
@@ -44,6 +46,17 @@ URLS = {
 @pytest.mark.parametrize(("uri", "queries", "url"), URLS.values(), ids=URLS)
 def test_the_address_is_sent_as_meant(uri: str, queries: dict[str, Any], url: str) -> None:
     assert made(uri=uri, queries=queries).url == url
+
+
+_PARTS = st.lists(st.sampled_from([*"aZ09%/?:@!$&'()*+,;=._~-[] #ü\n", "//", "%2F", ":80", "é"]), max_size=20).map(
+    "".join
+)
+
+
+@given(host=st.sampled_from(["a.example", "10.0.0.1", "a-b", "a.", "-a", "user@a", "[::1]", ""]), rest=_PARTS)
+def test_an_address_sent_as_written_is_what_the_rules_make_of_it(host: str, rest: str) -> None:
+    # A capital in the scheme takes the address through every rule.
+    assert make(uri=f"http://{host}{rest}") == make(uri=f"Http://{host}{rest}")
 
 
 @pytest.mark.parametrize(

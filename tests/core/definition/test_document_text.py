@@ -22,6 +22,12 @@ def test_what_does_not_read_is_named_by_line_and_column(content: bytes, place: s
     assert caught.value.code == "InvalidJSON"
 
 
+def test_an_exported_package_says_where_its_flow_is() -> None:
+    with pytest.raises(InvalidDocument, match=r"definition\.json") as caught:
+        read_document(b"PK\x03\x04\x14\x00")
+    assert caught.value.code == "UnsupportedArchive"
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe{", b"[" * 100_000, b'{"a": "\\ud800"', b"{} {}"])
 def test_nothing_but_our_own_error_comes_out(content: bytes) -> None:
     with pytest.raises(InvalidDocument):

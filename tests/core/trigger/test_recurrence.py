@@ -85,7 +85,7 @@ SERIES: list[tuple[str, Json, str, list[str]]] = [
         "hours times minutes",
         every("Day", schedule={"hours": [17, 8], "minutes": [30, 0]}),
         "2026-01-14T12:00:00",
-        ["2026-01-14T17:00:23", "2026-01-14T17:30:23", "2026-01-15T08:00:23", "2026-01-15T08:30:23"],
+        ["2026-01-14T17:00:00", "2026-01-14T17:30:00", "2026-01-15T08:00:00", "2026-01-15T08:30:00"],
     ),
     (
         "missing minutes are the start's",
@@ -97,7 +97,7 @@ SERIES: list[tuple[str, Json, str, list[str]]] = [
         "missing hours are the start's",
         every("Day", schedule={"minutes": [5]}),
         "2026-01-14T12:00:00",
-        ["2026-01-15T09:05:23"],
+        ["2026-01-15T09:05:00"],
     ),
     (
         "week days",

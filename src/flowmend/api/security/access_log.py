@@ -15,6 +15,8 @@ _SECRETS = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+_formatter = logging.Formatter()
+
 
 def without_secrets(text: str) -> str:
     """The text with signatures, tokens and codes of URLs and headers replaced by `***`."""
@@ -35,9 +37,14 @@ def log_request(*, method: str, path: str, status: int, milliseconds: float, cal
 
 
 class SecretFilter(logging.Filter):
-    """Removes signatures and tokens from what any library logs. Attach to handlers: loggers' filters do not inherit."""
+    """Removes signatures and tokens from what any library logs, tracebacks too. Attach to handlers: loggers' filters do
+    not inherit.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_text is None:
+            # Formatters take the text that is there; an error may quote the address it was about.
+            record.exc_text = without_secrets(_formatter.formatException(record.exc_info))
         message = record.getMessage()
         cleaned = without_secrets(message)
         if cleaned != message:

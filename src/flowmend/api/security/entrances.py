@@ -4,8 +4,9 @@ Everything that is not in the table of open paths requires a person.
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from flowmend.settings import Settings
 
@@ -32,8 +33,7 @@ class Audience(StrEnum):
     ASSET = "asset"  # style sheets, script, pictures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrance:
+class Entrance(msgspec.Struct, frozen=True, kw_only=True):
     """What a path asks of a request. max_body_bytes: larger bodies are refused while they arrive."""
 
     audience: Audience

@@ -2,10 +2,9 @@
 
 import logging
 import time
-from dataclasses import dataclass
 from urllib.parse import quote
-from uuid import uuid4
 
+import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flowmend.api.answers import error_answer
@@ -24,8 +23,7 @@ def secure_app(services: Services, app: ASGIApp) -> ASGIApp:
     return SecureApp(services, app)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Caller:
+class _Caller(msgspec.Struct, frozen=True, kw_only=True):
     """What the request's head says, forwarded values believed only from a trusted proxy."""
 
     host: str
@@ -53,7 +51,7 @@ class SecureApp:
         entrance = entrance_of(scope["path"], self._settings)
         headers: dict[bytes, bytes] = dict(scope["headers"])
         caller = self._caller(scope, headers)
-        request_id = str(uuid4())
+        request_id = str(self._services.clock.guid())
         head = _Head(entrance.audience, request_id.encode(), send)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -62,7 +60,7 @@ class SecureApp:
             if refusal is not None:
                 await refusal(scope, receive, head.send)
             else:
-                await self._pass_on(scope, receive, head, entrance)
+                await self._pass_on(scope, receive, head, entrance, declared_length(headers.get(b"content-length")))
         finally:
             if logger.isEnabledFor(logging.INFO):
                 log_request(
@@ -95,7 +93,7 @@ class SecureApp:
         if not self._known.knows(caller.host):
             return error_answer(_unknown_host(), status=421)
         length = declared_length(headers.get(b"content-length"))
-        if length is not None and length > entrance.max_body_bytes:
+        if length is not None and length > entrance.max_body_bytes and not _is_for_page(scope, entrance):
             return error_answer(body_too_large(entrance.max_body_bytes), closes=True)
         if entrance.audience in {Audience.SIGNED, Audience.ASSET}:
             scope["state"]["person"] = scope["state"]["entrance"] = None
@@ -117,8 +115,16 @@ class SecureApp:
             host=caller.host,
         )
 
-    async def _pass_on(self, scope: Scope, receive: Receive, head: "_Head", entrance: Entrance) -> None:
-        body = BoundedBody(receive, head.send, entrance.max_body_bytes)
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, head: "_Head", entrance: Entrance, length: int | None
+    ) -> None:
+        body = BoundedBody(
+            receive,
+            head.send,
+            entrance.max_body_bytes,
+            declared=length,
+            lets_app_answer=_is_for_page(scope, entrance),
+        )
         try:
             await self._app(scope, body.receive, body.send)
         except FlowmendError:
@@ -146,7 +152,9 @@ class _Head:
 
 
 def _ask_to_sign_in(scope: Scope, entrance: Entrance, identity: Identity) -> ASGIApp:
-    if entrance.audience is Audience.PAGE and scope["method"] in {"GET", "HEAD"} and _wants_page(scope):
+    if _is_for_page(scope, entrance):
+        if is_unsafe(scope["method"]):
+            return _see_other("/login")  # nothing stands at a form's address to come back to
         return _see_other(f"/login?return_to={quote(_address(scope), safe='')}")
     message = "The token is not known or has ended." if identity.was_refused else "Sign in, or send a bearer token."
     return error_answer(
@@ -164,7 +172,10 @@ def _see_other(location: str) -> ASGIApp:
     return answer
 
 
-def _wants_page(scope: Scope) -> bool:
+def _is_for_page(scope: Scope, entrance: Entrance) -> bool:
+    """Whether a person looks at the answer in a browser."""
+    if entrance.audience is not Audience.PAGE:
+        return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 

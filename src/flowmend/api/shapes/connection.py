@@ -63,7 +63,8 @@ class PlannedTest(msgspec.Struct, frozen=True, kw_only=True):
 class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     """A connection. health: our own word; statuses: the REST surface's. category: what the last refusal says.
 
-    fields: what verifying asks for; empty where a person has to sign in at the provider.
+    fields: what verifying asks for; empty where a person has to sign in at the provider. unreadable: why its connector
+    no longer reads and what to do next, "" where it reads.
     """
 
     id: str
@@ -86,6 +87,7 @@ class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     newest_failed_run: str | None
     test: PlannedTest | None
     fields: list[SecretFieldShape]
+    unreadable: str
     health_changed_at: datetime
     last_good_at: datetime | None
     refused_at: datetime | None
@@ -95,12 +97,13 @@ class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectorShape(msgspec.Struct, frozen=True, kw_only=True):
-    """An installed connector and what a new connection to it asks for."""
+    """An installed connector and what a new connection to it asks for. unreadable: as of a connection."""
 
     id: str
     display_name: str
     sign_in: str
     parameters: list[SecretFieldShape]
+    unreadable: str
 
 
 class InstalledConnector(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +155,7 @@ def connection_shape(view: ConnectionView) -> ConnectionShape:
         newest_failed_run=view.failed_run.run_name if view.failed_run else None,
         test=_test(view),
         fields=[field_shape(field) for field in view.fields],
+        unreadable=view.unreadable,
         health_changed_at=row.health_changed_at,
         last_good_at=row.last_good_at,
         refused_at=row.refused_at,
@@ -179,6 +183,7 @@ def connector_shape(choice: ConnectorChoice) -> ConnectorShape:
         display_name=choice.display_name,
         sign_in=choice.sign_in,
         parameters=[field_shape(field) for field in choice.parameters],
+        unreadable=choice.unreadable,
     )
 
 

@@ -18,13 +18,16 @@ class ContentHash(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
-class ContentLink(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """content_size: bytes that the link answers with. content_hash: their MD5 in base64."""
+class ContentLink(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """content_size: bytes that the link answers with. content_hash: their MD5 in base64.
+
+    Lists give the address alone: to know the rest is to read the content.
+    """
 
     uri: str
-    content_version: str
-    content_size: int
-    content_hash: ContentHash
+    content_version: str | None = None
+    content_size: int | None = None
+    content_hash: ContentHash | None = None
 
 
 class Contents(Protocol):

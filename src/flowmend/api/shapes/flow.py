@@ -33,7 +33,10 @@ class NamedConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow in a list. runs_24h: {status: count} of the last day. held: events that wait for a connection."""
+    """A flow in a list. runs_24h: {status: count} of the last day. held: events that wait for a connection.
+
+    unreadable: why its definition no longer reads and what to do next, "" where it reads.
+    """
 
     id: str
     name: str
@@ -45,6 +48,7 @@ class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
     runs_24h: dict[str, int]
     broken_connections: list[NamedConnection]
     held: int
+    unreadable: str
 
 
 class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +112,7 @@ def _summary(summary: FlowSummary) -> dict[str, Json]:
             NamedConnection(id=connection_id, display_name=name) for connection_id, name in summary.broken_connections
         ],
         "held": summary.held,
+        "unreadable": summary.unreadable,
     }
 
 

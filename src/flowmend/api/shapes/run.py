@@ -22,7 +22,7 @@ from flowmend.api.shapes.references import (
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.record import ActionRecord, EndRecord, RunStart
-from flowmend.store.rows import RunRow
+from flowmend.store.rows import RunRow, TriggerEventRow
 
 RUN_TYPE = f"{WORKFLOW_TYPE}/runs"
 
@@ -85,7 +85,37 @@ def run_resource(
     end: EndRecord | None = None,
     response: ActionRecord | None = None,
 ) -> Run:
-    """A run. end: of its journal; response: the record of the Response action that answered; None in lists and while there is none."""
+    """A run. end: of its journal; response: the record of the Response action that answered; None while there is none."""
+    return _resource(
+        row,
+        run_trigger(start, contents),
+        end=end,
+        response=None if response is None else _response(response, row.client_tracking_id, contents),
+    )
+
+
+def listed_run(row: RunRow, event: TriggerEventRow | None, outputs_link: ContentLink | None) -> Run:
+    """A run as lists show it: what its row and its trigger event say, which are small. event: None where it is gone."""
+    began = recorded_time(row.started_at)
+    trigger = RunTrigger(
+        name=row.trigger_name,
+        status=event.status if event else Status.SUCCEEDED.value,
+        code=or_none(event.code) if event else None,
+        start_time=began,
+        end_time=recorded_time(event.ended_at) if event and event.ended_at else began,
+        scheduled_time=recorded_time(event.scheduled_at) if event and event.scheduled_at else None,
+        tracking_id=event.tracking_id if event else None,
+        correlation=Correlation(client_tracking_id=row.client_tracking_id),
+        origin_history_name=row.origin_run or row.run_name,
+        source_history_name=or_none(row.origin_run),
+        outputs_link=outputs_link,
+    )
+    return _resource(row, trigger)
+
+
+def _resource(
+    row: RunRow, trigger: RunTrigger, *, end: EndRecord | None = None, response: RunTrigger | None = None
+) -> Run:
     properties = RunProperties(
         start_time=row.started_at,
         end_time=row.ended_at,
@@ -94,9 +124,9 @@ def run_resource(
         error=row_failure(row) or failure(end.error if end else None),
         correlation=Correlation(client_tracking_id=row.client_tracking_id),
         workflow=version_reference(row.flow_id, row.version),
-        trigger=run_trigger(start, contents),
+        trigger=trigger,
         outputs=end.outputs if end and end.outputs else {},
-        response=None if response is None else _response(response, row.client_tracking_id, contents),
+        response=response,
         origin_run=or_none(row.origin_run),
         failed_action=or_none(row.failed_action),
         connection=or_none(row.connection_id),

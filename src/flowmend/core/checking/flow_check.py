@@ -53,7 +53,7 @@ def _check_parameters(flow: Flow, findings: Findings) -> None:
             "MissingParameterValue",
             pointer,
             f"Parameter '{name}' has no value and no default; no run can start without one.",
-            "Give it a value when you import the flow, or a 'defaultValue'.",
+            "Give it one under 'parameters' in the file, or a 'defaultValue'.",
         )
 
 

@@ -37,7 +37,8 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
             findings.warning(
                 MISSING_TRIGGER_HOST,
                 trigger.pointer,
-                f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet; it can be run by hand.",
+                f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet.",
+                "The command flowmend run FILE runs the flow once, whatever its trigger.",
             )
         elif known.name in {"Recurrence", "SlidingWindow"} and trigger.recurrence:
             read_recurrence(trigger.recurrence, pointer_to(trigger.pointer, "recurrence"), findings)

@@ -4,7 +4,9 @@ Source: learn.microsoft.com/azure/connectors/connectors-native-http
 """
 
 import base64
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -22,6 +24,12 @@ _DROPPED = frozenset(
 AUTHENTICATION_TYPES = frozenset({"none", "raw", "basic"})
 _KEPT_CONTENT_HEADERS = frozenset({"content-disposition", "content-encoding", "content-type"})
 _URL_SAFE = "%/?:@!$&'()*+,;=-._~[]"
+#: An address that is sent exactly as written: nothing in it to fold, encode or leave out.
+_PLAIN_URL = re.compile(
+    r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,3})?"
+    r"/[\w%/:@!$&'()*+,;=.~-]*(?:\?[\w%/?:@!$&'()*+,;=.~-]+)?",
+    re.ASCII,
+)
 
 
 def build_http_action(
@@ -67,6 +75,7 @@ def build_http_action(
     return HttpRequest(method=method.upper(), url=url, headers=sent, body=content)
 
 
+@lru_cache(maxsize=1024)
 def is_dropped(name: str) -> bool:
     """Whether a request header is one the service drops in silence."""
     lower = name.lower()
@@ -76,6 +85,8 @@ def is_dropped(name: str) -> bool:
 
 
 def _url(uri: str, queries: Mapping[str, Json]) -> str | UnbuildableRequest:
+    if not queries and _PLAIN_URL.fullmatch(uri):
+        return uri
     text = uri.strip().partition("#")[0]
     try:
         parts = urlsplit(text)

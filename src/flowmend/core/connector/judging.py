@@ -3,6 +3,7 @@
 Codes are the names of .NET Framework's HttpStatusCode, which is why 429 stays "429": that enumeration ends before it.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -80,8 +81,9 @@ def outcome_of(answer: HttpResponse | TransportFailure, *, now: datetime, connec
         )
     error: ErrorDetail | None = None
     outputs: dict[str, Json] | None = {"statusCode": answer.status, "headers": dict(answer.headers)}
+    headers = {name.lower(): text for name, text in answer.headers.items()}
     try:
-        body = decode_body(answer.header("content-type") or None, answer.body)
+        body = decode_body(headers.get("content-type"), answer.body)
     except ExpressionError as problem:
         outputs, error = None, ErrorDetail(problem.code, problem.message)
     else:
@@ -94,9 +96,9 @@ def outcome_of(answer: HttpResponse | TransportFailure, *, now: datetime, connec
         outputs=outputs,
         error=error,
         is_retryable=answer.status in {408, 429} or answer.status >= 500,
-        retry_after_seconds=retry_after_seconds(answer, now),
+        retry_after_seconds=_retry_after_seconds(headers.get("retry-after", ""), now),
         was_refused=400 <= answer.status < 500 and answer.status not in _INDEFINITE,
-        service_request_id=next((found for name in _REQUEST_ID_HEADERS if (found := answer.header(name))), ""),
+        service_request_id=_service_request_id(headers),
         connection_id=connection_id,
     )
 
@@ -112,9 +114,16 @@ def refused_outcome(code: str, message: str, *, connection_id: str = "") -> Outc
     )
 
 
-def retry_after_seconds(answer: HttpResponse, now: datetime) -> float | None:
-    """Retry-After in seconds from now, never negative; None where it is absent or unreadable (RFC 9110 §10.2.3)."""
-    text = answer.header("retry-after").strip()
+def _service_request_id(headers: Mapping[str, str]) -> str:
+    for name in _REQUEST_ID_HEADERS:
+        if found := headers.get(name):
+            return found
+    return ""
+
+
+def _retry_after_seconds(text: str, now: datetime) -> float | None:
+    """In seconds from now, never negative; None where it is absent or unreadable (RFC 9110 §10.2.3)."""
+    text = text.strip()
     if not text:
         return None
     if text.isascii() and text.isdecimal():

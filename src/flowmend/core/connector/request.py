@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, complete but for what the wire adds itself (Host, Content-Length).
 
     url: absolute and percent-encoded; sent as it stands. headers: one value per name. body: None is none.
@@ -17,7 +17,7 @@ class HttpRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes | None = None
 
     def __repr__(self) -> str:
@@ -28,8 +28,7 @@ class HttpRequest:
         return origin_of(self.url)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnbuildableRequest:
+class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Why no request can be made of an operation and these arguments; nothing was sent."""
 
     code: str

@@ -1,11 +1,11 @@
 """What came back of an HTTP request, as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
     """An answer, whatever its status.
 
     headers: names as received, several values of one name joined by `, `; Content-Encoding already undone.
@@ -28,8 +28,7 @@ class HttpResponse:
         return next((text for key, text in self.headers.items() if key.lower() == wanted), "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportFailure:
+class TransportFailure(msgspec.Struct, frozen=True, kw_only=True):
     """No answer came. code: one of the constants of `transport.http`, e.g. `ConnectionRefused`.
 
     was_sent: False where the request certainly never left; True where the service may have received it.

@@ -9,10 +9,21 @@ from flowmend.core.json_value import Json
 DEEPEST_NESTING = 200
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # Windows editors write one
+_ZIP = b"PK\x03\x04"
 
 
 def read_document(content: bytes) -> Json:
-    """The JSON value of a file. Errors: InvalidDocument `InvalidJSON`, naming line and column."""
+    """The JSON value of a file.
+
+    Errors: InvalidDocument `InvalidJSON`, naming line and column; `UnsupportedArchive` for the packages and solutions that
+    Power Automate exports.
+    """
+    if content.startswith(_ZIP):
+        raise InvalidDocument(
+            "This is a ZIP archive, not a flow's JSON. Unpack it: the flow is the file definition.json of a package, or a "
+            "file in the folder Workflows of a solution.",
+            code="UnsupportedArchive",
+        )
     text = content.removeprefix(_BYTE_ORDER_MARK)
     try:
         return msgspec.json.decode(text)

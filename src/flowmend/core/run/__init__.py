@@ -1,7 +1,29 @@
 """The run engine: a pure state machine over a compiled flow.
 
-`compile_flow` prepares a flow version once. `new_state` and `decide` run it: an event in, journal entries and
-commands out. `fold` gives the state back from the journal after a restart, and `Recovered` its commands.
+Theory of operation
+-------------------
+`compile_flow` turns a flow version into nodes that know their neighbours, once. A run is a journal of entries
+(`record`) and the state they fold to (`state`). `transitions.apply` is the only code that changes a state, one
+entry at a time; `decide` and recovery share it, so what a restart reads back is what wrote it.
+
+`decide` takes an event (a call answered, a timer due, somebody's word), lets it touch the one action it is
+about, and then takes up whatever became *ready*, until nothing is or the step budget is spent. Taking up an
+action evaluates its inputs and emits an entry. Three kinds of action exist. Most finish at once
+(`inline_actions`). Containers (`branches`, `loops`) emit a Running entry that says which branch or items were
+chosen; applying it opens branches, and a branch counts down its unfinished actions to zero, which makes its
+container ready again. Outward ones (`calls`, `pausing`) emit a Running or Waiting entry and leave a command; what
+such an action waits for can be read from its record alone.
+
+Whether something starts is a matter of counters: each open branch knows for each action how many predecessors
+have not ended. What is not to run is *ready* too, in a branch marked with a reason to skip (`skipping`): an untaken
+branch, the inside of a container that did not run, everything after a Terminate, a cancellation or a time-out
+(`endings`). So ending a run is no special case: its open branches are marked, and the steps that follow skip
+what has not begun and cancel what is under way.
+
+How a branch ended is told by its leaves (`leaves`). Nothing an expression gave is evaluated twice: chance and
+time come with `moment`, and results are in the journal before anything depends on them. Secrets lie only in fields
+the store seals (`secrecy`).
+
 The journal is the run history that people read; `views`, `history` and `cards` shape it for them.
 """
 

@@ -5,7 +5,8 @@ Only the authentication is evaluated each time: it is never journalled, the reco
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
@@ -27,8 +28,7 @@ SUBSCRIBE = "subscribe"
 UNSUBSCRIBE = "unsubscribe"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInputs:
+class CallInputs(msgspec.Struct, frozen=True, kw_only=True):
     """recorded: as the journal and people see them. authentication: with its secrets, for the call alone."""
 
     recorded: dict[str, Json]

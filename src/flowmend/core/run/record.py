@@ -20,9 +20,12 @@ class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     repetition: one index per enclosing loop, outermost first. attempts: finished tries. inputs, outputs:
     None is "none". details: what the fold needs and people do not read: a loop's items, the branch taken,
-    the variable set or appended to (an append holds the appended value only). key: the deterministic
-    client request id of the call (`Idempotency-Key`). wake_at: when a Waiting record goes on by itself.
-    from_run: the run whose finished action this one took over (resume).
+    a loop's count, a computed retry policy. details["secure"] lists `inputs` and `outputs` where they are not
+    to be shown: the values stand in the record, and the store seals these fields (the items of a secret Foreach
+    are its inputs for that reason). An append's outputs hold the appended value only. key: the deterministic
+    client request id of the call (`Idempotency-Key`). wake_at: when a Waiting record, or a Running one between
+    two tries, goes on by itself. tracking_id: "" is derived (`views.tracking_id`). from_run: the run whose
+    finished action this one took over (resume).
     """
 
     name: str

@@ -75,6 +75,8 @@ class RunScope:
         raise ExpressionError("The template function 'listCallbackUrl' is not expected at this location.")
 
     def app_setting(self, name: str) -> str:
+        if self._state.compiled.is_mock:
+            return ""
         raise ExpressionError(f"The app setting '{name}' is not found.")
 
     def now(self) -> datetime:

@@ -28,7 +28,10 @@ class Secrecy:
 
     def is_mentioned(self, raw: Json) -> bool:
         """Whether a part of the definition reads a secret."""
-        return bool(self.names) and any(name in text for text in (_text(raw),) for name in self.names)
+        if not self.names:
+            return False
+        text = _text(raw)
+        return any(name in text for name in self.names)
 
 
 def find_secrets(flow: Flow) -> Secrecy:
@@ -39,11 +42,14 @@ def find_secrets(flow: Flow) -> Secrecy:
     if not names and not any(action.runtime.secure_inputs for action in actions):
         return Secrecy(hidden, frozenset())
     texts = {action.name: _text([action.inputs, action.foreach]) for action in actions}
-    is_settled = False
-    while not is_settled:
-        known = len(names)
+    read_as_item: set[str] = set()  # actions inside a loop over something secret
+    known = -1
+    while known != len(names) + len(read_as_item):
+        known = len(names) + len(read_as_item)
         for action in actions:
-            hides_inputs = action.runtime.secure_inputs or any(name in texts[action.name] for name in names)
+            text = texts[action.name]
+            reads = any(name in text for name in names) or (action.name in read_as_item and "item()" in text)
+            hides_inputs = action.runtime.secure_inputs or reads
             hides_outputs = action.runtime.secure_outputs or (hides_inputs and action.type not in _CALLS)
             marks = (("inputs", hides_inputs), ("outputs", hides_outputs))
             parts = tuple(part for part, is_hidden in marks if is_hidden)
@@ -51,7 +57,8 @@ def find_secrets(flow: Flow) -> Secrecy:
                 hidden[action.name] = parts
             if hides_outputs:
                 names |= _names_of(action)
-        is_settled = len(names) == known
+                if action.type == "Foreach":
+                    read_as_item.update(inner.name for inner in action.walk())
     return Secrecy(hidden, frozenset(names))
 
 
@@ -71,7 +78,7 @@ def _declared(flow: Flow) -> set[str]:
 
 def _names_of(action: Action) -> set[str]:
     if action.type == "Foreach":
-        return {f"items('{action.name.lower()}')", "item()"}
+        return {f"items('{action.name.lower()}')"}
     names = {f"('{action.name.lower()}'"}
     if action.type.endswith("Variable") and isinstance(action.inputs, Mapping):
         declared = action.inputs.get("variables")

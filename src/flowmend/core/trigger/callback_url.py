@@ -9,7 +9,6 @@ scheme, in base64url without padding. What the service itself signs over is not 
 Source: rest-api.md §3 and §4
 """
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -171,7 +170,7 @@ def _verify(flow_id: str, permission: str, queries: Mapping[str, str], key: byte
 
 def _signature(flow_id: str, permission: str, ends: str, key: bytes) -> str:
     signed = f"{_SCHEME_VERSION}\n{flow_id.lower()}\n{permission}\n{ends}"
-    digest = hmac.new(key, signed.encode("utf-8", "replace"), hashlib.sha256).digest()
+    digest = hmac.digest(key, signed.encode("utf-8", "replace"), "sha256")
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 

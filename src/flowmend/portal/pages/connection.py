@@ -53,15 +53,16 @@ async def ask_delete_connection(portal: Portal, request: Request, *, is_wrong: b
     view = await read_connection(portal.services, request.path_params["connection_id"])
     gettext = portal.rendering.gettext(language_of(request))
     address = _address(request)
-    consequence = gettext(
-        "{flows} flows use it, and {events} events wait for it. They cannot go on without another connection."
-    ).format(flows=len(view.used_by), events=view.held_events)
+    names = ", ".join(name for _, name in view.used_by)
     page = DeletePage(
         name=view.row.display_name,
         address=address,
         crumbs=(("/connections", gettext("Connections")), (address, view.row.display_name)),
-        consequence=consequence,
+        consequence=gettext("Its sealed credential goes with it, for good."),
         is_wrong=is_wrong,
+        obstacle=gettext("These flows use it: {flows}. Choose another connection there first.").format(flows=names)
+        if names
+        else "",
     )
     return portal.answer(request, "delete.html", place="connections", status_code=400 if is_wrong else 200, page=page)
 

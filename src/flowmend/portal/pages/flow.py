@@ -10,12 +10,13 @@ from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.trigger_words import begins_in_words, can_be_run_by_hand, starts_in_words
-from flowmend.store.rows import RunRow, TriggerEventRow
+from flowmend.store.rows import FlowState, RunRow, TriggerEventRow
 from flowmend.use_cases.connections import ConnectionView, list_connections
 from flowmend.use_cases.flows import (
     FlowDetail,
     ReferenceState,
     delete_flow,
+    flow_row,
     map_connection,
     read_flow_detail,
     turn_off,
@@ -29,10 +30,11 @@ _SHOWN_RUNS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A connection reference with the connections it could mean, (id, name)."""
+    """A connection reference with the connections it could mean, (id, name). is_installed: its connector is."""
 
     state: ReferenceState
     candidates: tuple[tuple[str, str], ...]
+    is_installed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,14 @@ class FlowPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePage:
-    """address: of the thing to delete. is_wrong: another name than its own was entered."""
+    """address: of the thing to delete. is_wrong: another name than its own was entered. obstacle: why it cannot be now."""
 
     name: str
     address: str
     crumbs: tuple[tuple[str, str], ...]
     consequence: str
     is_wrong: bool = False
+    obstacle: str = ""
 
 
 async def show_flow(portal: Portal, request: Request) -> Response:
@@ -82,7 +85,14 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         runs=tuple(runs.rows),
         held_events=tuple(held[:_SHOWN_RUNS]),
         broken=tuple(view for view in views if view.row.connection_id in broken),
-        references=tuple(Reference(state=one, candidates=_candidates(one, views)) for one in detail.references),
+        references=tuple(
+            Reference(
+                state=one,
+                candidates=_candidates(one, views),
+                is_installed=services.store.connectors.get(one.connector) is not None,
+            )
+            for one in detail.references
+        ),
     )
     return portal.answer(request, "flow.html", place="flows", page=page)
 
@@ -109,15 +119,16 @@ async def choose_connection(portal: Portal, request: Request) -> Response:
 
 async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
     """GET /flows/{flow_id}/delete"""
-    detail = await read_flow_detail(portal.services, request.path_params["flow_id"])
+    row = flow_row(portal.services, request.path_params["flow_id"])
     gettext = portal.rendering.gettext(language_of(request))
     address = _address(request)
     page = DeletePage(
-        name=detail.summary.name,
+        name=row.name,
         address=address,
-        crumbs=(("/flows", gettext("My flows")), (address, detail.summary.name)),
+        crumbs=(("/flows", gettext("My flows")), (address, row.name)),
         consequence=gettext("Its versions, its run history and the events it holds go with it, for good."),
         is_wrong=is_wrong,
+        obstacle=gettext("This flow is on. Turn it off first.") if row.state is FlowState.ON else "",
     )
     return portal.answer(request, "delete.html", place="flows", status_code=400 if is_wrong else 200, page=page)
 
@@ -125,8 +136,8 @@ async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = 
 async def take_delete_flow(portal: Portal, request: Request) -> Response:
     """POST /flows/{flow_id}/delete"""
     flow_id = request.path_params["flow_id"]
-    detail = await read_flow_detail(portal.services, flow_id)
-    if form_text(await request.form(), "name").strip() != detail.summary.name.strip():
+    row = flow_row(portal.services, flow_id)
+    if form_text(await request.form(), "name").strip() != row.name.strip():
         return await ask_delete_flow(portal, request, is_wrong=True)
     await delete_flow(portal.services, flow_id, person_id(request))
     return see("/flows?done=deleted")

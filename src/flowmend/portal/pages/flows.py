@@ -27,6 +27,6 @@ async def show_flows(portal: Portal, request: Request) -> Response:
     page = FlowsPage(
         flows=tuple(flows),
         starts={one.flow_id: trigger_in_words(one.trigger_type, one.trigger_kind, gettext) for one in flows},
-        runnable={one.flow_id: can_be_run_by_hand(one.trigger_type) for one in flows},
+        runnable={one.flow_id: not one.unreadable and can_be_run_by_hand(one.trigger_type) for one in flows},
     )
     return portal.answer(request, "flows.html", place="flows", page=page)

@@ -102,6 +102,8 @@ def _ways(request: Request, gettext: Callable[[str], str]) -> tuple[tuple[str, s
     if parts[0] in {"flows", "runs", "connections"}:
         words = {"flows": gettext("My flows"), "runs": gettext("All runs"), "connections": gettext("Connections")}
         ways = ((f"/{parts[0]}", words[parts[0]]), *ways)
+    if parts[0] == "import":
+        ways = (("/import", gettext("Choose another file")), *ways)
     if request.method == "POST" and len(parts) > 2 and parts[0] in {"flows", "runs", "connections"}:
         ways = ((f"/{parts[0]}/{parts[1]}", gettext("Back")), *ways)
     return ways

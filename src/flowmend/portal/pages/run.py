@@ -1,6 +1,6 @@
 """One run: a picture first, the failed card open, and beside it how to fix what failed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
@@ -33,6 +33,7 @@ from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
 _VIEWS = ("graph", "list")
 _NOT_WHILE_OFF = marked("The flow is turned off. Turn it on, then resubmit.")
 _NOT_NOW = marked("This run cannot be resubmitted now.")
+_HELD_ALREADY = marked("It is resubmitted already: the new run waits for its connection and then starts by itself.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut."""
+    """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut.
+
+    is_held_again: it was resubmitted, and the new run waits for its connection.
+    """
 
     row: RunRow
     flow_name: str
@@ -74,6 +78,7 @@ class RunPage:
     cannot_resubmit: str
     request_id: str
     query: dict[str, str]
+    is_held_again: bool = False
     shown_characters: int = SHOWN_CHARACTERS
 
     @property
@@ -87,9 +92,16 @@ class RunPage:
         return names.index(self.row.run_name) + 1 if self.row.run_name in names else 1
 
     @property
+    def repeat(self) -> tuple[int, RunRow] | None:
+        """The newest later attempt that succeeded or is under way, and its number: one more would do it all again."""
+        return later_attempt(self.attempts, self.row.run_name)
+
+    @property
     def resubmit_is_next(self) -> bool:
-        """Whether nothing needs mending before."""
-        return self.fix is not None and (self.fix.is_mended or self.fix.remedy is REMEDIES["resubmit"])
+        """Whether nothing needs mending before, and nothing was resubmitted yet."""
+        if self.fix is None or self.repeat is not None:
+            return False
+        return self.fix.is_mended or self.fix.remedy is REMEDIES["resubmit"]
 
     @property
     def listed(self) -> tuple[tuple[int, Step], ...]:
@@ -144,10 +156,11 @@ async def show_run(portal: Portal, request: Request) -> Response:
         connection=connection,
         connection_names={name: row.display_name for name, row in known.items() if row},
         version_is_latest=detail.version_is_latest,
-        can_resubmit=detail.can_resubmit,
+        can_resubmit=detail.can_resubmit and not detail.held_resubmission,
         cannot_resubmit=gettext(_reason(detail)),
         request_id=str(services.clock.guid()),
         query={name: value for name, value in asked.items() if name == "view" or name.startswith("pass.")},
+        is_held_again=bool(detail.held_resubmission),
     )
     return portal.answer(request, "run.html", place="runs", page=page)
 
@@ -156,6 +169,15 @@ def run_title(detail: RunDetail) -> str:
     """What a run is called: its flow, and the first value it is tracked by."""
     headline = tracked_headline(dict(detail.tracked))
     return f"{detail.flow_row.name} · {headline}" if headline else detail.flow_row.name
+
+
+def later_attempt(attempts: Sequence[RunRow], run_name: str) -> tuple[int, RunRow] | None:
+    """The newest attempt after this run that succeeded or is under way, and its number among all, from 1."""
+    names = [run.run_name for run in attempts]
+    first = names.index(run_name) + 1 if run_name in names else len(names)
+    after = list(enumerate(attempts, start=1))[first:]
+    going = (Status.SUCCEEDED, Status.RUNNING, Status.WAITING)
+    return next((one for one in reversed(after) if one[1].status in going), None)
 
 
 async def take_resubmit(portal: Portal, request: Request) -> Response:
@@ -240,4 +262,6 @@ def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
 
 
 def _reason(detail: RunDetail) -> str:
+    if detail.held_resubmission:
+        return _HELD_ALREADY
     return _NOT_WHILE_OFF if detail.flow_row.state is not FlowState.ON else _NOT_NOW

@@ -1,5 +1,6 @@
 """All runs, filtered by status, flow, connection and text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ class RunsPage:
     """chips: (address, look or None for all, whether it is the chosen one). older, newest: addresses, "" for none."""
 
     runs: tuple[RunRow, ...]
+    headlines: Mapping[str, str]
     chips: tuple[tuple[str, Look | None, bool], ...]
     flow_names: dict[str, str]
     connection_names: dict[str, str]
@@ -65,6 +67,7 @@ async def show_runs(portal: Portal, request: Request) -> Response:
     )
     page = RunsPage(
         runs=tuple(found.rows),
+        headlines=found.headlines,
         chips=tuple(
             (_address(chosen | {"status": name}), look, name == chosen["status"])
             for name, look in {"": None, **RUN_FILTERS}.items()

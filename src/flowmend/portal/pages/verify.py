@@ -11,7 +11,7 @@ from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyA
 from flowmend.portal.forms import form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
-from flowmend.portal.pages.run import run_title
+from flowmend.portal.pages.run import later_attempt, run_title
 from flowmend.portal.portal import Portal, person_id, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.connections import ConnectionView, read_connection
@@ -142,7 +142,7 @@ async def _page(
         error_detail=wrong.message if wrong else "",
         run=run.row if run else None,
         run_title=run_title(run) if run else "",
-        can_resubmit=run.can_resubmit if run else False,
+        can_resubmit=run is not None and run.can_resubmit and later_attempt(run.attempts, run_name) is None,
         request_id=str(portal.services.clock.guid()),
     )
     status_code = 200

@@ -77,7 +77,7 @@
   // ---- live: one event stream a browser, pages look again when something they show changed ----
 
   const LOOK_EVERY = 1500;
-  let looked_at = 0, waiting = 0, wants = false;
+  let looked_at = 0, looks = 0, waiting = 0, wants = false;
 
   function is_typing() {
     return /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '');
@@ -115,12 +115,12 @@
   document.addEventListener('focusout', () => setTimeout(if_wanted, 100));
 
   async function refresh() {
-    const asked = location.href;
+    const asked = location.href, look = ++looks;
     let answer;
     try { answer = await fetch(asked, { headers: { accept: 'text/html' } }); } catch { return; }
     if (!answer.ok || answer.redirected || asked !== location.href) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
-    if (!fresh.getElementById('main')) return;
+    if (!fresh.getElementById('main') || look !== looks) return; // a slow answer must not undo a newer one
     const said = main().dataset.says;
     swap(document.querySelector('.nav'), fresh.querySelector('.nav'));
     swap(main(), fresh.getElementById('main'));
@@ -168,7 +168,7 @@
   // One tab of the browser holds the stream and tells the others; when it goes, another takes over.
   function listen(tell) {
     let was_open = false;
-    const stream = new EventSource('/events');
+    const stream = new EventSource(`/events?seen=${root.dataset.changes}`);
     stream.onopen = () => { if (was_open) tell({ topic: 'reconnected' }); else catch_up(); was_open = true; };
     stream.onmessage = event => tell(JSON.parse(event.data));
     return new Promise(() => {});

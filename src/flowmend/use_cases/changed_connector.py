@@ -1,0 +1,42 @@
+"""A connector was installed anew with other hosts, sign-in or policies: every secret given to it is asked for again.
+
+What a credential was entrusted to is no longer what would send it. So it is dropped, and whatever needs it waits for
+its owner as for any broken connection (architecture, Rules of safety).
+"""
+
+from contextlib import suppress
+
+from flowmend.core.connection.diagnosis import remedy_of
+from flowmend.core.connection.health import HealthState
+from flowmend.core.connector.operation import Connector
+from flowmend.core.errors import Conflict
+from flowmend.core.outcome import Category, FixableBy
+from flowmend.use_cases.ports import Services
+
+_CODE = "ConnectorChanged"
+
+
+def ask_for_secrets_again(services: Services, connector: Connector) -> None:
+    """Drop the credentials of the connector's connections. Errors: StoreUnavailable."""
+    for row in services.store.connections.list(connector_id=connector.connector_id):
+        if not row.sealed_credential:
+            continue
+        now, method = services.clock.now, connector.method_named(row.parameter_set)
+        changes: dict[str, object] = {
+            "sealed_candidate": b"",
+            "expires_at": None,
+            "health": HealthState.BROKEN,
+            "health_changed_at": now,
+            "refused_at": now,
+            "refused_code": _CODE,
+            "refused_message": (
+                f"The connector {connector.display_name!r} was installed with other hosts, sign-in or policies, so its "
+                "secrets were dropped. Give them again."
+            ),
+            "refused_category": Category.UNKNOWN.value,
+            "refused_fixable_by": FixableBy.REVERIFY.value,
+            "remedy": remedy_of(FixableBy.REVERIFY, method.kind),
+        }
+        with suppress(Conflict):  # deleted meanwhile
+            services.store.connections.swap_credential(row.connection_id, row.credential_version, b"", **changes)
+            services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.BROKEN.value)
