@@ -184,7 +184,7 @@ def test_a_caller_whose_response_was_skipped_hears_of_it(flowmend: Flowmend) -> 
         flowmend,
         "skips-its-response",
         {
-            "Check": {"type": "Compose", "inputs": "@int('none')", "runAfter": {}},
+            "Check": {"type": "Compose", "inputs": "@int(string(triggerBody()))", "runAfter": {}},
             "Response": {"type": "Response", "kind": "Http", "runAfter": {"Check": ["Succeeded"]}, "inputs": {}},
         },
     )

@@ -129,7 +129,7 @@ async def test_an_asynchronous_response_is_asked_for_until_it_is_there(open_flow
 async def test_an_asynchronous_response_that_never_came_is_502(open_flowmend: Open) -> None:
     running = await open_flowmend()
     answer = respond(1) | {"operationOptions": "Asynchronous", "runAfter": {"F": ["Succeeded"]}}
-    fails = {"type": "Compose", "inputs": "@int('x')", "runAfter": {}}
+    fails = {"type": "Compose", "inputs": "@int(string(triggerBody()))", "runAfter": {}}
     accepted = await running.call(await running.add_flow({"F": fails, "R": answer}))
     await running.ended(accepted.run_name)
     assert accepted.response is not None

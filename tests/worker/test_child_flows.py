@@ -85,7 +85,7 @@ async def test_an_answer_that_was_lost_is_asked_for(open_flowmend: Open) -> None
         (None, True, "MissingChildFlow"),
         ({"A": compose(1)}, True, "NestedWorkflowDoesNotContainResponseAction"),
         (DOUBLE, False, "WorkflowTriggerIsNotEnabled"),
-        ({"A": compose("@int('x')"), "R": after(respond(1), "A")}, True, "BadGateway"),
+        ({"A": compose("@int(string(triggerBody()))"), "R": after(respond(1), "A")}, True, "BadGateway"),
         ({"R": respond(1, statusCode=404)}, True, "NotFound"),
     ],
 )

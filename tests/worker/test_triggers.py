@@ -93,6 +93,17 @@ async def test_items_wait_their_turn_however_many_they_are(open_flowmend: Open) 
     await begun(running, flow, 20)
 
 
+async def test_a_turn_that_was_free_when_the_process_ended_is_taken_at_the_next_start(open_flowmend: Open) -> None:
+    first = await open_flowmend()
+    flow = await first.add_flow({"W": wait_for(1, "Hour")}, triggers=limited(1, 2))
+    answers = [await first.call(flow) for _ in range(2)]
+    first.application.run_loop._run_errand = lambda errand: errand.close()  # type: ignore[method-assign]
+    await cancel_run(first.services, answers[0].run_name, first.owner)
+    await first.crash()
+    second = await open_flowmend(clock=first.clock)
+    assert [run.run_name for run in second.runs(flow)] == [answers[0].run_name, answers[1].event_name]
+
+
 # -- windows -------------------------------------------------------------------------------------------------
 
 

@@ -67,7 +67,9 @@ async def release_events(services: Services, flow_id: str) -> int:
 
 
 async def release_what_works(services: Services) -> None:
-    """Go on with what still waits for a connection that works: a release was cut off, or its news got lost."""
+    """Go on with what waits though nothing keeps it any more: a release was cut off, or its news got lost."""
+    for flow_id in services.store.trigger_events.held_of_each_flow():
+        await release_events(services, flow_id)
     for connection in services.store.connections.list():
         if not needs_repair(connection.health):
             await release_held(services, connection.connection_id)
