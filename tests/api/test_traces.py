@@ -21,7 +21,7 @@ ACTIONS: dict[str, Any] = {
         "runtimeConfiguration": SECURE,
         "runAfter": {"Each": ["Succeeded"]},
     },
-    "Fails": {"type": "Compose", "inputs": "@int('no number')", "runAfter": {"Hidden": ["Succeeded"]}},
+    "Fails": {"type": "Compose", "inputs": "@int(concat('no number ', triggerBody()?['a']))", "runAfter": {"Hidden": ["Succeeded"]}},
     "Never": {"type": "Compose", "inputs": "@add(1, 1)", "runAfter": {"Fails": ["Succeeded"]}},
 }
 
