@@ -158,11 +158,13 @@ async def test_a_new_version_of_a_flow_that_is_on_keeps_it_on_and_on_time(runnin
 
 
 async def test_a_new_version_that_leaves_the_recurrence_as_it_was_keeps_its_next_time(running: Running) -> None:
-    flow_id = await running.add_flow({"A": compose(1)}, name="a", triggers=EVERY_HOUR)
+    recurrence = {"frequency": "Hour", "interval": 1, "startTime": "2060-01-01T00:00:00Z"}
+    triggers = {"tick": {"type": "Recurrence", "recurrence": recurrence}}
+    flow_id = await running.add_flow({"A": compose(1)}, name="a", triggers=triggers)
     before = running.services.store.triggers.of_flow(flow_id)
     running.clock.move(minutes=20)
     await import_flows(
-        running.services, content({"A": compose(2)}, triggers=EVERY_HOUR), "a.json", person_id=running.owner
+        running.services, content({"A": compose(2)}, triggers=triggers), "a.json", person_id=running.owner
     )
     assert running.services.store.triggers.of_flow(flow_id) == before
 

@@ -178,6 +178,14 @@ async def test_only_the_flows_chosen_are_taken(running: Running) -> None:
         await take(running, files, flows=[])
 
 
+async def test_what_can_run_is_turned_on_at_once_where_that_was_chosen(running: Running) -> None:
+    needy = document({"A": compose(1)}, parameters={"limit": {"type": "Int"}})
+    files = tree({"a.json": document({"A": compose(1)}), "b.json": needy})
+    assert not any(one.is_on for one in (await take(running, files)).flows)
+    report = await take(running, files, turns_on=True)
+    assert [(one.name, one.is_on) for one in report.flows] == [("a", True), ("b", False)]
+
+
 async def test_values_a_template_is_missing_are_asked_for_and_evaluated_into_the_flow(running: Running) -> None:
     workflow = {
         "type": "Microsoft.Logic/workflows",
