@@ -114,7 +114,7 @@ async def test_values_people_gave_are_kept_by_a_new_version_and_can_be_replaced(
     newer = document({"A": compose(2)}, parameters={name: declared[name] for name in ("limit", "pin")})
 
     plan = await plan_of(running, tree({"a.json": newer}))
-    assert plan.parameters == ()
+    assert (plan.parameters, plan.findings[0].problems) == ((), ())
     await take(running, tree({"a.json": newer}))
     loaded = running.services.flows.latest(first.flow_id)
     assert (loaded.parameters["limit"], loaded.parameters["pin"]) == (5, SECRET)
@@ -146,10 +146,12 @@ async def test_literal_secrets_move_into_the_vault_and_the_report_says_so(runnin
 
     plan = await plan_of(running, files)
     assert len(plan.findings[0].secrets) == 3
+    assert (plan.findings[0].problems, plan.findings[0].parameters, plan.parameters) == ((), (), ())
     (flow,) = (await take(running, files)).flows
 
     assert flow.moved_secrets == plan.findings[0].secrets
-    assert "LiteralSecret" not in {one.code for one in flow.problems}
+    assert flow.problems == ()
+    assert (await read_flow_detail(running.services, flow.flow_id)).problems == ()
     stored = running.services.store.flows.version(flow.flow_id)
     assert stored is not None
     assert SECRET not in json.dumps(stored.document)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from flowmend.core.checking import check_flow
 from flowmend.core.definition import FileProblem, Flow
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
@@ -202,14 +203,15 @@ async def _take_in(
     if choices.turns_on:
         with contextlib.suppress(Conflict):
             await turn_on(services, flow_id, person_id)
+    loaded = services.flows.latest(flow_id)
     return Imported(
         flow_id=flow_id,
         version=version,
         name=row.name,
         path=read.packaged.path,
         created=known is None,
-        is_on=services.flows.latest(flow_id).row.state is FlowState.ON,
-        problems=read.problems,
+        is_on=loaded.row.state is FlowState.ON,
+        problems=tuple(dict.fromkeys(check_flow(loaded.flow))),
         moved_secrets=read.lifted.places,
     )
 
