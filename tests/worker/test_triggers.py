@@ -47,6 +47,16 @@ async def test_an_event_without_items_starts_nothing(open_flowmend: Open, body: 
     assert ([event.status for event in running.events(flow)], running.runs(flow)) == ([status], [])
 
 
+async def test_a_trigger_may_name_its_runs_where_the_caller_does_not(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    triggers = request(correlation={"clientTrackingId": "@{triggerBody()?['order']}"})
+    flow = await running.add_flow({"A": compose(1)}, triggers=triggers)
+    await running.call(flow, {"order": 4711})
+    await running.call(flow, {"order": 4711}, client_tracking_id="mine")
+    await begun(running, flow, 2)
+    assert [run.client_tracking_id for run in running.runs(flow)] == ["4711", "mine"]
+
+
 # -- concurrency ---------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,6 @@ from flowmend.use_cases.batches import send_to_batch
 from flowmend.use_cases.child_flows import child_answer, child_without_answer, start_child
 from flowmend.use_cases.held_events import release_events
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.run_limits import most_runs
 from flowmend.worker.active_run import ActiveRun
 
 _log = logging.getLogger(__name__)
@@ -100,7 +99,6 @@ async def unsubscribe(services: Services, run: ActiveRun, command: Unsubscribe) 
 async def let_next_begin(services: Services, run: ActiveRun) -> None:
     """Where a flow runs only so many at once, the end of one is the turn of the next."""
     try:
-        if most_runs(services.flows.latest(run.flow_id)) is not None:
-            await release_events(services, run.flow_id)
+        await release_events(services, run.flow_id)
     except FlowmendError as error:
         _log.warning("The next event of flow %s could not begin: %s", run.flow_id, error)

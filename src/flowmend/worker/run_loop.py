@@ -41,6 +41,7 @@ from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
+from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NewRun, workflow_headers
 from flowmend.worker.active_run import ActiveRun
 from flowmend.worker.inside_calls import is_inside, let_next_begin, perform_inside, tell_parent, unsubscribe
@@ -289,7 +290,8 @@ class RunLoop:
         services = self._services()
         if run.state.start.parent is not None and not run.state.has_responded:
             self._run_errand(tell_parent(services, run, None))
-        self._run_errand(let_next_begin(services, run))
+        if most_runs(run.loaded) is not None:
+            self._run_errand(let_next_begin(services, run))
 
     def _answer(self, run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
         """An answer that is durable, to whoever waits for it."""
