@@ -17,7 +17,8 @@ class Settings:
     public_url: what links in pages and mails begin with, no trailing slash. trusted_proxies: addresses whose
     X-Forwarded-* headers count. master_key: base64 key from the environment, "" means the key file.
     allowed_private_hosts: `host:port` of private or loopback addresses that flows may call. caller_waits_seconds: how
-    long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as text.
+    long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as
+    text.
     """
 
     data: Path

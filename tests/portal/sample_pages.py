@@ -41,6 +41,7 @@ from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedRef
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.test_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
+from portal.sample_editing import editing_pages
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
@@ -123,6 +124,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),
         "login-stale": SamplePage("login.html", "", {"page": LoginPage(link="", was_given=True, is_good=False, is_signed_out=True, return_to="/")}),
     }  # fmt: skip
+    pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
 
 

@@ -1,16 +1,18 @@
 import asyncio
 import base64
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from flowmend.core.connection.credentials import ApiKeyCredential, BasicCredential, OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Category, FixableBy, Outcome, Status
-from flowmend.core.run.events import ConnectorCall, HttpCall, TypedCall
+from flowmend.core.run.events import ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +21,7 @@ def definition(origin: str, **more: Any) -> dict[str, Any]:
     """A connector at this origin, of one route per purpose."""
     key = {"name": "X-Idem", "in": "header", "type": "string"}
     body = {"name": "body", "in": "body", "schema": {"type": "object"}}
+    hook = {"type": "object", "properties": {"url": {"type": "string", "x-ms-notification-url": True}}}
     return {
         "swagger": "2.0",
         "info": {"title": "Shop"},
@@ -26,6 +29,9 @@ def definition(origin: str, **more: Any) -> dict[str, Any]:
         "schemes": ["http"],
         "paths": {
             "/me": {"get": {"operationId": "Me"}},
+            "/hooks": {
+                "post": {"operationId": "Subscribe", "parameters": [{"name": "hook", "in": "body", "schema": hook}]}
+            },
             "/orders": {
                 "get": {"operationId": "List"},
                 "post": {"operationId": "Create", "x-flowmend-idempotent": True, "parameters": [body, key]},
@@ -311,8 +317,43 @@ async def test_a_request_that_cannot_be_made_says_why_and_sends_nothing(basic: A
     }
     for code, call in calls.items():
         assert (await perform(basic, call)).code == code
-    assert (await perform(basic, TypedCall(type="Workflow", inputs={}))).code == "UnsupportedAction"
+    assert (await perform(basic, TypedCall(type="Teleport", inputs={}))).code == "UnsupportedAction"
+    assert (
+        await perform(basic, TypedCall(type="Function", inputs={}, code="MissingFunction"))
+    ).code == "MissingFunction"
+    child = ChildCall(flow="x", trigger="", headers={}, body=None, has_body=False)
+    assert (await perform(basic, child)).code == "MissingServer"
     assert shop.seen == []
+
+
+async def test_a_service_provider_nobody_installed_is_missing(basic: Any, shop: Any) -> None:
+    call = ConnectorCall(reference="sb", connector="serviceproviders/servicebus", operation_id="send", parameters={})
+    assert ((await perform(basic, call)).code, shop.seen) == ("MissingServiceProvider", [])
+
+
+async def test_a_webhooks_operation_is_given_the_callback_where_it_declares_it(basic: Any, shop: Any) -> None:
+    call = msgspec.structs.replace(
+        connector_call("Subscribe", **{"hook/name": "a"}), notification_url="https://here/cb"
+    )
+    assert (await perform(basic, call)).status is Status.SUCCEEDED
+    assert json.loads(shop.seen[0]["body"]) == {"name": "a", "url": "https://here/cb"}
+
+
+async def test_what_follows_a_call_has_its_sign_in_and_goes_nowhere_else(
+    basic: Any, shop: Any, local_server: Any
+) -> None:
+    begun = connector_call("Create", **{"body/name": "tea"})
+    assert (await perform(basic, FollowUp(call=begun, method="GET", location="/jobs/1?x=2"))).status is Status.SUCCEEDED
+    seen = shop.seen[0]
+    assert (seen["path"], seen["body"], "Content-Type" in seen["headers"]) == ("/jobs/1?x=2", "", False)
+    elsewhere = await local_server(shop.answer)
+    for location in (f"{elsewhere}/jobs/1", "//evil.example/jobs", "file:///etc/passwd"):
+        outcome = await perform(basic, FollowUp(call=begun, method="GET", location=location))
+        assert outcome.code in {"OriginNotAllowed", "InvalidUri"}
+    assert len(shop.seen) == 1
+    facts = basic.services.operations.facts
+    assert facts(FollowUp(call=begun, method="GET", location="/"), MAPPINGS).is_read
+    assert not facts(FollowUp(call=begun, method="DELETE", location="/"), MAPPINGS).is_read
 
 
 async def test_facts_say_what_may_be_repeated(basic: Any) -> None:

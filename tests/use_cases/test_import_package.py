@@ -114,7 +114,7 @@ async def test_values_people_gave_are_kept_by_a_new_version_and_can_be_replaced(
     newer = document({"A": compose(2)}, parameters={name: declared[name] for name in ("limit", "pin")})
 
     plan = await plan_of(running, tree({"a.json": newer}))
-    assert plan.parameters == ()
+    assert (plan.parameters, plan.findings[0].problems) == ((), ())
     await take(running, tree({"a.json": newer}))
     loaded = running.services.flows.latest(first.flow_id)
     assert (loaded.parameters["limit"], loaded.parameters["pin"]) == (5, SECRET)
@@ -146,10 +146,12 @@ async def test_literal_secrets_move_into_the_vault_and_the_report_says_so(runnin
 
     plan = await plan_of(running, files)
     assert len(plan.findings[0].secrets) == 3
+    assert (plan.findings[0].problems, plan.findings[0].parameters, plan.parameters) == ((), (), ())
     (flow,) = (await take(running, files)).flows
 
     assert flow.moved_secrets == plan.findings[0].secrets
-    assert "LiteralSecret" not in {one.code for one in flow.problems}
+    assert flow.problems == ()
+    assert (await read_flow_detail(running.services, flow.flow_id)).problems == ()
     stored = running.services.store.flows.version(flow.flow_id)
     assert stored is not None
     assert SECRET not in json.dumps(stored.document)
@@ -176,6 +178,14 @@ async def test_only_the_flows_chosen_are_taken(running: Running) -> None:
     assert [one.name for one in report.flows] == ["b"]
     with pytest.raises(InvalidDocument):
         await take(running, files, flows=[])
+
+
+async def test_what_can_run_is_turned_on_at_once_where_that_was_chosen(running: Running) -> None:
+    needy = document({"A": compose(1)}, parameters={"limit": {"type": "Int"}})
+    files = tree({"a.json": document({"A": compose(1)}), "b.json": needy})
+    assert not any(one.is_on for one in (await take(running, files)).flows)
+    report = await take(running, files, turns_on=True)
+    assert [(one.name, one.is_on) for one in report.flows] == [("a", True), ("b", False)]
 
 
 async def test_values_a_template_is_missing_are_asked_for_and_evaluated_into_the_flow(running: Running) -> None:

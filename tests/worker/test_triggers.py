@@ -47,6 +47,16 @@ async def test_an_event_without_items_starts_nothing(open_flowmend: Open, body: 
     assert ([event.status for event in running.events(flow)], running.runs(flow)) == ([status], [])
 
 
+async def test_a_trigger_may_name_its_runs_where_the_caller_does_not(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    triggers = request(correlation={"clientTrackingId": "@{triggerBody()?['order']}"})
+    flow = await running.add_flow({"A": compose(1)}, triggers=triggers)
+    await running.call(flow, {"order": 4711})
+    await running.call(flow, {"order": 4711}, client_tracking_id="mine")
+    await begun(running, flow, 2)
+    assert [run.client_tracking_id for run in running.runs(flow)] == ["4711", "mine"]
+
+
 # -- concurrency ---------------------------------------------------------------------------------------------
 
 
@@ -91,6 +101,18 @@ async def test_items_wait_their_turn_however_many_they_are(open_flowmend: Open) 
     flow = await running.add_flow({"A": compose(1)}, triggers=triggers)
     await running.call(flow, list(range(20)))
     await begun(running, flow, 20)
+
+
+async def test_a_turn_that_was_free_when_the_process_ended_is_taken_at_the_next_start(open_flowmend: Open) -> None:
+    first = await open_flowmend()
+    flow = await first.add_flow({"W": wait_for(1, "Hour")}, triggers=limited(1, 2))
+    answers = [await first.call(flow) for _ in range(2)]
+    first.application.run_loop._run_errand = lambda errand: errand.close()  # type: ignore[method-assign]
+    await cancel_run(first.services, answers[0].run_name, first.owner)
+    await first.crash()
+    second = await open_flowmend(clock=first.clock)
+    await second.reached_count(flow, 2)
+    assert [run.run_name for run in second.runs(flow)] == [answers[0].run_name, answers[1].event_name]
 
 
 # -- windows -------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ async def import_file(services: Services, request: Request) -> JsonAnswer:
         connections=said.connections,
         values=said.values,
         flows=said.flows,
+        turns_on=said.turn_on,
         as_new=query_is_true(request, "as_new"),
         name=query_text(request, "name"),
     )

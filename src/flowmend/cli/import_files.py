@@ -37,6 +37,7 @@ def import_files(
         list[str] | None,
         typer.Option("--map", metavar="REFERENCE=CONNECTION", help="Which connection a reference means; repeatable."),
     ] = None,
+    turn_on: Annotated[bool, typer.Option("--turn-on", help="Turn on at once what can run.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Import flows; they arrive turned off. Importing a flow again is a new version of it."""
@@ -51,7 +52,12 @@ def import_files(
     if name is not None and (len(paths) > 1 or paths[0].is_dir()):
         raise typer.BadParameter("--name goes with one file.")
     wanted = _Wanted(
-        dry_run=dry_run, as_new=as_new, name=name, values=_values(parameters), connections=_mapped(connections or [])
+        dry_run=dry_run,
+        as_new=as_new,
+        name=name,
+        values=_values(parameters),
+        connections=_mapped(connections or []),
+        turns_on=turn_on,
     )
     server = running_server(url, data)
     results: list[Json] = []
@@ -83,6 +89,7 @@ class _Wanted:
     name: str | None
     values: Mapping[str, Json] = field(repr=False)
     connections: Mapping[str, str]
+    turns_on: bool
 
 
 Outcomes = Iterator[tuple[Path, "Json | FlowmendError"]]
@@ -109,7 +116,7 @@ def _send(server: "Server", path: Path, wanted: _Wanted) -> Json:
     from flowmend.cli.flow_files import package_files
     from flowmend.cli.form_body import form_body
 
-    choices = {"values": wanted.values, "connections": wanted.connections}
+    choices = {"values": wanted.values, "connections": wanted.connections, "turn_on": wanted.turns_on}
     body, content_type = form_body(package_files(path), {"choices": msgspec.json.encode(choices).decode()})
     query: dict[str, str | int | None] = {"file_name": path.name}
     if not wanted.dry_run:
@@ -139,7 +146,11 @@ def _into_store(data: Path | None, paths: list[Path], wanted: _Wanted) -> Outcom
             return msgspec.to_builtins(plan_shape(await plan_import(services, files, path.name, wanted.values)))
         owner = await ensure_owner(services)
         choices = ImportChoices(
-            connections=wanted.connections, values=wanted.values, as_new=wanted.as_new, name=wanted.name
+            connections=wanted.connections,
+            values=wanted.values,
+            as_new=wanted.as_new,
+            name=wanted.name,
+            turns_on=wanted.turns_on,
         )
         report = await import_package(services, files, path.name, choices, owner.person_id)
         return msgspec.to_builtins(report_shape(report))
@@ -231,7 +242,7 @@ def _print_imported(imported: list[Json]) -> None:
             (
                 one["name"],
                 one["id"],
-                "new, turned off" if one["created"] else "a new version",
+                f"{'new' if one['created'] else 'a new version'}, {'on' if one['is_on'] else 'off'}",
                 _problems(one["problems"]),
             )
             for one in imported

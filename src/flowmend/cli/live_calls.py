@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from flowmend.assembly import open_services
+from flowmend.core.connector import refused_outcome
 from flowmend.core.definition import Flow
 from flowmend.core.outcome import Outcome
 from flowmend.core.run import CallOperation
+from flowmend.core.run.compiling import WEBHOOKS
 from flowmend.settings import read_settings
 from flowmend.use_cases.ports import Services
 
@@ -30,7 +32,13 @@ async def live_calls(
         stack.push_async_callback(services.http.close)
         mappings = _mappings(services, flow)
 
+        webhooks = {action.name for action in flow.definition.walk() if action.type in WEBHOOKS}
+
         async def perform(command: CallOperation) -> Outcome:
+            if command.key[0] in webhooks:
+                return refused_outcome(
+                    "MissingServer", "Only a server can be called back. Import the flow, then run it."
+                )
             return await services.operations.call(
                 command.call,
                 flow_id=flow.flow_id,

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import flowmend
+import flowmend.cli.flow_editing  # its commands join the group of flows
 from flowmend.cli.check import check
 from flowmend.cli.connections import connections
 from flowmend.cli.connectors import connectors

@@ -110,6 +110,34 @@ def show_run(run: RunArgument, data: DataOption = None, url: UrlOption = None, j
         )
 
 
+@runs.command("trace")
+def trace(
+    name: RunArgument,
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="An action of the run.")],
+    repetition: Annotated[
+        str | None, typer.Option("--repetition", help="The pass of an action in a loop, e.g. 000001.")
+    ] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """How each expression of an action computed, from the run's history."""
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server, segment
+
+    server = find_server(url, data)
+    place = f"/runs/{segment(name)}/actions/{segment(action)}"
+    place += f"/repetitions/{segment(repetition)}" if repetition else ""
+    found = server.send("POST", f"{place}/expression_traces")["inputs"]
+    if json:
+        print_json(found)
+        return
+    for one in found:
+        _print_trace(one, 0)
+    if not found:
+        typer.echo("Nothing to show: it has no expressions, was never reached, or hides its inputs.")
+
+
 @runs.command("resubmit")
 def resubmit(
     names: RunsArgument,
@@ -168,3 +196,15 @@ def _status(text: str | None) -> str | None:
 def _error(properties: dict[str, Json]) -> str:
     error = properties.get("error")
     return f"{error['code']}: {error['message']}" if error else ""
+
+
+def _print_trace(trace: dict[str, Json], depth: int) -> None:
+    import json
+
+    place = f"{trace['path']}: " if trace.get("path") else ""
+    error = trace.get("error")
+    value = error["message"] if error else json.dumps(trace["value"], ensure_ascii=False)
+    other = "" if trace.get("repeatable", True) else "  (other each time)"
+    typer.echo(f"{'  ' * depth}{place}{trace['text']} → {value}{other}")
+    for inner in trace.get("subexpressions", ()):
+        _print_trace(inner, depth + 1)

@@ -62,8 +62,8 @@ REMEDIES = {
     "edit_flow": Remedy(
         title=marked("Correct the flow"),
         advice=marked(
-            "The action itself is at fault, not the sign-in. Correct it in the flow's definition, import that again as a "
-            "new version, then resubmit the run: it uses the new version."
+            "The action itself is at fault, not the sign-in. The editor opens at the very action: correct it, save, then "
+            "resubmit the run, which uses the new version."
         ),
         opens="flow",
     ),

@@ -55,6 +55,11 @@ def pretty(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
+def exact(value: Json) -> str:
+    """A value as JSON, so that a text is told from a number."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def _environment(language: str, assets: Assets) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -68,6 +73,7 @@ def _environment(language: str, assets: Assets) -> Environment:
     # the extension adds these methods at run time, so its types do not know them
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters["pretty"] = pretty
+    environment.filters["exact"] = exact
     environment.globals.update(
         asset=assets.url,
         LANGUAGES=LANGUAGES,

@@ -32,6 +32,10 @@ _REQUEST = _Words(
 )
 _BUTTON = _Words(marked("When somebody chooses Run"), marked("Once on, it runs when somebody chooses Run."))
 _SCHEDULE = _Words(marked("On a schedule"), marked("Once on, it runs on its schedule: {schedule}."))
+_BATCH = _Words(
+    marked("When enough messages are gathered"),
+    marked("Once on, it runs each time enough messages were sent to its batch."),
+)
 _NOT_YET = marked("Flowmend cannot wait for this kind of trigger yet.")
 _POLLING = _Words(marked("When something new is found"), _NOT_YET)
 _WEBHOOK = _Words(marked("When a service calls back"), _NOT_YET)
@@ -57,7 +61,7 @@ def starts_in_words(flow: Flow, gettext: Gettext) -> str:
     trigger = main_trigger(flow)
     if trigger is None:
         return gettext("No trigger")
-    if trigger.type == "Recurrence":
+    if trigger.type in {"Recurrence", "SlidingWindow"}:
         return schedule_in_words(trigger, gettext)
     return trigger_in_words(trigger.type, trigger.kind, gettext)
 
@@ -88,6 +92,8 @@ def _words(trigger_type: str, kind: str) -> _Words:
         return _BUTTON if kind.lower() == "button" else _REQUEST
     if trigger_type in {"Recurrence", "SlidingWindow"}:
         return _SCHEDULE
+    if trigger_type == "Batch":
+        return _BATCH
     if trigger_type.endswith(("Webhook", "Notification")):
         return _WEBHOOK
     if trigger_type in {"Http", "ApiConnection", "OpenApiConnection"}:

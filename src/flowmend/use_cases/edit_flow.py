@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,6 +24,7 @@ from flowmend.use_cases.flow_parameters import (
     sealed_values,
     shown_document,
     values_binding,
+    with_sealed,
     with_values,
 )
 from flowmend.use_cases.flows import follow_new_version
@@ -114,7 +115,7 @@ async def check_text(services: Services, flow_id: str, text: str) -> CheckedText
         reading = read_flow(document, packaging=Packaging(row.packaging), name=row.name, flow_id=row.flow_id)
         problems = reading.problems
         if reading.flow is not None:
-            known = replace(reading.flow, parameter_values={**values, **reading.flow.parameter_values})
+            known = with_sealed(reading.flow, values)
             problems = check_flow(known, known_connectors=installed, mapped_references=mapped)
         lines = lines_of(text)
         placed = [

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from flowmend.core.definition import parts_of
 from flowmend.core.definition.document_text import read_document
@@ -100,6 +101,17 @@ def sealed_values(stored: FlowVersionRow, vault: Vault) -> dict[str, Json]:
         sealed = b""  # the vault says that it was altered
     values: dict[str, Json] = vault.open_json(sealed, bound_to=values_binding(stored.flow_id, stored.version))
     return values
+
+
+def with_sealed(flow: Flow, values: Mapping[str, Json]) -> Flow:
+    """The flow with values that are kept sealed for it; they count before what its file carries."""
+    if not values:
+        return flow
+    return replace(
+        flow,
+        parameter_values={**flow.parameter_values, **values},
+        sealed_parameters=frozenset(values) - flow.parameter_values.keys(),
+    )
 
 
 def given_values(stored: FlowVersionRow, flow: Flow, vault: Vault) -> dict[str, Json]:

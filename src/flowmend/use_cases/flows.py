@@ -173,6 +173,7 @@ async def follow_new_version(services: Services, flow_id: str, person_id: str) -
         await turn_off(services, flow_id, person_id)
     else:
         _schedule(services, loaded)
+        await release_events(services, flow_id)  # it may run more at once than before
 
 
 async def turn_off(services: Services, flow_id: str, person_id: str) -> None:

@@ -1,19 +1,21 @@
 """Import: a package's flows taken in, turned off, with what was said about them in the dry run."""
 
+import contextlib
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
+from flowmend.core.checking import check_flow
 from flowmend.core.definition import FileProblem, Flow
-from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
+from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowState, FlowVersionRow
 from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_values
-from flowmend.use_cases.flows import follow_new_version
+from flowmend.use_cases.flows import follow_new_version, turn_on
 from flowmend.use_cases.import_plan import Files, ReadFlow, read_package, reference_id
 from flowmend.use_cases.loaded_flows import access_key_binding, read_stored_flow
 from flowmend.use_cases.ports import Services
@@ -26,7 +28,7 @@ class ImportChoices:
     connections: `{reference: connection id}`; a reference is meant by its id in the plan, its logical name or its key.
     values: of parameters, template values and environment
     variables, by name. flows: ids of the flows to take, None for all. as_new: fresh ids, never a new version.
-    name: for a package of one flow.
+    name: for a package of one flow. turns_on: those that can run then are on at once.
     """
 
     connections: Mapping[str, str] = field(default_factory=dict)
@@ -34,11 +36,12 @@ class ImportChoices:
     flows: Collection[str] | None = None
     as_new: bool = False
     name: str | None = None
+    turns_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """A flow taken in. created: False where it is a new version of a flow already here.
+    """A flow taken in. created: False where it is a new version of a flow already here. is_on: it waits for its trigger.
 
     moved_secrets: where literal secrets stood in its document that now lie sealed in the vault.
     """
@@ -48,6 +51,7 @@ class Imported:
     name: str
     path: str
     created: bool
+    is_on: bool
     problems: tuple[Problem, ...]
     moved_secrets: tuple[str, ...] = ()
 
@@ -73,7 +77,7 @@ async def import_package(
 ) -> ImportReport:
     """Take in the flows of a package; a flow already here gets a new version, another arrives turned off.
 
-    A flow that is on stays on unless its new version cannot run. Values that people gave an earlier version stay
+    One that cannot run stays off whatever was chosen; its page says why. A flow that is on stays on unless its new version cannot run. Values that people gave an earlier version stay
     unless others are given.
 
     Errors, before anything is stored: InvalidDocument with every problem where nothing runnable is in it; NotFound or
@@ -196,13 +200,18 @@ async def _take_in(
     services.store.audit.note(person_id, "import", flow_id, details, at=now)
     services.changes.publish("flow", flow_id=flow_id, state=row.state.value)
     await follow_new_version(services, flow_id, person_id)
+    if choices.turns_on:
+        with contextlib.suppress(Conflict):
+            await turn_on(services, flow_id, person_id)
+    loaded = services.flows.latest(flow_id)
     return Imported(
         flow_id=flow_id,
         version=version,
         name=row.name,
         path=read.packaged.path,
         created=known is None,
-        problems=read.problems,
+        is_on=loaded.row.state is FlowState.ON,
+        problems=tuple(dict.fromkeys(check_flow(loaded.flow))),
         moved_secrets=read.lifted.places,
     )
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from flowmend.core.checking import Lifted, check_flow, lift_secrets
 from flowmend.core.definition import EnvironmentVariable, FileProblem, Flow, PackagedFlow, open_package, read_flow
 from flowmend.core.definition.flow import ConnectionReference, Parameter
+from flowmend.core.definition.json_pointer import tokens_of
 from flowmend.core.definition.surroundings import schema_name_of
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.store.rows import ConnectionRow
-from flowmend.use_cases.flow_parameters import given_values, holding_definition
+from flowmend.use_cases.flow_parameters import given_values, holding_definition, with_sealed
 from flowmend.use_cases.loaded_flows import missing_parameters, read_stored_flow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_words import what_will_begin
@@ -97,7 +98,9 @@ class ImportPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFlow:
-    """A flow of a package with its secrets lifted. flow: None where nothing runnable can be made of it."""
+    """A flow of a package with its secrets lifted, and its values in place. flow: None where nothing runnable can be
+    made of it.
+    """
 
     packaged: PackagedFlow
     lifted: Lifted
@@ -159,7 +162,8 @@ def _read(packaged: PackagedFlow) -> ReadFlow:
 
     held = read(document)
     lifted = lift_secrets(document, held) if held else Lifted(document=document)
-    flow = read(lifted.document)
+    without = read(lifted.document)
+    flow = with_sealed(without, lifted.values) if without else None
     problems = check_flow(flow) if flow else packaged.problems
     return ReadFlow(packaged=packaged, lifted=lifted, flow=flow, problems=tuple(dict.fromkeys(problems)))
 
@@ -192,7 +196,7 @@ def _finding(
         for one in (flow.connection_references.values() if flow else ())
     )
     missing = [one.name for one in read.packaged.missing]
-    have = {*read.lifted.values, *known.get(identity.flow_id, {})}
+    have = known.get(identity.flow_id, {})
     missing += [name for name in (missing_parameters(flow) if flow else ()) if name not in have]
     return ImportFinding(
         name=identity.name,
@@ -207,10 +211,15 @@ def _finding(
         parameters=tuple(dict.fromkeys(missing)),
         secrets=read.lifted.places,
         children=read.packaged.children,
-        problems=read.problems,
+        problems=tuple(one for one in read.problems if not _is_given(one, have)),
         will_begin=what_will_begin(flow) if flow else "",
         can_import=flow is not None,
     )
+
+
+def _is_given(problem: Problem, have: Mapping[str, Json]) -> bool:
+    """Whether the problem is a missing value that the flow already here has and keeps."""
+    return problem.code == "MissingParameterValue" and tokens_of(problem.pointer)[-1] in have
 
 
 def _candidates(connector: str, connections: Sequence[ConnectionRow]) -> tuple[tuple[str, str], ...]:
@@ -257,7 +266,7 @@ def _parameters(flows: Iterable[ReadFlow], known: Mapping[str, Mapping[str, Json
                     flows=(flow_name,),
                 ),
             )
-        have = {*read.lifted.values, *known.get(read.packaged.identity.flow_id, {})}
+        have = known.get(read.packaged.identity.flow_id, {})
         for name in missing_parameters(read.flow) if read.flow else ():
             parameter = read.flow.definition.parameters[name] if read.flow else None
             if parameter is not None and name not in have and not schema_name_of(parameter):

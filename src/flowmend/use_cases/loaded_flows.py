@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.run import CompiledFlow, compile_flow
 from flowmend.store import Store
 from flowmend.store.rows import FlowRow, FlowVersionRow
-from flowmend.use_cases.flow_parameters import sealed_values
+from flowmend.use_cases.flow_parameters import sealed_values, with_sealed
 from flowmend.vault import Binding, Vault
 
 _MOST_KEPT = 512
@@ -97,10 +97,7 @@ class LoadedFlows:
         stored = self._store.flows.version(flow_id, version) if row else None
         if row is None or stored is None:
             raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
-        flow = read_stored_flow(row, stored)
-        secret_values = sealed_values(stored, self._vault)
-        if secret_values:
-            flow = replace(flow, parameter_values={**flow.parameter_values, **secret_values})
+        flow = with_sealed(read_stored_flow(row, stored), sealed_values(stored, self._vault))
         mappings = {one.reference: one.connection_id for one in self._store.flows.mappings(flow_id)}
         answers = any(action.type == "Response" for action in flow.definition.walk())
         on_broken = _on_broken_connection(flow, row, answers_caller=answers)

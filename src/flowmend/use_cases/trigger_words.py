@@ -8,7 +8,7 @@ def what_will_begin(flow: Flow) -> str:
     trigger = next(iter(flow.definition.triggers.values()), None)
     if trigger is None:
         return "Nothing starts this flow: it has no trigger."
-    if trigger.type == "Recurrence":
+    if trigger.type in {"Recurrence", "SlidingWindow"}:
         interval = trigger.recurrence.get("interval", 1)
         frequency = str(trigger.recurrence.get("frequency", "")).lower()
         return (
@@ -18,4 +18,6 @@ def what_will_begin(flow: Flow) -> str:
         )
     if trigger.type == "Request":
         return "A run starts each time somebody calls its URL or chooses Run."
+    if trigger.type == "Batch":
+        return "A run starts each time enough messages were sent to its batch."
     return f"Flowmend cannot wait for a {trigger.type} trigger yet; runs are started by hand."

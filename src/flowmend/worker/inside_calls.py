@@ -21,7 +21,6 @@ from flowmend.use_cases.batches import send_to_batch
 from flowmend.use_cases.child_flows import child_answer, child_without_answer, start_child
 from flowmend.use_cases.held_events import release_events
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.run_limits import most_runs
 from flowmend.worker.active_run import ActiveRun
 
 _log = logging.getLogger(__name__)
@@ -95,14 +94,6 @@ async def unsubscribe(services: Services, run: ActiveRun, command: Unsubscribe) 
         _log.warning("Run %s could not unsubscribe %s: %s", run.name, command.key[0], error)
     else:
         _log.info("Run %s unsubscribed %s: %s", run.name, command.key[0], outcome.code)
-
-
-def next_may_begin(services: Services, run: ActiveRun) -> bool:
-    """Whether a flow runs only so many at once, so that the end of one may be the turn of the next."""
-    try:
-        return most_runs(services.flows.latest(run.flow_id)) is not None
-    except FlowmendError:
-        return False  # what is held stays held until the flow reads again
 
 
 async def let_next_begin(services: Services, run: ActiveRun) -> None:

@@ -41,11 +41,11 @@ from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
+from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NewRun
 from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
 from flowmend.worker.inside_calls import (
     let_next_begin,
-    next_may_begin,
     tell_parent,
     unsubscribe,
 )
@@ -315,7 +315,7 @@ class RunLoop:
         services = self._services()
         if run.state.start.parent is not None and not run.state.has_responded:
             self._run_errand(tell_parent(services, run, None))
-        if next_may_begin(services, run):
+        if most_runs(run.loaded) is not None:
             self._run_errand(let_next_begin(services, run))
 
     def _answer(self, run: ActiveRun, response: SendResponse, error: BaseException | None) -> None:

@@ -85,7 +85,8 @@ class PlanShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow that arrived, Off. created: False where it became a new version of one that was there.
+    """A flow that arrived. created: False where it became a new version of one that was there. is_on: it waits for its
+    trigger.
 
     moved_secrets: where literal secrets stood that now lie sealed in the vault.
     """
@@ -95,6 +96,7 @@ class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     version: str
     created: bool
+    is_on: bool
     problems: list[ProblemShape]
     moved_secrets: list[str]
 
@@ -107,11 +109,15 @@ class ReportShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChoicesShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is said about an import. connections: `{id of a shared reference: connection id}`. flows: ids, None for all."""
+    """What is said about an import. connections: `{id of a shared reference: connection id}`. flows: ids, None for all.
+
+    turn_on: the flows that can run are on at once.
+    """
 
     connections: dict[str, str] = {}
     values: dict[str, Json] = {}
     flows: list[str] | None = None
+    turn_on: bool = False
 
 
 def plan_shape(plan: ImportPlan) -> PlanShape:
@@ -165,6 +171,7 @@ def imported_shape(imported: Imported) -> ImportedShape:
         file=imported.path,
         version=imported.version,
         created=imported.created,
+        is_on=imported.is_on,
         problems=problem_shapes(imported.problems),
         moved_secrets=list(imported.moved_secrets),
     )

@@ -78,7 +78,10 @@ class _Lifting:
     def lifted(self) -> Lifted:
         if self._declared:
             tokens = [*tokens_of(self._definition), "parameters"]
-            self._change(tokens, lambda parameters: {**(parameters or {}), **self._declared})
+            self._change(
+                tokens,
+                lambda declared: {**(declared if isinstance(declared, Mapping) else {}), **self._declared},
+            )
         return Lifted(document=self._document, values=self._values, places=tuple(self._places))
 
     def _read(self, name: str, secret: Json) -> str:

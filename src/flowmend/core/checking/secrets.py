@@ -25,7 +25,7 @@ def literal_secrets(flow: Flow) -> Iterator[str]:
             continue
         if _is_written_out(parameter.default):
             yield pointer_to(definition.pointer, "parameters", name, "defaultValue")
-        if _is_written_out(flow.parameter_values.get(name)):
+        if name not in flow.sealed_parameters and _is_written_out(flow.parameter_values.get(name)):
             yield pointer_to(beside, "parameters", name, "value")
     steps: tuple[Action | Trigger, ...] = (*definition.triggers.values(), *definition.walk())
     for step in steps:

@@ -173,7 +173,8 @@ class Flow:
     """One flow as imported.
 
     flow_id: the file's own UUID, else UUIDv5 of packaging and flow name. parameter_values: values the
-    file carries, `{name: value}`. is_stateless: Logic Apps Standard `kind: Stateless`. reading_problems: what
+    file carries, `{name: value}`, and those kept for it. sealed_parameters: names of those kept sealed, which no file
+    holds. is_stateless: Logic Apps Standard `kind: Stateless`. reading_problems: what
     did not read, so that a flow read long ago still says why it cannot be turned on.
     """
 
@@ -183,5 +184,6 @@ class Flow:
     definition: Definition
     connection_references: Mapping[str, ConnectionReference] = field(default_factory=_empty)
     parameter_values: Mapping[str, Json] = field(default_factory=_empty, repr=False)
+    sealed_parameters: frozenset[str] = frozenset()
     is_stateless: bool = False
     reading_problems: tuple[Problem, ...] = ()

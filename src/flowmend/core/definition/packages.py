@@ -57,7 +57,7 @@ def detect_packaging(document: Json, file_name: str = "") -> Packaging:
     if not isinstance(document, Mapping):
         return Packaging.PLAIN
     origin = document.get("origin")
-    if isinstance(origin, Mapping) and origin.get("packaging") in _ORIGIN_PACKAGING:
+    if isinstance(origin, Mapping) and str(origin.get("packaging")) in _ORIGIN_PACKAGING:
         return _ORIGIN_PACKAGING[str(origin["packaging"])]
     properties = document.get("properties")
     if isinstance(properties, Mapping) and "definition" in properties:

@@ -97,6 +97,7 @@ def _choices(form: FormData, plan: ImportPlan) -> ImportChoices:
         values=_changed_values(form_texts(form, _VALUE), (*plan.parameters, *plan.environment_variables)),
         flows=taken if len(plan.findings) > 1 else None,
         as_new=form_text(form, "as_new") != "",
+        turns_on=form_text(form, "turn_on") != "",
     )
 
 

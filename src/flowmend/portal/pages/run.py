@@ -12,7 +12,7 @@ from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.outcome import Status
 from flowmend.core.run.cards import iteration_tree
-from flowmend.core.run.history import latest_records
+from flowmend.core.run.history import latest_records, repetition_name
 from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of
 from flowmend.portal.graph import BROKEN, Bar, Level, Step, first_broken, levels, timeline, walk
@@ -80,6 +80,7 @@ class RunPage:
     query: dict[str, str]
     is_held_again: bool = False
     shown_characters: int = SHOWN_CHARACTERS
+    is_kept: bool = True
 
     @property
     def is_finished(self) -> bool:
@@ -114,6 +115,20 @@ class RunPage:
     def is_container_error(self, step: Step) -> bool:
         """Whether a scope's error only repeats that something in it failed."""
         return step.error is not None and step.error.code == "ActionFailed"
+
+    def can_trace(self, step: Step) -> bool:
+        """Whether the step's expressions were computed: an action that ran."""
+        return not step.is_untouched and step.started_at is not None and step is not self.steps[0]
+
+    def trace_address(self, step: Step) -> str:
+        """Where the step's expressions are shown with what they came to."""
+        query = {"action": step.name, "repetition": repetition_name(step.repetition)}
+        return f"/runs/{segment(self.row.run_name)}/trace?{urlencode(query)}"
+
+    def edit_address(self, step: Step) -> str:
+        """The editor at the very action, with the way back to this run."""
+        query = {"action": step.name, "run": self.row.run_name}
+        return f"/flows/{segment(self.row.flow_id)}/edit?{urlencode(query)}#text"
 
     def address_with(self, *, name: str = "", index: int = 0, all: str = "") -> str:  # noqa: A002  # reads as the query does
         """This page with another pass chosen, or one payload whole."""

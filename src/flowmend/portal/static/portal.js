@@ -28,12 +28,26 @@
         say(copy.dataset.copied);
       });
     }
+    const more = closest(event, 'a[data-load]');
+    if (more && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); load_into(more); }
     const why = closest(event, '[aria-disabled=true]');
     if (why) {
       event.preventDefault();
       document.getElementById(why.getAttribute('aria-describedby'))?.scrollIntoView({ block: 'nearest' });
     }
   });
+
+  // A link whose page can be read in place: its part `#trace` comes below the link, a second click takes it away.
+  async function load_into(link) {
+    const place = document.getElementById(link.dataset.load);
+    if (place.firstChild) { place.replaceChildren(); link.setAttribute('aria-expanded', 'false'); return; }
+    let answer;
+    try { answer = await fetch(link.href, { headers: { accept: 'text/html' } }); } catch { return; }
+    const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('trace');
+    if (!fresh) { location.href = link.href; return; }
+    place.replaceChildren(...document.adoptNode(fresh).childNodes);
+    link.setAttribute('aria-expanded', 'true');
+  }
 
   document.addEventListener('keydown', event => {
     if (event.key === 'Escape') {
