@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NoReturn
 
 import msgspec
@@ -17,9 +18,10 @@ from flowmend.core.run.scope import RunScope
 from flowmend.core.run.views import timestamp
 from flowmend.core.trigger import are_met, generate_from_schema
 from flowmend.core.trigger.callback_url import verify_callback
-from flowmend.core.trigger.request import accept_request
+from flowmend.core.trigger.request import accept_request, checks_body
 from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import FlowState
+from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import (
@@ -105,7 +107,8 @@ async def invoke_authorised(
             code="WorkflowTriggerIsNotEnabled",
             target=loaded.row.flow_id,
         )
-    outputs = accept_request(
+    accept = partial(
+        accept_request,
         trigger,
         method=request.method,
         headers=request.headers,
@@ -114,6 +117,7 @@ async def invoke_authorised(
         body=request.body,
         has_body=request.has_body,
     )
+    outputs = await beside_the_loop(accept) if checks_body(trigger) else accept()
     return await _accept(services, loaded, trigger, outputs, request.client_tracking_id)
 
 
@@ -139,7 +143,8 @@ async def run_now(
     if trigger.type == "Request":
         schema = trigger.inputs.get("schema") if isinstance(trigger.inputs, dict) else None
         value = generate_from_schema(schema) if body is None and isinstance(schema, dict) else body
-        outputs = accept_request(
+        accept = partial(
+            accept_request,
             trigger,
             method="",
             headers={"Content-Type": "application/json; charset=utf-8"},
@@ -148,6 +153,7 @@ async def run_now(
             body=value,
             has_body=value is not None,
         )
+        outputs = await beside_the_loop(accept) if checks_body(trigger) else accept()
     elif body is not None:
         outputs = {"body": body}
     accepted = await _accept(services, loaded, trigger, outputs, client_tracking_id)
