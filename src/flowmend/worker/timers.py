@@ -101,7 +101,9 @@ class Timers:
             raise  # it is due still, and fires once the store answers again
         except Exception as error:  # noqa: BLE001  # what cannot start now is not tried for ever
             is_ours = isinstance(error, FlowmendError)
-            _log.error("The recurrence of flow %s could not start a run: %s", state.flow_id, error, exc_info=not is_ours)
+            _log.error(
+                "The recurrence of flow %s could not start a run: %s", state.flow_id, error, exc_info=not is_ours
+            )
             with suppress(Conflict):  # scheduled anew meanwhile
                 await services.store.journal.write([fired])
 
