@@ -55,6 +55,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/connections/{connection_id}/test", connection.take_test),
     ("GET", "/connections/{connection_id}/verify", verify.show_verify),
     ("POST", "/connections/{connection_id}/verify", verify.take_verify),
+    ("POST", "/connections/{connection_id}/client_secret", verify.take_client_secret),
     ("GET", "/connections/{connection_id}/consent", verify.start_consent),
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
