@@ -33,7 +33,7 @@ class Store:
     def close(self) -> None:
         """Write what the journal still holds, then let the database go; may be called twice."""
         self.journal.close()
-        self._database.engine.dispose()
+        self._database.close()
 
 
 def open_store(url: str) -> Store:
