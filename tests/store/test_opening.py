@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from flowmend.core.errors import AskedWrongly, StoreUnavailable
+from flowmend.core.errors import AskedWrongly, Conflict, StoreUnavailable
 from flowmend.store import Store, open_store
 from flowmend.store.migrations import migrate
 from flowmend.store.opening import LATEST_REVISION
@@ -203,3 +203,18 @@ def test_closing_waits_for_calls_under_way_and_refuses_later_ones(tmp_path: Path
     with pytest.raises(StoreUnavailable, match="closed"):
         store.flows.list()
     store.close()
+
+
+def test_a_postgresql_database_has_one_server_at_a_time(postgresql_url: str) -> None:
+    first, second = open_store(postgresql_url), open_store(postgresql_url)
+    first.sole_server.claim(0)
+    first.sole_server.claim(0)
+
+    with pytest.raises(Conflict, match="Another Flowmend runs on this database") as refused:
+        second.sole_server.claim(0.2)
+
+    assert refused.value.code == "DatabaseInUse"
+    second.flows.list()  # commands go on beside it
+    first.close()
+    second.sole_server.claim(3)
+    second.close()
