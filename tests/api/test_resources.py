@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from flowmend.store.journal import HoldEvent
+from flowmend.store.rows import TriggerEventRow
+
 from .conftest import Flowmend, definition, ended, imported
 
 ACTIONS: dict[str, Any] = {
@@ -267,4 +270,45 @@ def test_a_flow_that_no_longer_reads_keeps_no_list_from_being_read(flowmend: Flo
     assert run["name"] in {one["name"] for one in everything}
     assert (page.status, b"Import its file again" in page.content) == (200, True)
     flowmend.api("POST", f"/flows/{flow_id}/turn_off")
+    assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200
+
+
+def test_held_events_are_listed_and_discarded_by_name(flowmend: Flowmend) -> None:
+    flow_id = imported(flowmend, "holding", {"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})
+    services = flowmend.application.services
+    names = ["08584900000000000002", "08584900000000000001"]
+    for name in names:
+        event = TriggerEventRow(
+            event_name=name,
+            flow_id=flow_id,
+            trigger_name="manual",
+            status="Waiting",
+            fired=False,
+            started_at=services.clock.now,
+            tracking_id="t",
+            client_tracking_id=name,
+            outputs=b"x" * 100,
+        )
+        flowmend.run(services.store.journal.write([HoldEvent(event)]))
+    flowmend.api("POST", f"/flows/{flow_id}/turn_off")
+    cookie = {"Cookie": f"flowmend_session={flowmend.cookie}"}
+
+    listed = flowmend.api("GET", f"/flows/{flow_id}/held_events").json["value"]
+    page = flowmend.ask("GET", f"/flows/{flow_id}", headers=cookie)
+    refused = flowmend.api("DELETE", f"/flows/{flow_id}")
+    first = flowmend.api("POST", f"/flows/{flow_id}/held_events/{names[0]}/discard")
+    again = flowmend.api("POST", f"/flows/{flow_id}/held_events/{names[0]}/discard")
+    by_form = flowmend.ask(
+        "POST", f"/flows/{flow_id}/held_events/{names[1]}/discard", headers={**cookie, "Origin": flowmend.origin}
+    )
+
+    assert [event["name"] for event in listed] == names
+    assert all(f"/held_events/{name}/discard".encode() in page.content for name in names)
+    assert (refused.status, refused.error_code) == (409, "FlowHoldsEvents")
+    assert first.status == 200
+    assert (again.status, again.error_code) == (409, "EventNotHeld")
+    assert by_form.status == 303
+    assert flowmend.api("GET", f"/flows/{flow_id}/held_events").json["value"] == []
+    histories = flowmend.api("GET", f"/flows/{flow_id}/trigger_histories").json["value"]
+    assert [one["properties"]["status"] for one in histories] == ["Cancelled", "Cancelled"]
     assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200

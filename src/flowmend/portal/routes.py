@@ -36,6 +36,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/flows/{flow_id}/on", flow.switch_on),
     ("POST", "/flows/{flow_id}/off", flow.switch_off),
     ("POST", "/flows/{flow_id}/connections", flow.choose_connection),
+    ("POST", "/flows/{flow_id}/held_events/{event_name}/discard", flow.discard_held_event),
     ("GET", "/flows/{flow_id}/run", flow_run.show_run_form),
     ("POST", "/flows/{flow_id}/run", flow_run.take_run_form),
     ("GET", "/flows/{flow_id}/delete", flow.ask_delete_flow),
