@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from flowmend.core.connection.health import HealthState
-from flowmend.core.errors import AskedWrongly, NotAllowed, NotFound
-from flowmend.use_cases.connections import install_connector_documents, list_connections
+from flowmend.core.errors import AskedWrongly, Conflict, NotAllowed, NotFound
+from flowmend.use_cases.connections import delete_connection, install_connector_documents, list_connections
+from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
 from flowmend.use_cases.verify_connection import Verification, verify_connection
 from running import Open, Running, RunningOrderService, call_orders
@@ -190,3 +191,19 @@ async def test_with_another_token_host_the_client_secret_is_given_anew_before_si
     assert elsewhere in running.connection(connection_id).allowed_origins
     (view,) = await list_connections(running.services)
     assert (view.new_hosts, view.row.health) == ((), HealthState.CONNECTED)
+
+
+async def test_a_sign_in_app_comes_and_goes_with_its_connection(running: Running) -> None:
+    connection_id = await unfinished(running)
+    store = running.services.store
+    (app,) = store.connections.sign_in_apps()
+    values = {"token:HostUrl": running.service.url, "client_secret": "another-secret"}
+
+    with pytest.raises(Conflict):
+        await create_connection(
+            running.services, "sample_customers", "Again", values, running.owner, connection_id=connection_id
+        )
+
+    assert store.connections.sign_in_apps() == [app]
+    await delete_connection(running.services, connection_id, running.owner)
+    assert store.connections.sign_in_apps() == []
