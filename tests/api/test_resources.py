@@ -1,5 +1,6 @@
 """Flows and runs over the API, on a whole server."""
 
+import http.client
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 
 from flowmend.store.journal import HoldEvent
 from flowmend.store.rows import TriggerEventRow
+from flowmend.use_cases.access import issue_login_link, use_login_link
 
 from .conftest import Flowmend, definition, ended, imported
 
@@ -312,3 +314,20 @@ def test_held_events_are_listed_and_discarded_by_name(flowmend: Flowmend) -> Non
     histories = flowmend.api("GET", f"/flows/{flow_id}/trigger_histories").json["value"]
     assert [one["properties"]["status"] for one in histories] == ["Cancelled", "Cancelled"]
     assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200
+
+
+def test_signing_out_ends_the_event_streams_of_the_session(flowmend: Flowmend) -> None:
+    link, _ = flowmend.run(issue_login_link(flowmend.application.services))
+    secret, _ = flowmend.run(use_login_link(flowmend.application.services, link.partition("link=")[2]))
+    cookie = {"Cookie": f"flowmend_session={secret}"}
+    connection = http.client.HTTPConnection("127.0.0.1", flowmend.port, timeout=10)
+    connection.request("GET", "/events", headers=cookie)
+    stream = connection.getresponse()
+    assert stream.readline().startswith(b"retry:")
+
+    signed_out = flowmend.ask("POST", "/logout", headers={**cookie, "Origin": flowmend.origin})
+
+    assert signed_out.status == 303
+    stream.read()  # to its end
+    assert stream.isclosed()
+    connection.close()

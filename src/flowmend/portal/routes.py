@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from flowmend.portal.assets import read_assets
 from flowmend.portal.event_stream import show_events
+from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pages import (
     connection,
     connection_new,
@@ -79,7 +80,12 @@ _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
 def portal_routes(services: Services) -> list[BaseRoute]:
     """Every page, form, the event stream, the static files, and last what answers where there is nothing."""
     assets = read_assets()
-    portal = Portal(services=services, rendering=Rendering(assets), pending_imports=PendingImports())
+    portal = Portal(
+        services=services,
+        rendering=Rendering(assets),
+        pending_imports=PendingImports(),
+        streams=EventStreams(),
+    )
     return [
         *(Route(path, partial(answered, portal, page), methods=[method]) for method, path, page in _OPEN_PAGES),
         *(Route(path, partial(answered_to_person, portal, page), methods=[method]) for method, path, page in _PAGES),
