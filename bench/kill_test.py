@@ -46,6 +46,7 @@ SAMPLE = Path(__file__).parents[1] / "src" / "flowmend" / "sample"
 POSTERS = 64
 SERVICE_LATENCY_MS = 1200
 SETTLES_WITHIN_SECONDS = 120.0
+START_SECONDS = 30.0
 
 
 def flow_document() -> dict[str, object]:
@@ -123,13 +124,14 @@ class Server:
             [sys.executable, "-m", "flowmend", "up"], env=self._environment, stdout=log, stderr=log
         )
         log.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self._settings.port), 0.2).close()
                 return
             await asyncio.sleep(0.05)
-        raise SystemExit("the server did not start; see server.log")
+        said = (self._settings.data / "server.log").read_text(encoding="utf-8", errors="replace")
+        raise SystemExit(f"the server did not start within {START_SECONDS:g} s; it said:\n{said[-3000:]}")
 
     def kill(self) -> None:
         if self._process is not None:
@@ -142,25 +144,32 @@ class Server:
             self._process.wait(20)
 
 
-async def post_events(url: str, numbers: list[str], accepted: dict[str, str], unknown: set[str]) -> None:
-    """Post one event per number. A refused connection is tried again; a broken one leaves its event unknown."""
+async def post_events(
+    url: str, numbers: list[str], seconds: float, accepted: dict[str, str], unknown: Counter[str]
+) -> None:
+    """Post one event per number: the first half at once, the other evenly over `seconds`, so that each kill finds runs
+    at every stage. A refused connection is tried again; a broken one leaves its event unknown.
+    """
+    began, half = time.monotonic(), len(numbers) // 2
+    due = {number: began + seconds * index / max(1, half) for index, number in enumerate(numbers[half:])}
     queue = list(reversed(numbers))
 
     async def poster(session: aiohttp.ClientSession) -> None:
         while queue:
             number = queue.pop()
+            await asyncio.sleep(max(0.0, due.get(number, began) - time.monotonic()))
             for _ in range(600):
                 try:
                     async with session.post(url, json={"number": number}) as answer:
                         if answer.status == 202:
                             accepted[number] = answer.headers["x-ms-workflow-run-id"]
                         else:
-                            unknown.add(number)
+                            unknown[f"HTTP {answer.status}"] += 1
                         break
                 except aiohttp.ClientConnectorError:
                     await asyncio.sleep(0.05)
-                except (aiohttp.ClientError, TimeoutError):
-                    unknown.add(number)
+                except (aiohttp.ClientError, TimeoutError) as error:
+                    unknown[type(error).__name__] += 1
                     break
 
     timeout = aiohttp.ClientTimeout(total=30)
@@ -241,10 +250,13 @@ async def run(runs: int, kills: int, seed: int) -> int:
             service.change("latency", {"ms": SERVICE_LATENCY_MS})
             await server.start()
             accepted: dict[str, str] = {}
-            unknown: set[str] = set()
+            unknown: Counter[str] = Counter()
             numbers = [f"K-{index:05d}" for index in range(runs)]
-            # The service answers slowly and all events arrive at once, so each kill finds the runs in flight.
-            await asyncio.gather(post_events(url, numbers, accepted, unknown), kill_at_random(server, draws, kills))
+            # A kill and the start after it take about two latencies on average.
+            seconds = kills * 2 * SERVICE_LATENCY_MS / 1000
+            await asyncio.gather(
+                post_events(url, numbers, seconds, accepted, unknown), kill_at_random(server, draws, kills)
+            )
             application = open_services(settings)
             by_status = await settled(application)
             counts = await counts_of(service)
@@ -253,7 +265,7 @@ async def run(runs: int, kills: int, seed: int) -> int:
         finally:
             server.stop()
             service.stop()
-    print(f"accepted {len(accepted)}, answer never seen {len(unknown)}, runs stored {sum(by_status.values())}")
+    print(f"accepted {len(accepted)}, not accepted {dict(unknown) or 0}, runs stored {sum(by_status.values())}")
     for status, count in sorted(by_status.items()):
         print(f"  {status}: {count}")
     requests = sum(counts["orders"]["requests_by_number"].values())

@@ -316,6 +316,17 @@ async def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None
         await asyncio.sleep(0.01)
 
 
+async def turns_meanwhile(work: Awaitable[Any]) -> int:
+    """How often the event loop came round while this was done; once or twice where it was blocked."""
+    working = asyncio.ensure_future(work)
+    turns = 0
+    while not working.done():
+        await asyncio.sleep(0.002)
+        turns += 1
+    working.result()
+    return turns
+
+
 def open_running(
     data: Path, service: RunningOrderService, *, database_url: str, clock: MovableClock | None = None, **settings: Any
 ) -> Running:

@@ -1,5 +1,6 @@
 """The one place where parts are joined into a running Flowmend."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
@@ -30,6 +31,8 @@ from flowmend.worker.timers import Timers
 
 #: How long a refresh of tokens under way gets to be kept when the server stops.
 _TOKENS_WITHIN_SECONDS = 3.0
+#: How long a server that ends, or was killed just now, gets to let go of the database.
+_OTHERS_END_WITHIN_SECONDS = 3.0
 
 
 def database_url(settings: Settings) -> str:
@@ -87,8 +90,12 @@ class Application:
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
-        """Open the network, recover what was under way, and begin to watch the clock."""
+        """Open the network, recover what was under way, and begin to watch the clock.
+
+        Errors: Conflict `DatabaseInUse` where another server runs on the database; StoreUnavailable.
+        """
         services = self.services
+        await asyncio.to_thread(services.store.sole_server.claim, _OTHERS_END_WITHIN_SECONDS)
         await ensure_owner(services)
         services.store.access.forget_expired(services.clock.now)
         for row in services.store.connections.list():

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmend.api.invoke import flow_answer
+from flowmend.api.invoke import SignedEntrance, flow_answer
 from flowmend.core.run.events import SendResponse
+from running import Running, respond, turns_meanwhile
 
 from .conftest import Flowmend, ended, imported
 
@@ -232,3 +234,27 @@ def test_a_caller_waits_only_so_long(flowmend: Flowmend) -> None:
     assert run["properties"]["status"] == "Succeeded"
     response = flowmend.api("GET", f"/runs/{run['name']}/actions/Response").json["properties"]
     assert (response["status"], response["code"]) == ("Skipped", "ActionResponseSkipped")
+
+
+@pytest.mark.anyio
+async def test_others_go_on_while_a_big_body_is_read(running: Running) -> None:
+    flow_id = await running.add_flow({"Answer": respond("@length(triggerBody()['$formdata'])")})
+    _, signature = running.signed(flow_id)
+    content = b"n=1&" * 200_000
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"/workflows/{flow_id}/triggers/manual/paths/invoke",
+        "query_string": urlencode(signature).encode(),
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    assert await turns_meanwhile(SignedEntrance(running.services)(scope, receive, send)) > 5
+    assert [message.get("body", message.get("status")) for message in sent] == [200, b"200000"]

@@ -1,5 +1,6 @@
 """Flows and runs over the API, on a whole server."""
 
+import http.client
 import json
 from typing import Any
 
@@ -8,6 +9,9 @@ from msgspec.structs import replace
 
 from core.definition.packing import packed
 from flowmend.cli.form_body import form_body
+from flowmend.store.journal import HoldEvent
+from flowmend.store.rows import TriggerEventRow
+from flowmend.use_cases.access import issue_login_link, use_login_link
 
 from .conftest import Flowmend, definition, ended, imported
 
@@ -341,3 +345,61 @@ def test_a_flow_that_no_longer_reads_keeps_no_list_from_being_read(flowmend: Flo
     assert (page.status, b"Import its file again" in page.content) == (200, True)
     flowmend.api("POST", f"/flows/{flow_id}/turn_off")
     assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200
+
+
+def test_held_events_are_listed_and_discarded_by_name(flowmend: Flowmend) -> None:
+    flow_id = imported(flowmend, "holding", {"A": {"type": "Compose", "inputs": 1, "runAfter": {}}})
+    services = flowmend.application.services
+    names = ["08584900000000000002", "08584900000000000001"]
+    for name in names:
+        event = TriggerEventRow(
+            event_name=name,
+            flow_id=flow_id,
+            trigger_name="manual",
+            status="Waiting",
+            fired=False,
+            started_at=services.clock.now,
+            tracking_id="t",
+            client_tracking_id=name,
+            outputs=b"x" * 100,
+        )
+        flowmend.run(services.store.journal.write([HoldEvent(event)]))
+    flowmend.api("POST", f"/flows/{flow_id}/turn_off")
+    cookie = {"Cookie": f"flowmend_session={flowmend.cookie}"}
+
+    listed = flowmend.api("GET", f"/flows/{flow_id}/held_events").json["value"]
+    page = flowmend.ask("GET", f"/flows/{flow_id}", headers=cookie)
+    refused = flowmend.api("DELETE", f"/flows/{flow_id}")
+    first = flowmend.api("POST", f"/flows/{flow_id}/held_events/{names[0]}/discard")
+    again = flowmend.api("POST", f"/flows/{flow_id}/held_events/{names[0]}/discard")
+    by_form = flowmend.ask(
+        "POST", f"/flows/{flow_id}/held_events/{names[1]}/discard", headers={**cookie, "Origin": flowmend.origin}
+    )
+
+    assert [event["name"] for event in listed] == names
+    assert all(f"/held_events/{name}/discard".encode() in page.content for name in names)
+    assert (refused.status, refused.error_code) == (409, "FlowHoldsEvents")
+    assert first.status == 200
+    assert (again.status, again.error_code) == (409, "EventNotHeld")
+    assert by_form.status == 303
+    assert flowmend.api("GET", f"/flows/{flow_id}/held_events").json["value"] == []
+    histories = flowmend.api("GET", f"/flows/{flow_id}/trigger_histories").json["value"]
+    assert [one["properties"]["status"] for one in histories] == ["Cancelled", "Cancelled"]
+    assert flowmend.api("DELETE", f"/flows/{flow_id}").status == 200
+
+
+def test_signing_out_ends_the_event_streams_of_the_session(flowmend: Flowmend) -> None:
+    link, _ = flowmend.run(issue_login_link(flowmend.application.services))
+    secret, _ = flowmend.run(use_login_link(flowmend.application.services, link.partition("link=")[2]))
+    cookie = {"Cookie": f"flowmend_session={secret}"}
+    connection = http.client.HTTPConnection("127.0.0.1", flowmend.port, timeout=10)
+    connection.request("GET", "/events", headers=cookie)
+    stream = connection.getresponse()
+    assert stream.readline().startswith(b"retry:")
+
+    signed_out = flowmend.ask("POST", "/logout", headers={**cookie, "Origin": flowmend.origin})
+
+    assert signed_out.status == 303
+    stream.read()  # to its end
+    assert stream.isclosed()
+    connection.close()

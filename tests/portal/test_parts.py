@@ -12,6 +12,7 @@ from starlette.requests import Request
 from flowmend.core.json_value import Json
 from flowmend.portal.assets import Assets
 from flowmend.portal.event_stream import event_lines
+from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pending_imports import PendingImports, Upload
 from portal.conftest import Draw
 from portal.sample_pages import sample_pages
@@ -89,7 +90,35 @@ async def test_a_page_that_missed_a_change_is_told_so_at_once() -> None:
 async def test_a_quiet_stream_still_says_that_it_is_there() -> None:
     stream = event_lines(_news(then_waits=True), heartbeat_seconds=0.01)
     assert [await anext(stream), await anext(stream), await anext(stream)][1:] == [": still here\n\n"] * 2
-    await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await stream.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_stream_ends_with_its_session() -> None:
+    streams = EventStreams()
+    stream = event_lines(_news(then_waits=True), over=streams.open("mine"))
+    other = streams.open("another")
+    await anext(stream)
+    reading = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+
+    streams.end_all("mine")
+
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(reading, 5)
+    assert not other.is_set()
+
+
+@pytest.mark.anyio
+async def test_one_stream_too_many_ends_the_oldest_of_its_session() -> None:
+    streams = EventStreams(most_of_one=2)
+    first, second = streams.open("mine"), streams.open("mine")
+    streams.open("another")
+    streams.close("mine", second)
+    third = streams.open("mine")
+    assert not first.is_set()
+    fourth = streams.open("mine")
+    assert [one.is_set() for one in (first, third, fourth)] == [True, False, False]
 
 
 def test_an_upload_is_found_by_its_owner_only_and_not_for_ever() -> None:

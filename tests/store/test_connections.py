@@ -118,14 +118,18 @@ class TestAppsAndAccounts:
         app = SignInAppRow(
             app_id="app", connector_id="mail", client_id="id", sealed_secret=b"\0", created_at=examples.noon
         )
-        store.connections.add_sign_in_app(app)
+        for name in ("shop", "other"):
+            row = msgspec.structs.replace(examples.connection(), connection_id=name, app_id="app")
+            store.connections.add(row, app if name == "shop" else None)
         assert store.connections.get_sign_in_app("app") == app
         assert store.connections.sign_in_apps() == store.connections.sign_in_apps("mail") == [app]
         assert store.connections.sign_in_apps("orders") == []
         assert store.connections.change_sign_in_app("app", tenant="t", secret_expires_at=examples.noon)
         changed = msgspec.structs.replace(app, tenant="t", secret_expires_at=examples.noon)
         assert store.connections.get_sign_in_app("app") == changed
-        assert store.connections.delete_sign_in_app("app")
+        assert store.connections.delete("shop")
+        assert store.connections.get_sign_in_app("app") == changed
+        assert store.connections.delete("other")
         assert store.connections.get_sign_in_app("app") is None
 
     def test_accounts(self, store: Store, examples: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from flowmend.core.errors import AskedWrongly, StoreUnavailable
+from flowmend.core.errors import AskedWrongly, Conflict, StoreUnavailable
 from flowmend.store import Store, open_store
 from flowmend.store.migrations import migrate
 from flowmend.store.opening import LATEST_REVISION
@@ -172,3 +172,49 @@ def test_a_folder_that_cannot_be_made_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailable, match="cannot be made"):
         open_store(f"sqlite:///{tmp_path / 'file' / 'data' / 'flowmend.db'}")
+
+
+def test_closing_waits_for_calls_under_way_and_refuses_later_ones(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'flowmend.db'}")
+    is_reading, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def read() -> None:
+        with store._database.reading():
+            is_reading.set()
+            go_on.wait(5)
+            order.append("read")
+
+    def close() -> None:
+        store.close()
+        order.append("closed")
+
+    reader, closer = threading.Thread(target=read), threading.Thread(target=close)
+    reader.start()
+    assert is_reading.wait(5)
+    closer.start()
+    closer.join(0.1)
+    assert order == []
+    go_on.set()
+    reader.join(5)
+    closer.join(5)
+
+    assert order == ["read", "closed"]
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.flows.list()
+    store.close()
+
+
+def test_a_postgresql_database_has_one_server_at_a_time(postgresql_url: str) -> None:
+    first, second = open_store(postgresql_url), open_store(postgresql_url)
+    first.sole_server.claim(0)
+    first.sole_server.claim(0)
+
+    with pytest.raises(Conflict, match="Another Flowmend runs on this database") as refused:
+        second.sole_server.claim(0.2)
+
+    assert refused.value.code == "DatabaseInUse"
+    second.flows.list()  # commands go on beside it
+    first.close()
+    second.sole_server.claim(3)
+    second.close()

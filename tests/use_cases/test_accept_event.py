@@ -12,7 +12,7 @@ from flowmend.core.errors import AskedWrongly, NotAllowed, NotFound
 from flowmend.core.trigger.callback_url import sign_callback
 from flowmend.use_cases.accept_event import TriggerRequest, invoke_trigger, run_now
 from flowmend.use_cases.flows import turn_off
-from running import REQUEST, LocalServer, Open, Running, after, compose, http, respond, until, wait_for
+from running import REQUEST, LocalServer, Open, Running, after, compose, http, respond, turns_meanwhile, until, wait_for
 
 pytestmark = pytest.mark.anyio
 
@@ -274,3 +274,15 @@ async def test_a_scheduled_flow_can_be_started_by_hand(running: Running) -> None
 async def test_a_flow_that_does_not_exist_is_not_found_by_hand(running: Running) -> None:
     with pytest.raises(NotFound):
         await run_now(running.services, NO_FLOW, None, running.owner)
+
+
+async def test_others_go_on_while_a_body_is_held_to_its_schema(running: Running) -> None:
+    schema = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}}}
+    trigger = {
+        "manual": {**REQUEST["manual"], "inputs": {"schema": schema}, "operationOptions": "EnableSchemaValidation"}
+    }
+    flow_id = await running.add_flow({"A": compose("@length(triggerBody())")}, triggers=trigger)
+    body = [{"n": number} for number in range(10_000)]
+
+    assert await turns_meanwhile(running.call(flow_id, body)) > 5
+    assert await turns_meanwhile(run_now(running.services, flow_id, body, running.owner)) > 5

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from flowmend.core.connection.health import HealthState
-from flowmend.core.errors import TheyFailed
+from flowmend.core.errors import Conflict, NotFound, TheyFailed
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.use_cases.create_connection import create_connection
-from flowmend.use_cases.flows import change_settings, map_connection, turn_off, turn_on
-from flowmend.use_cases.held_events import discard_event, release_held, release_what_works
+from flowmend.use_cases.flows import change_settings, delete_flow, map_connection, turn_off, turn_on
+from flowmend.use_cases.held_events import discard_event, list_held_events, release_held, release_what_works
+from flowmend.use_cases.start_run import start_held_event
 from flowmend.use_cases.verify_connection import verify_connection
 from running import Open, Running, after, call_orders, compose, create_order, respond, wait_for
 
@@ -219,12 +220,78 @@ async def test_a_discarded_event_never_starts_and_keeps_its_record(running: Runn
     await break_it(running, flow_id)
     held = await running.call(flow_id, {"number": "N1"})
 
-    await discard_event(running.services, held.event_name, running.owner)
+    await discard_event(running.services, flow_id, held.event_name, running.owner)
 
     assert await repair(running, connection_id) == 0
     assert running.events(flow_id)[-1].status == "Cancelled"
     noted, _ = running.services.store.audit.list(held.event_name)
     assert [(one.person_id, one.verb) for one in noted] == [(running.owner, "discard_event")]
+
+
+async def test_of_a_release_and_a_discard_at_once_one_alone_happens(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow(REMEMBERS)
+    await break_it(running, flow_id)
+    held = [(await running.call(flow_id, {"number": f"N{number}"})).event_name for number in range(6)]
+    running.service.change("password", user="ada", password=FIRST_PASSWORD)
+    running.services.store.connections.change(connection_id, health=HealthState.CONNECTED)
+    running.services.changes.publish("connection", connection_id=connection_id, health="connected")
+
+    discards = [discard_event(running.services, flow_id, name, running.owner) for name in reversed(held)]
+    released, *settled = await asyncio.gather(
+        release_held(running.services, connection_id), *discards, return_exceptions=True
+    )
+
+    lost = [one for one in settled if isinstance(one, Conflict)]
+    assert all(one is None or one in lost for one in settled)
+    assert {one.code for one in lost} <= {"EventNotHeld"}
+    assert released == len(lost)
+    statuses = {event.event_name: event.status for event in running.events(flow_id) if event.event_name in held}
+    started = {row.run_name for row in running.runs(flow_id)}
+    assert {name for name, status in statuses.items() if status == "Succeeded"} == started & set(held)
+    assert sorted(statuses.values()) == ["Cancelled"] * (6 - len(lost)) + ["Succeeded"] * len(lost)
+    await running.at_rest()
+    assert running.service.counts["orders"]["created"] == len(lost)
+
+
+async def test_an_event_discarded_while_its_run_is_on_its_way_does_not_run(running: Running) -> None:
+    await running.connect()
+    flow_id = await running.add_flow(REMEMBERS)
+    await break_it(running, flow_id)
+    held = await running.call(flow_id, {"number": "N1"})
+    event = running.services.store.trigger_events.get(held.event_name)
+    assert event is not None
+    await discard_event(running.services, flow_id, held.event_name, running.owner)
+
+    begun = start_held_event(running.services, event)
+
+    assert begun.durable is not None
+    with pytest.raises(Conflict) as refused:
+        await begun.durable
+    assert refused.value.code == "EventNotHeld"
+    assert running.services.store.runs.get(held.event_name) is None
+    with pytest.raises(Conflict):
+        await discard_event(running.services, flow_id, held.event_name, running.owner)
+    with pytest.raises(NotFound):
+        await discard_event(running.services, "another", held.event_name, running.owner)
+
+
+async def test_a_flow_is_not_deleted_while_it_holds_events(running: Running) -> None:
+    await running.connect()
+    flow_id = await running.add_flow(REMEMBERS)
+    await break_it(running, flow_id)
+    held = [(await running.call(flow_id, {"number": f"N{number}"})).event_name for number in range(2)]
+    await turn_off(running.services, flow_id, running.owner)
+
+    with pytest.raises(Conflict, match="holds 2 events") as refused:
+        await delete_flow(running.services, flow_id, running.owner)
+
+    assert refused.value.code == "FlowHoldsEvents"
+    assert [event.event_name for event in await list_held_events(running.services, flow_id)] == held
+    for name in held:
+        await discard_event(running.services, flow_id, name, running.owner)
+    assert await list_held_events(running.services, flow_id) == []
+    await delete_flow(running.services, flow_id, running.owner)
 
 
 async def test_what_a_crash_left_held_goes_on_at_the_next_start(open_flowmend: Open) -> None:

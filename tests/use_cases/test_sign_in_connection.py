@@ -1,6 +1,7 @@
 """Signing in to a connection in the browser: bound to that browser, taken once, tested before it counts."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
@@ -8,10 +9,12 @@ import aiohttp
 import pytest
 
 from flowmend.core.connection.health import HealthState
-from flowmend.core.errors import AskedWrongly, NotAllowed, NotFound
-from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from flowmend.core.errors import AskedWrongly, Conflict, NotAllowed, NotFound
+from flowmend.use_cases.connections import delete_connection, install_connector_documents, list_connections
+from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
 from flowmend.use_cases.verify_connection import Verification, verify_connection
-from running import Running, call_orders
+from running import Open, Running, RunningOrderService, call_orders
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -159,3 +162,48 @@ async def test_each_kind_of_sign_in_refuses_the_others_way(running: Running) -> 
     assert refused.value.code == "NoBrowserSignIn"
     with pytest.raises(NotFound):
         await begin(running, "nobody")
+
+
+async def test_with_another_token_host_the_client_secret_is_given_anew_before_signing_in(
+    open_flowmend: Open, service: RunningOrderService
+) -> None:
+    private = frozenset({f"127.0.0.1:{service.port}"})
+    running = await open_flowmend(allowed_private_hosts=private)
+    connection_id = await unfinished(running)
+    assert (await signed_in(running, connection_id)).is_kept
+    elsewhere = f"http://127.0.0.1:{running.service.port}"
+    row = running.services.store.connectors.get("sample_customers")
+    assert row is not None
+    properties = json.loads(json.dumps(row.properties).replace("{HostUrl}/oauth/token", f"{elsewhere}/oauth/token"))
+    await install_connector_documents(running.services, "sample_customers", row.definition, properties, running.owner)
+
+    with pytest.raises(AskedWrongly) as refused:
+        await begin(running, connection_id)
+    (view,) = await list_connections(running.services)
+    assert (refused.value.code, view.new_hosts) == ("ClientSecretNeeded", (elsewhere,))
+    assert elsewhere in refused.value.message
+    with pytest.raises(AskedWrongly, match="Client secret is missing"):
+        await give_client_secret(running.services, connection_id, "", running.owner)
+
+    await give_client_secret(running.services, connection_id, "sample-application-secret", running.owner)
+
+    assert (await signed_in(running, connection_id)).is_kept
+    assert elsewhere in running.connection(connection_id).allowed_origins
+    (view,) = await list_connections(running.services)
+    assert (view.new_hosts, view.row.health) == ((), HealthState.CONNECTED)
+
+
+async def test_a_sign_in_app_comes_and_goes_with_its_connection(running: Running) -> None:
+    connection_id = await unfinished(running)
+    store = running.services.store
+    (app,) = store.connections.sign_in_apps()
+    values = {"token:HostUrl": running.service.url, "client_secret": "another-secret"}
+
+    with pytest.raises(Conflict):
+        await create_connection(
+            running.services, "sample_customers", "Again", values, running.owner, connection_id=connection_id
+        )
+
+    assert store.connections.sign_in_apps() == [app]
+    await delete_connection(running.services, connection_id, running.owner)
+    assert store.connections.sign_in_apps() == []

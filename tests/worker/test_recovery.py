@@ -268,6 +268,7 @@ async def test_a_worker_thought_lost_can_no_longer_write(restart: Restart, count
     )
     accepted = await first.call(flow_id)
     await counting.arrived("GET /slow")
+    first.services.store.sole_server.release()  # as when its connection breaks
     second = await restart.start()  # the first still lives
     await counting.arrived("GET /slow", 2)
     counting.go_on.set()

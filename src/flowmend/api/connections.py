@@ -20,6 +20,7 @@ from flowmend.core.json_value import Json
 from flowmend.use_cases import connections
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.sign_in_connection import give_client_secret
 from flowmend.use_cases.verify_connection import test_connection, verify_connection
 
 
@@ -42,6 +43,15 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "NewCredential(…)"
+
+
+class NewClientSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret of the sign-in app."""
+
+    client_secret: str
+
+    def __repr__(self) -> str:
+        return "NewClientSecret(…)"
 
 
 class NewConnector(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +94,12 @@ async def verify(services: Services, request: Request) -> JsonAnswer:
         services, _connection_id(request), wanted.parameters, person_id=person_of(request).person_id
     )
     return JsonAnswer(verification_shape(verification))
+
+
+async def replace_client_secret(services: Services, request: Request) -> JsonAnswer:
+    wanted = await read_body(request, NewClientSecret)
+    await give_client_secret(services, _connection_id(request), wanted.client_secret, person_of(request).person_id)
+    return await get_connection(services, request)
 
 
 async def test(services: Services, request: Request) -> JsonAnswer:
@@ -152,6 +168,15 @@ CONNECTION_OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         takes=NewCredential,
         gives=VerificationShape,
+    ),
+    Operation(
+        method="POST",
+        path="/connections/{connection_id}/client_secret",
+        handler=replace_client_secret,
+        summary="Give the client secret of a connection's sign-in app, for the hosts its connector names now",
+        tag=_TAG,
+        takes=NewClientSecret,
+        gives=ConnectionShape,
     ),
     Operation(
         method="POST",

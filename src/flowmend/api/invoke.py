@@ -6,7 +6,7 @@ names are taken from the raw path and decoded afterwards (rest-api.md §0, §3).
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import parse_qsl, quote, unquote
 
 from starlette.routing import BaseRoute, Mount
@@ -18,10 +18,12 @@ from flowmend.api.shapes.content_link import content_digest
 from flowmend.api.signed_runs import answer_about_a_run, is_about_a_run
 from flowmend.core.errors import FlowmendError, NotFound
 from flowmend.core.expression.content import decode_body, encode_body
+from flowmend.core.json_value import Json
 from flowmend.core.run.events import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
 from flowmend.use_cases.accept_event import TriggerRequest, authorised_flow, invoke_authorised
 from flowmend.use_cases.fire_trigger import Accepted
+from flowmend.use_cases.heavy_work import HEAVY_FROM_BYTES, beside_the_loop
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 
@@ -88,12 +90,17 @@ class SignedEntrance:
                 tracking = text
             elif name == _REQUEST_ID:
                 request_id = text
+        body: Json = None
+        if len(content) >= HEAVY_FROM_BYTES:
+            body = await beside_the_loop(partial(decode_body, content_type, content))
+        elif content:
+            body = decode_body(content_type, content)
         request = TriggerRequest(
             method=scope["method"],
             headers=headers,
             queries=queries,
             relative_path="/".join(segments[5:]),
-            body=decode_body(content_type, content) if content else None,
+            body=body,
             has_body=bool(content),
             client_tracking_id=tracking,
             client_request_id=request_id,

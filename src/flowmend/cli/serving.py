@@ -54,8 +54,8 @@ def serve(settings: Settings, *, when_ready: WhenReady | None = None) -> None:
 
 async def _serve(settings: Settings, listener: socket.socket, when_ready: WhenReady | None) -> None:
     application = open_services(settings)
-    await application.start()
     try:
+        await application.start()
         config = uvicorn.Config(
             application.asgi(),
             log_config=None,

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from flowmend.core.json_value import Json
 from flowmend.portal.portal import Portal
+from flowmend.use_cases.access import SESSION_COOKIE
 
 #: Sooner than proxies give up on a silent connection.
 _HEARTBEAT_SECONDS = 20.0
@@ -23,19 +25,33 @@ async def show_events(portal: Portal, request: Request) -> Response:
     """
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     changes, seen = portal.services.changes, request.query_params.get("seen", "")
-    lines = event_lines(changes.subscribe(), is_behind=lambda: seen != str(changes.count))
-    return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+    session = request.cookies.get(SESSION_COOKIE, "")
+
+    async def lines() -> AsyncIterator[str]:
+        over = portal.streams.open(session)
+        news = event_lines(changes.subscribe(), is_behind=lambda: seen != str(changes.count), over=over)
+        try:
+            async with aclosing(news) as told:
+                async for line in told:
+                    yield line
+        finally:
+            portal.streams.close(session, over)
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
 async def event_lines(
     news: AsyncIterator[dict[str, Json]],
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
     is_behind: Callable[[], bool] = lambda: False,
-) -> AsyncIterator[str]:
+    over: asyncio.Event | None = None,
+) -> AsyncGenerator[str, None]:
     """The stream's text, with a comment line whenever nothing happened for a while.
 
-    is_behind: whether the page has missed something before the stream was open.
+    is_behind: whether the page has missed something before the stream was open. over: ends the stream once set.
     """
+    ending = None if over is None else asyncio.ensure_future(over.wait())
+    watched = set() if ending is None else {ending}
     yield f"retry: {_RECONNECT_MILLISECONDS}\n\n"
     coming: asyncio.Task[dict[str, Json]] | None = asyncio.ensure_future(anext(news))
     try:
@@ -44,7 +60,11 @@ async def event_lines(
             yield f"data: {json.dumps({'topic': 'reconnected', 'facts': {}})}\n\n"
         while True:
             coming = coming or asyncio.ensure_future(anext(news))
-            done, _ = await asyncio.wait({coming}, timeout=heartbeat_seconds)
+            done, _ = await asyncio.wait(
+                {coming, *watched}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ending in done:
+                return
             if not done:
                 yield ": still here\n\n"
                 continue
@@ -55,5 +75,6 @@ async def event_lines(
                 return
             yield f"data: {json.dumps(item)}\n\n"
     finally:
-        if coming is not None:
-            coming.cancel()
+        for waiting in (coming, ending):
+            if waiting is not None:
+                waiting.cancel()

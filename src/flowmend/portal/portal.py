@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.frame import language_of, read_frame, zone_of
 from flowmend.portal.pending_imports import PendingImports
 from flowmend.portal.rendering import Rendering
@@ -19,6 +20,7 @@ class Portal:
     services: Services
     rendering: Rendering
     pending_imports: PendingImports
+    streams: EventStreams
 
     def answer(
         self, request: Request, template: str, *, place: str = "", status_code: int = 200, **values: object

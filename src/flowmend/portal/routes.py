@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from flowmend.portal.assets import read_assets
 from flowmend.portal.event_stream import show_events
+from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pages import (
     connection,
     connection_new,
@@ -52,6 +53,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/flows/{flow_id}/parameters", flow_parameters.take_parameters),
     ("GET", "/flows/{flow_id}/test", flow_test.show_test),
     ("POST", "/flows/{flow_id}/test", flow_test.take_test),
+    ("POST", "/flows/{flow_id}/held_events/{event_name}/discard", flow.discard_held_event),
     ("GET", "/flows/{flow_id}/run", flow_run.show_run_form),
     ("POST", "/flows/{flow_id}/run", flow_run.take_run_form),
     ("GET", "/flows/{flow_id}/export", flow_export.download_flow),
@@ -75,6 +77,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/connections/{connection_id}/test", connection.take_test),
     ("GET", "/connections/{connection_id}/verify", verify.show_verify),
     ("POST", "/connections/{connection_id}/verify", verify.take_verify),
+    ("POST", "/connections/{connection_id}/client_secret", verify.take_client_secret),
     ("GET", "/connections/{connection_id}/consent", verify.start_consent),
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
@@ -97,7 +100,12 @@ _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
 def portal_routes(services: Services) -> list[BaseRoute]:
     """Every page, form, the event stream, the static files, and last what answers where there is nothing."""
     assets = read_assets()
-    portal = Portal(services=services, rendering=Rendering(assets), pending_imports=PendingImports())
+    portal = Portal(
+        services=services,
+        rendering=Rendering(assets),
+        pending_imports=PendingImports(),
+        streams=EventStreams(),
+    )
     return [
         *(Route(path, partial(answered, portal, page), methods=[method]) for method, path, page in _OPEN_PAGES),
         *(Route(path, partial(answered_to_person, portal, page), methods=[method]) for method, path, page in _PAGES),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, delete, exists, insert, select
 
 from flowmend.core.errors import Conflict
-from flowmend.store.database import Database, select_row
+from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import AccountRow, AttemptRow, ConnectionRow, SignInAppRow
 from flowmend.store.tables import accounts, attempts, connections, sign_in_apps
 
@@ -18,8 +18,12 @@ class Connections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, row: ConnectionRow) -> None:
-        self._database.add(connections, row)
+    def add(self, row: ConnectionRow, app: SignInAppRow | None = None) -> None:
+        """Add a connection, and with it, or not at all, the sign-in app it is to act as."""
+        with self._database.writing() as connection:
+            if app is not None:
+                connection.execute(insert(sign_in_apps), columns_of(app))
+            connection.execute(insert(connections), columns_of(row))
 
     def get(self, connection_id: str) -> ConnectionRow | None:
         return self._database.first(
@@ -46,8 +50,17 @@ class Connections:
         return self._database.change(connections, _has_version(connection_id, credential_version), changes)
 
     def delete(self, connection_id: str) -> bool:
-        """Remove a connection with its attempts and the mappings that mean it; False where there is none."""
-        return self._database.remove(connections, connections.c.connection_id == connection_id) > 0
+        """Remove a connection with its attempts, the mappings that mean it, and its sign-in app unless another connection
+        acts as that too; False where there is none.
+        """
+        of_connection = connections.c.connection_id == connection_id
+        with self._database.writing() as connection:
+            app_id = connection.execute(select(connections.c.app_id).where(of_connection)).scalar()
+            removed = connection.execute(delete(connections).where(of_connection)).rowcount
+            if app_id:
+                is_used = exists().where(connections.c.app_id == app_id)
+                connection.execute(delete(sign_in_apps).where(sign_in_apps.c.app_id == app_id, ~is_used))
+        return removed > 0
 
     def swap_credential(
         self, connection_id: str, expected_version: int, sealed_credential: bytes, **changes: Any
@@ -85,9 +98,6 @@ class Connections:
         of_connection = attempts.c.connection_id == connection_id
         return self._database.remove(attempts, of_connection if at is None else of_connection & (attempts.c.at == at))
 
-    def add_sign_in_app(self, row: SignInAppRow) -> None:
-        self._database.add(sign_in_apps, row)
-
     def get_sign_in_app(self, app_id: str) -> SignInAppRow | None:
         return self._database.first(
             select_row(sign_in_apps, SignInAppRow).where(sign_in_apps.c.app_id == app_id), SignInAppRow
@@ -102,9 +112,6 @@ class Connections:
 
     def change_sign_in_app(self, app_id: str, **changes: Any) -> bool:
         return self._database.change(sign_in_apps, sign_in_apps.c.app_id == app_id, changes)
-
-    def delete_sign_in_app(self, app_id: str) -> bool:
-        return self._database.remove(sign_in_apps, sign_in_apps.c.app_id == app_id) > 0
 
     def put_account(self, row: AccountRow) -> None:
         """Add an account or replace the one of the same id."""

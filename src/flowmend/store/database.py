@@ -8,10 +8,13 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, Select, Table, delete, insert, select, update
 
+from flowmend.core.errors import StoreUnavailable
 from flowmend.store.failures import our_errors
 from flowmend.store.rows import Row
 
 AnyRow = TypeVar("AnyRow", bound=Row)
+
+_CLOSES_WITHIN_SECONDS = 10.0
 
 
 class Database:
@@ -24,11 +27,21 @@ class Database:
         self._writers = engine.execution_options(flowmend_writes=True)
         # SQLite lets one write at a time and makes others poll; a lock makes them queue.
         self._one_writer = threading.Lock() if self.is_sqlite else nullcontext()
+        self._settled = threading.Condition()
+        self._calls = 0
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Let the calls under way finish, then let all connections go; later calls fail. May be called twice."""
+        with self._settled:
+            self._is_closed = True
+            self._settled.wait_for(lambda: self._calls == 0, _CLOSES_WITHIN_SECONDS)
+        self.engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection whose every statement sees what is committed when it begins."""
-        with our_errors(), self._readers.connect() as connection:
+        with self._call(), our_errors(), self._readers.connect() as connection:
             yield connection
 
     @contextmanager
@@ -40,8 +53,21 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """As `writing`, but raises what SQLAlchemy and the driver raise."""
-        with self._one_writer, self._writers.begin() as connection:
+        with self._call(), self._one_writer, self._writers.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        with self._settled:
+            if self._is_closed:
+                raise StoreUnavailable("The store is closed.")
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._settled:
+                self._calls -= 1
+                self._settled.notify_all()
 
     def first(self, statement: Select[Any], shape: type[AnyRow]) -> AnyRow | None:
         """The first row found, or None."""

@@ -9,6 +9,7 @@ from flowmend.store.flows import Flows
 from flowmend.store.journal import Journal
 from flowmend.store.opening import open_database
 from flowmend.store.runs import Runs
+from flowmend.store.sole_server import SoleServer
 from flowmend.store.tracked_values import TrackedValues
 from flowmend.store.trigger_events import TriggerEvents
 from flowmend.store.triggers import Triggers
@@ -29,11 +30,13 @@ class Store:
         self.access = Access(database)
         self.audit = Audit(database)
         self.journal = Journal(database)
+        self.sole_server = SoleServer(database)
 
     def close(self) -> None:
         """Write what the journal still holds, then let the database go; may be called twice."""
         self.journal.close()
-        self._database.engine.dispose()
+        self._database.close()
+        self.sole_server.release()
 
 
 def open_store(url: str) -> Store:

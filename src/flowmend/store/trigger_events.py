@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Select, func, select, update
 
+from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, select_row
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import TriggerEventRow
 from flowmend.store.tables import HAS_CLIENT_REQUEST, IS_HELD
 from flowmend.store.tables import trigger_events as events
@@ -38,9 +41,9 @@ class TriggerEvents:
     ) -> tuple[Sequence[TriggerEventRow], str]:
         """A flow's trigger history, newest first, and the cursor of the next page ("" at the end).
 
-        statuses: empty means all. cursor: what the page before gave.
+        statuses: empty means all. cursor: what the page before gave. The rows leave inputs and outputs empty.
         """
-        chosen = select_row(events, TriggerEventRow).where(events.c.flow_id == flow_id)
+        chosen = _select_head().where(events.c.flow_id == flow_id)
         if trigger_name:
             chosen = chosen.where(events.c.trigger_name == trigger_name)
         if statuses:
@@ -58,6 +61,19 @@ class TriggerEvents:
         # Names decrease over time, so among events of one microsecond the larger name came first.
         in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
         return self._database.every(in_order if limit is None else in_order.limit(limit), TriggerEventRow)
+
+    def held_heads(self, flow_id: str, limit: int) -> Sequence[TriggerEventRow]:
+        """The first held events of a flow as `held`, without their inputs and outputs, which can be megabytes."""
+        chosen = _select_head().where(IS_HELD, events.c.flow_id == flow_id)
+        in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
+        return self._database.every(in_order.limit(limit), TriggerEventRow)
+
+    def with_status(self, flow_id: str, trigger_name: str, status: str) -> Sequence[TriggerEventRow]:
+        """A trigger's events of one status, whole, in the order in which they arrived."""
+        chosen = select_row(events, TriggerEventRow).where(
+            events.c.flow_id == flow_id, events.c.trigger_name == trigger_name, events.c.status == str(status)
+        )
+        return self._database.every(chosen.order_by(events.c.event_name.desc()), TriggerEventRow)
 
     def held_resubmission(self, flow_id: str, run_name: str) -> TriggerEventRow | None:
         """The first held event that repeats this run's, None where none waits."""
@@ -96,3 +112,24 @@ class TriggerEvents:
             .limit(1),
             TriggerEventRow,
         )
+
+
+def change_held(event_name: str, **changes: Any) -> Statement:
+    """Set columns of a held event: the submission fails with Conflict `EventNotHeld` where it was released or discarded
+    meanwhile, so that of two who settle it one alone does.
+    """
+    changed = update(events).where(events.c.event_name == event_name, IS_HELD).values(**changes)
+
+    def carry_out(connection: Connection) -> None:
+        if connection.execute(changed).rowcount == 0:
+            raise Conflict(
+                f"The event {event_name} is held no longer: it was started or discarded.",
+                code="EventNotHeld",
+                target=event_name,
+            )
+
+    return Statement(carry_out)
+
+
+def _select_head() -> Select[Any]:
+    return select(*(column for column in events.c if column.name not in {"inputs", "outputs"}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -10,10 +11,11 @@ from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.trigger import generate_from_schema
 from flowmend.core.trigger.callback_url import verify_callback
-from flowmend.core.trigger.request import accept_request
+from flowmend.core.trigger.request import accept_request, checks_body
 from flowmend.store.journal import Write
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.fire_trigger import Accepted, accept
+from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import Cause
@@ -77,7 +79,8 @@ async def invoke_authorised(
             code="WorkflowTriggerIsNotEnabled",
             target=loaded.row.flow_id,
         )
-    outputs = accept_request(
+    read = partial(
+        accept_request,
         trigger,
         method=request.method,
         headers=request.headers,
@@ -86,6 +89,7 @@ async def invoke_authorised(
         body=request.body,
         has_body=request.has_body,
     )
+    outputs = await beside_the_loop(read) if checks_body(trigger) else read()
     return await accept(services, loaded, trigger, outputs, request.client_tracking_id)
 
 
@@ -111,7 +115,8 @@ async def run_now(
     if trigger.type == "Request":
         schema = trigger.inputs.get("schema") if isinstance(trigger.inputs, dict) else None
         value = generate_from_schema(schema) if body is None and isinstance(schema, dict) else body
-        outputs = accept_request(
+        read = partial(
+            accept_request,
             trigger,
             method="",
             headers={"Content-Type": "application/json; charset=utf-8"},
@@ -120,6 +125,7 @@ async def run_now(
             body=value,
             has_body=value is not None,
         )
+        outputs = await beside_the_loop(read) if checks_body(trigger) else read()
     elif body is not None:
         outputs = {"body": body}
     accepted = await accept(services, loaded, trigger, outputs, client_tracking_id)

@@ -123,16 +123,8 @@ def _complete(criteria: Mapping[str, Json], messages: Sequence[_Message]) -> int
 
 def _gathered(services: Services, flow_id: str, trigger_name: str) -> list[_Message]:
     """The messages no run has taken, in the order in which they came."""
-    rows: list[TriggerEventRow] = []
-    cursor, has_more = "", True
-    while has_more and len(rows) <= MOST_MESSAGES:
-        found, cursor = services.store.trigger_events.list(
-            flow_id, 1000, cursor, (Status.PAUSED,), trigger_name=trigger_name
-        )
-        rows += found
-        has_more = bool(cursor)
     messages = []
-    for row in reversed(rows):
+    for row in services.store.trigger_events.with_status(flow_id, trigger_name, Status.PAUSED):
         place = decode_payload(row.inputs, dict[str, str])
         content: Json = decode_payload(row.outputs, dict[str, Json])["content"]
         messages.append(

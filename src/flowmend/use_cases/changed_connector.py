@@ -8,12 +8,25 @@ from contextlib import suppress
 
 from flowmend.core.connection.diagnosis import remedy_of
 from flowmend.core.connection.health import HealthState
+from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector
 from flowmend.core.errors import Conflict
 from flowmend.core.outcome import Category, FixableBy
+from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.ports import Services
 
 _CODE = "ConnectorChanged"
+
+
+def hosts_to_trust(services: Services, row: ConnectionRow, connector: Connector) -> tuple[str, ...]:
+    """The origins a connection's client secret was not given for and would now be sent to.
+
+    Empty where there is no such secret: what has none to give away needs no new trust.
+    """
+    parameters = row.parameters or {}
+    new = tuple(one for one in allowed_origins(connector, parameters) if one not in row.allowed_origins)
+    app = services.store.connections.get_sign_in_app(row.app_id) if new and row.app_id else None
+    return new if app is not None and app.sealed_secret else ()
 
 
 def ask_for_secrets_again(services: Services, connector: Connector) -> None:

@@ -4,6 +4,7 @@ The child is known to its caller by the id of the call, so a call repeated after
 """
 
 from datetime import timedelta
+from functools import partial
 
 from flowmend.core.connector import refused_outcome, status_name
 from flowmend.core.definition.flow import Trigger
@@ -12,10 +13,11 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import ChildCall, RunStart
 from flowmend.core.run.record import ParentAction
-from flowmend.core.trigger.request import accept_request
+from flowmend.core.trigger.request import accept_request, checks_body
 from flowmend.store.rows import FlowState, RunRow
 from flowmend.use_cases.fire_trigger import accept
 from flowmend.use_cases.flow_lookup import flow_named
+from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.later_responses import journalled_response
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
@@ -55,9 +57,17 @@ async def start_child(
         return refusal
     headers = {name: str(value) for name, value in call.headers.items()}
     try:
-        outputs = accept_request(
-            trigger, method="", headers=headers, queries={}, relative_path="", body=call.body, has_body=call.has_body
+        read = partial(
+            accept_request,
+            trigger,
+            method="",
+            headers=headers,
+            queries={},
+            relative_path="",
+            body=call.body,
+            has_body=call.has_body,
         )
+        outputs = await beside_the_loop(read) if checks_body(trigger) else read()
         cause = Cause(
             parent=parent if call.is_awaited else None,
             depth=parent_start.depth + 1,

@@ -17,7 +17,7 @@ from flowmend.core.outcome import Status
 from flowmend.store.hourly_ticks import Tick
 from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
-from flowmend.use_cases.changed_connector import ask_for_secrets_again
+from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.test_credential import TestPlan, plan_test
@@ -47,7 +47,7 @@ class ConnectionView:
 
     sign_in: basic, api_key, oauth2, none or unsupported. ticks: the last 24 hours, oldest first, each `ok`, `bad`,
     `held` or `none`. failed_run: the newest run that this connection failed. test: what a test would call, None where
-    nothing can be tested. unreadable: why its connector no longer reads and what to do next, "" where it reads.
+    nothing can be tested. new_hosts: the origins its client secret must be given anew for. unreadable: why its connector no longer reads and what to do next, "" where it reads.
     """
 
     row: ConnectionRow
@@ -61,6 +61,7 @@ class ConnectionView:
     ticks: tuple[str, ...]
     test: TestPlan | None
     fields: tuple[SecretField, ...]
+    new_hosts: tuple[str, ...] = ()
     unreadable: str = ""
 
     @property
@@ -233,6 +234,7 @@ def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:
 def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mapping[str, int]) -> ConnectionView:
     sign_in, test, unreadable = SignInKind.UNSUPPORTED, None, ""
     fields: tuple[SecretField, ...] = ()
+    new_hosts: tuple[str, ...] = ()
     try:
         connector = services.connectors.get(row.connector_id)
     except CANNOT_BE_READ as error:
@@ -241,6 +243,7 @@ def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mappi
         method = connector.method_named(row.parameter_set)
         sign_in, test = method.kind, plan_test(connector, row.parameters or {})
         fields = fields_of(method, row.parameters or {})
+        new_hosts = hosts_to_trust(services, row, connector)
     flows = services.store.flows.using(row.connection_id)
     counts = services.store.runs.of_connection(row.connection_id)
     newest, _ = services.store.runs.list(RunFilter(connection_id=row.connection_id, statuses=_FAILED), limit=1)
@@ -256,6 +259,7 @@ def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mappi
         ticks=_hourly(ticks, services.clock.now),
         test=test,
         fields=fields,
+        new_hosts=new_hosts,
         unreadable=unreadable,
     )
 

@@ -52,10 +52,12 @@ async def create_connection(
         changed_at=now,
     )
     if method.kind is SignInKind.OAUTH2:
-        row = await _awaiting_consent(services, connector, method, row, values)
+        app = _sign_in_app(services, connector, method, values)
+        row = replace(row, app_id=app.app_id, health=HealthState.PENDING_CONSENT)
     else:
+        app = None
         row = await _proven(services, connector, method, row, values)
-    services.store.connections.add(row)
+    services.store.connections.add(row, app)
     services.store.audit.note(person_id, "create_connection", row.connection_id, {"connector": connector_id}, at=now)
     services.changes.publish("connection", connection_id=row.connection_id, health=row.health.value)
     return await read_connection(services, row.connection_id)
@@ -102,9 +104,9 @@ async def _proven(
     return replace(row, sealed_credential=sealed, health=HealthState.CONNECTED, last_good_at=services.clock.now)
 
 
-async def _awaiting_consent(
-    services: Services, connector: Connector, method: SignInMethod, row: ConnectionRow, values: Mapping[str, str]
-) -> ConnectionRow:
+def _sign_in_app(
+    services: Services, connector: Connector, method: SignInMethod, values: Mapping[str, str]
+) -> SignInAppRow:
     client_id = str(values.get("client_id") or (method.oauth.client_id if method.oauth else ""))
     app = SignInAppRow(
         app_id=str(services.clock.guid()),
@@ -115,5 +117,4 @@ async def _awaiting_consent(
     secret = str(values.get("client_secret", ""))
     if secret:
         app = replace(app, sealed_secret=seal_app_secret(services.vault, app.app_id, secret))
-    services.store.connections.add_sign_in_app(app)
-    return replace(row, app_id=app.app_id, health=HealthState.PENDING_CONSENT)
+    return app

@@ -239,13 +239,19 @@ async def change_settings(services: Services, flow_id: str, settings: dict[str, 
 
 
 async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
-    """Remove a flow with its versions and history. Errors: NotFound; Conflict while it is on or runs are under way."""
+    """Remove a flow with its versions and history. Errors: NotFound; Conflict while it is on, has runs under way, or holds events."""
     row = flow_row(services, flow_id)
     if row.state is FlowState.ON:
         raise Conflict(f"Turn {row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
     counts = services.store.runs.count_by_status(flow_id)
     if counts.get("Running") or counts.get("Waiting"):
         raise Conflict(f"{row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
+    if held := services.store.trigger_events.count_held(flow_id):
+        raise Conflict(
+            f"{row.name!r} holds {held} event{'s' if held > 1 else ''} that never ran. Let them run, or discard them first.",
+            code="FlowHoldsEvents",
+            target=flow_id,
+        )
     services.store.flows.delete(flow_id)
     services.store.audit.note(person_id, "delete_flow", flow_id, {"name": row.name}, at=services.clock.now)
     services.changes.publish("flow", flow_id=flow_id, state="Deleted")

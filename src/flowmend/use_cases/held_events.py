@@ -1,14 +1,13 @@
 """Events that waited for a connection go on once it works again."""
 
 import logging
+from contextlib import suppress
 
-import msgspec
-
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import Conflict, FlowmendError, NotFound
 from flowmend.core.outcome import Status
 from flowmend.core.run import ConnectionRepaired
-from flowmend.store.journal import ChangeEvent
-from flowmend.store.rows import FlowState
+from flowmend.store.rows import FlowState, TriggerEventRow
+from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import has_room
@@ -58,11 +57,13 @@ async def release_events(services: Services, flow_id: str) -> int:
             begun = start_held_event(services, event)
         except FlowmendError as error:
             failed = {"status": Status.FAILED.value, "error_code": error.code, "error_message": error.message}
-            await services.store.journal.write([ChangeEvent(event.event_name, failed)])
+            with suppress(Conflict):
+                await services.store.journal.write([change_held(event.event_name, **failed)])
             continue
-        if begun.durable is not None:
-            await begun.durable
-        released += 1
+        with suppress(Conflict):  # settled by somebody else in this very moment
+            if begun.durable is not None:
+                await begun.durable
+            released += 1
     return released
 
 
@@ -75,14 +76,26 @@ async def release_what_works(services: Services) -> None:
             await _wake_runs(services, connection.connection_id)
 
 
-async def discard_event(services: Services, event_name: str, person_id: str) -> None:
-    """Let a held event go; its record stays, with who did it."""
+async def list_held_events(services: Services, flow_id: str, *, limit: int = 50) -> list[TriggerEventRow]:
+    """The first held events of a flow in the order in which they arrived, without what they hold. Errors: NotFound."""
+    if services.store.flows.get(flow_id) is None:
+        raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
+    return list(services.store.trigger_events.held_heads(flow_id, limit))
+
+
+async def discard_event(services: Services, flow_id: str, event_name: str, person_id: str) -> None:
+    """Let a held event go for good; its record stays, with who did it.
+
+    Errors: NotFound; Conflict `EventNotHeld` where it was started or discarded already.
+    """
     event = services.store.trigger_events.get(event_name)
-    if event is None or event.status != Status.WAITING:
-        return
-    discarded = msgspec.structs.replace(event, status=Status.CANCELLED)
-    await services.store.journal.write([ChangeEvent(event_name, {"status": discarded.status, "outputs": b""})])
-    services.store.audit.note(person_id, "discard_event", event_name, {"flow": event.flow_id}, at=services.clock.now)
+    if event is None or event.flow_id != flow_id:
+        raise NotFound(f"The flow has no event {event_name}.", code="TriggerEventNotFound", target=event_name)
+    now = services.clock.now
+    discarded = change_held(event_name, status=Status.CANCELLED.value, code="Discarded", ended_at=now, outputs=b"")
+    await services.store.journal.write([discarded])
+    services.store.audit.note(person_id, "discard_event", event_name, {"flow": flow_id}, at=now)
+    services.changes.publish("event", flow_id=flow_id, event_name=event_name, status=Status.CANCELLED.value)
 
 
 async def _release_if_it_reads(services: Services, flow_id: str) -> int:

@@ -21,11 +21,14 @@ from flowmend.core.connection.sign_in import (
     read_callback,
 )
 from flowmend.core.connector.building import allowed_origins
-from flowmend.core.connector.operation import SignInKind
+from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind
 from flowmend.core.errors import AskedWrongly, NotAllowed
+from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import carry_out, sign_in_app
+from flowmend.use_cases.sealed_credentials import seal_app_secret
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
 _ANSWERED_WITHIN = timedelta(minutes=15)
@@ -64,15 +67,16 @@ async def begin_consent(
 ) -> str:
     """The provider's page to send the browser to. browser_binding: a secret of this browser, e.g. its session's.
 
-    Errors: NotFound; AskedWrongly for a connection that is not signed in to in the browser.
+    Errors: NotFound; AskedWrongly for a connection that is not signed in to in the browser, and `ClientSecretNeeded`
+    where its client secret was given for other hosts: see `give_client_secret`.
     """
     row = connection_row(services, connection_id)
-    connector = services.connectors.get(row.connector_id)
-    method = connector.method_named(row.parameter_set)
-    if method.kind is not SignInKind.OAUTH2 or method.oauth is None:
+    connector, settings = _browser_sign_in(services, row)
+    if hosts := hosts_to_trust(services, row, connector):
         raise AskedWrongly(
-            f"{row.display_name!r} is not signed in to in the browser. Verify its password or key on its page.",
-            code="NoBrowserSignIn",
+            f"The connector of {row.display_name!r} was installed with other hosts. Give its client secret again, which "
+            f"will be sent to {', '.join(hosts)}; then sign in.",
+            code="ClientSecretNeeded",
             target=connection_id,
         )
     state = secrets.token_urlsafe(32)
@@ -86,7 +90,34 @@ async def begin_consent(
         began_at=services.clock.now,
     )
     services.consents.put(state, pending)
-    return authorization_url(method.oauth, sign_in_app(services, row), consent, row.parameters or {})
+    return authorization_url(settings, sign_in_app(services, row), consent, row.parameters or {})
+
+
+async def give_client_secret(services: Services, connection_id: str, client_secret: str, person_id: str) -> None:
+    """Keep the client secret of a connection's sign-in app, for the hosts its connector names now.
+
+    Where these are others than before, what signed it in is dropped: that was not given for them.
+    Errors: NotFound; AskedWrongly without a secret or a sign-in app; Conflict where the connection changed meanwhile.
+    """
+    row = connection_row(services, connection_id)
+    connector, _ = _browser_sign_in(services, row)
+    if not client_secret:
+        raise AskedWrongly("Client secret is missing.", code="MissingParameter", target="client_secret")
+    if not row.app_id:
+        raise AskedWrongly(
+            f"{row.display_name!r} has no sign-in app of its own; delete it and connect again.", code="NoSignInApp"
+        )
+    origins = list(allowed_origins(connector, row.parameters or {}))
+    if set(origins) - set(row.allowed_origins):
+        services.store.connections.swap_credential(
+            connection_id, row.credential_version, b"", sealed_candidate=b"", expires_at=None, allowed_origins=origins
+        )
+    sealed = seal_app_secret(services.vault, row.app_id, client_secret)
+    services.store.connections.change_sign_in_app(row.app_id, sealed_secret=sealed)
+    services.store.audit.note(
+        person_id, "give_client_secret", connection_id, {"origins": origins}, at=services.clock.now
+    )
+    services.changes.publish("connection", connection_id=connection_id)
 
 
 async def finish_consent(services: Services, query: Mapping[str, str], browser_binding: str) -> Verification:
@@ -106,12 +137,11 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
     if isinstance(code, SignInRefusal):
         raise _refused(code, pending.connection_id)
     row = connection_row(services, pending.connection_id)
-    connector = services.connectors.get(row.connector_id)
-    settings = connector.method_named(row.parameter_set).oauth
-    if settings is None:
-        raise AskedWrongly(
-            "The connector was changed and is not signed in to in the browser any more.", code="NoBrowserSignIn"
-        )
+    connector, settings = _browser_sign_in(services, row)
+    changed = replace(row, allowed_origins=list(allowed_origins(connector, row.parameters or {})))
+    has_secret = bool(hosts_to_trust(services, row, connector))
+    # A secret goes only where it was given for; an app without one has none to give away.
+    trusted = frozenset(row.allowed_origins if has_secret else changed.allowed_origins)
     exchange = exchange_code(
         settings,
         sign_in_app(services, row),
@@ -120,12 +150,23 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
         now=services.clock.now,
         parameters=row.parameters or {},
     )
-    credential = await carry_out(services.http, exchange, origins=frozenset(row.allowed_origins))
+    credential = await carry_out(services.http, exchange, origins=trusted)
     if isinstance(credential, SignInRefusal):
         raise _refused(credential, pending.connection_id)
-    changed = replace(row, allowed_origins=list(allowed_origins(connector, row.parameters or {})))
     result = await replace_credential(services, row, changed, credential, person_id=pending.person_id)
     return dataclasses.replace(result, return_to=pending.return_to)
+
+
+def _browser_sign_in(services: Services, row: ConnectionRow) -> tuple[Connector, OAuthSettings]:
+    connector = services.connectors.get(row.connector_id)
+    method = connector.method_named(row.parameter_set)
+    if method.kind is not SignInKind.OAUTH2 or method.oauth is None:
+        raise AskedWrongly(
+            f"{row.display_name!r} is not signed in to in the browser. Verify its password or key on its page.",
+            code="NoBrowserSignIn",
+            target=row.connection_id,
+        )
+    return connector, method.oauth
 
 
 def _refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:

@@ -11,6 +11,7 @@ from flowmend.core.run import RunStart
 from flowmend.core.run.record import ParentAction
 from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
+from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Begun, Services
@@ -48,7 +49,10 @@ NO_CAUSE = Cause()
 
 
 def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
-    """The run of an event that was held; the event's own name, latest definition. Only who is patient still waits."""
+    """The run of an event that was held; the event's own name, latest definition. Only who is patient still waits.
+
+    The run fails to be stored, with Conflict `EventNotHeld`, where somebody released or discarded the event meanwhile.
+    """
     loaded = services.flows.latest(event.flow_id)
     kept = decode_start(event.outputs, services.vault)
     start = msgspec.structs.replace(
@@ -57,12 +61,16 @@ def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
         parameters=loaded.parameters,
         is_synchronous=kept.is_synchronous and kept.is_patient,
     )
-    fired = msgspec.structs.replace(
-        event, status=Status.SUCCEEDED, code="", fired=True, run_name=event.event_name, outputs=b""
+    fired = change_held(
+        event.event_name,
+        status=Status.SUCCEEDED.value,
+        code="",
+        fired=True,
+        run_name=event.event_name,
+        outputs=b"",
     )
-    return services.dispatch.begin(
-        NewRun(loaded=loaded, start=start, row=_row(services, loaded, start, event.trigger_name), event=fired)
-    )
+    row = _row(services, loaded, start, event.trigger_name)
+    return services.dispatch.begin(NewRun(loaded=loaded, start=start, row=row, event=None, together_with=(fired,)))
 
 
 def new_start(

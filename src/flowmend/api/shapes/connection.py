@@ -63,7 +63,8 @@ class PlannedTest(msgspec.Struct, frozen=True, kw_only=True):
 class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     """A connection. health: our own word; statuses: the REST surface's. category: what the last refusal says.
 
-    fields: what verifying asks for; empty where a person has to sign in at the provider. unreadable: why its connector
+    fields: what verifying asks for; empty where a person has to sign in at the provider. new_hosts: the origins that its
+    client secret must be given anew for before somebody can sign in. unreadable: why its connector
     no longer reads and what to do next, "" where it reads.
     """
 
@@ -87,6 +88,7 @@ class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     newest_failed_run: str | None
     test: PlannedTest | None
     fields: list[SecretFieldShape]
+    new_hosts: list[str]
     unreadable: str
     health_changed_at: datetime
     last_good_at: datetime | None
@@ -155,6 +157,7 @@ def connection_shape(view: ConnectionView) -> ConnectionShape:
         newest_failed_run=view.failed_run.run_name if view.failed_run else None,
         test=_test(view),
         fields=[field_shape(field) for field in view.fields],
+        new_hosts=list(view.new_hosts),
         unreadable=view.unreadable,
         health_changed_at=row.health_changed_at,
         last_good_at=row.last_good_at,

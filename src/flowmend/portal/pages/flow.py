@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flowmend.core.outcome import Status
 from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of
 from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.portal.times import Gettext
 from flowmend.portal.trigger_words import begins_in_words, can_be_run_by_hand, starts_in_words
-from flowmend.store.rows import FlowState, RunRow, TriggerEventRow
+from flowmend.store.rows import FlowRow, FlowState, RunRow, TriggerEventRow
 from flowmend.use_cases.connections import ConnectionView, list_connections
 from flowmend.use_cases.flows import (
     FlowDetail,
@@ -22,8 +22,8 @@ from flowmend.use_cases.flows import (
     turn_off,
     turn_on,
 )
+from flowmend.use_cases.held_events import discard_event, list_held_events
 from flowmend.use_cases.runs import list_runs
-from flowmend.use_cases.trigger_histories import list_trigger_histories
 
 _SHOWN_RUNS = 10
 
@@ -71,8 +71,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     runs = await list_runs(services, flow_id=flow_id, limit=_SHOWN_RUNS)
     held: list[TriggerEventRow] = []
     if detail.summary.held:
-        history, _ = await list_trigger_histories(services, flow_id)
-        held = [event for event in reversed(history) if event.status == Status.WAITING]
+        held = await list_held_events(services, flow_id, limit=_SHOWN_RUNS)
     views = await list_connections(services)
     gettext = portal.rendering.gettext(language_of(request))
     broken = {connection_id for connection_id, _ in detail.summary.broken_connections}
@@ -83,7 +82,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         can_run=can_be_run_by_hand(detail.summary.trigger_type),
         action_count=sum(1 for _ in detail.flow.definition.walk()),
         runs=tuple(runs.rows),
-        held_events=tuple(held[:_SHOWN_RUNS]),
+        held_events=tuple(held),
         broken=tuple(view for view in views if view.row.connection_id in broken),
         references=tuple(
             Reference(
@@ -117,18 +116,26 @@ async def choose_connection(portal: Portal, request: Request) -> Response:
     return see(f"{_address(request)}?done=mapped")
 
 
+async def discard_held_event(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/held_events/{event_name}/discard"""
+    flow_id, event_name = request.path_params["flow_id"], request.path_params["event_name"]
+    await discard_event(portal.services, flow_id, event_name, person_id(request))
+    return see(f"{_address(request)}?done=discarded#held")
+
+
 async def ask_delete_flow(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
     """GET /flows/{flow_id}/delete"""
     row = flow_row(portal.services, request.path_params["flow_id"])
+    held = portal.services.store.trigger_events.count_held(row.flow_id)
     gettext = portal.rendering.gettext(language_of(request))
     address = _address(request)
     page = DeletePage(
         name=row.name,
         address=address,
         crumbs=(("/flows", gettext("My flows")), (address, row.name)),
-        consequence=gettext("Its versions, its run history and the events it holds go with it, for good."),
+        consequence=gettext("Its versions and its run history go with it, for good."),
         is_wrong=is_wrong,
-        obstacle=gettext("This flow is on. Turn it off first.") if row.state is FlowState.ON else "",
+        obstacle=_obstacle(row, held, gettext),
     )
     return portal.answer(request, "delete.html", place="flows", status_code=400 if is_wrong else 200, page=page)
 
@@ -141,6 +148,16 @@ async def take_delete_flow(portal: Portal, request: Request) -> Response:
         return await ask_delete_flow(portal, request, is_wrong=True)
     await delete_flow(portal.services, flow_id, person_id(request))
     return see("/flows?done=deleted")
+
+
+def _obstacle(row: FlowRow, held: int, gettext: Gettext) -> str:
+    if row.state is FlowState.ON:
+        return gettext("This flow is on. Turn it off first.")
+    if held:
+        return gettext("Events held by it, which never ran: {count}. Let them run, or discard them first.").format(
+            count=held
+        )
+    return ""
 
 
 def _address(request: Request) -> str:

@@ -56,6 +56,7 @@ async def take_logout(portal: Portal, request: Request) -> Response:
     """POST /logout"""
     if secret := request.cookies.get(SESSION_COOKIE, ""):
         await sign_out(portal.services, secret)
+        portal.streams.end_all(secret)
     answer = see("/login?done=signed_out")
     answer.delete_cookie(SESSION_COOKIE, path="/")
     return answer

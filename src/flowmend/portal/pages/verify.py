@@ -8,15 +8,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyAttempts
-from flowmend.portal.forms import form_texts
+from flowmend.portal.forms import form_text, form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
 from flowmend.portal.pages.run import later_attempt, run_title
-from flowmend.portal.portal import Portal, person_id, segment
+from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.connections import ConnectionView, read_connection
 from flowmend.use_cases.runs import RunDetail, read_run
-from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
 from flowmend.use_cases.verify_connection import Verification, verify_connection
 
 _BINDING_COOKIE = "flowmend_consent"
@@ -66,6 +66,20 @@ async def take_verify(portal: Portal, request: Request) -> Response:
     except AskedWrongly as wrong:
         return await _page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
     return await _page(portal, request, connection_id, run_name, result=result)
+
+
+async def take_client_secret(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/client_secret?run="""
+    connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
+    secret = form_text(await request.form(), "p.client_secret")
+    try:
+        await give_client_secret(portal.services, connection_id, secret, person_id(request))
+    except NotFound:
+        raise
+    except AskedWrongly as wrong:
+        return await _page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
+    query = f"?{urlencode({'run': run_name})}" if run_name else ""
+    return see(f"/connections/{segment(connection_id)}/verify{query}")
 
 
 async def start_consent(portal: Portal, request: Request) -> Response:
