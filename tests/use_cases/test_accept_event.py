@@ -126,7 +126,9 @@ async def test_a_response_action_answers_who_waits_and_the_run_goes_on(running: 
 
 
 async def test_a_caller_whose_flow_answers_nothing_gets_502(running: Running) -> None:
-    flow_id = await running.add_flow({"Fail": compose("@int(string(triggerBody()))"), "Answer": after(respond("never"), "Fail")})
+    flow_id = await running.add_flow(
+        {"Fail": compose("@int(string(triggerBody()))"), "Answer": after(respond("never"), "Fail")}
+    )
 
     accepted = await running.call(flow_id)
 

@@ -12,7 +12,7 @@ it goes on, and `wake` brings it back through the same door as a restart: fold t
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flowmend.core.errors import FlowmendError, StoreUnavailable
@@ -41,10 +41,10 @@ from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NewRun, workflow_headers
 from flowmend.worker.active_run import ActiveRun
-from flowmend.worker.inside_calls import is_inside, let_next_begin, perform_inside, tell_parent, unsubscribe
+from flowmend.worker.errands import Errands
+from flowmend.worker.inside_calls import is_inside, perform_inside
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class RunLoop:
         self._active: dict[str, ActiveRun] = {}
         self._loading: dict[str, asyncio.Future[ActiveRun | None]] = {}
         self._stopping = False
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands(services)
 
     @property
     def active_count(self) -> int:
@@ -138,8 +138,7 @@ class RunLoop:
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
         self._stopping = True
-        for errand in self._errands:
-            errand.cancel()
+        self._errands.stop()
         for run in list(self._active.values()):
             for _, handle in run.timers.values():
                 handle.cancel()
@@ -231,7 +230,7 @@ class RunLoop:
                     task.cancel()
                 self._disarm(run, command.key)
             case Unsubscribe():
-                self._run_errand(unsubscribe(self._services(), run, command))
+                self._errands.unsubscribe(run, command)
             case SendResponse():
                 self._make_durable(run).add_done_callback(lambda done: self._answer(run, command, done))
             case EndRun():
@@ -287,11 +286,8 @@ class RunLoop:
             else:
                 run.response.set_exception(done.exception() or StoreUnavailable("The run could not be stored."))
         self._drop(run)
-        services = self._services()
-        if run.state.start.parent is not None and not run.state.has_responded:
-            self._run_errand(tell_parent(services, run, None))
-        if most_runs(run.loaded) is not None:
-            self._run_errand(let_next_begin(services, run))
+        if not done.cancelled() and done.exception() is None:
+            self._errands.ended(run)
 
     def _answer(self, run: ActiveRun, response: SendResponse, done: "asyncio.Future[None]") -> None:
         """An answer that is durable, to whoever waits for it."""
@@ -299,17 +295,7 @@ class RunLoop:
             return
         if run.response is not None and not run.response.done():
             run.response.set_result(response)
-        if run.state.start.parent is not None:
-            self._run_errand(tell_parent(self._services(), run, response))
-
-    def _run_errand(self, errand: Coroutine[None, None, None]) -> None:
-        """Something a run leaves behind: nobody waits for it, and stopping does not either."""
-        if self._stopping:
-            errand.close()
-            return
-        task = asyncio.get_running_loop().create_task(errand)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self._errands.answered(run, response)
 
     # -- timers --
 
