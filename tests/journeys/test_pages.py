@@ -120,7 +120,7 @@ def test_an_import_says_what_the_file_holds_before_anything_is_stored(demo: Demo
     page.get_by_label("File").set_input_files(files=[_flow_file()])
     page.get_by_role("button", name="Read file").click()
     main = page.get_by_role("main")
-    for words in ("One flow found", "Ask for weather", "Nothing is stored yet", "It arrives off."):
+    for words in ("One flow found", "Ask for weather", "Nothing is stored yet", "It arrives off"):
         assert words in main.inner_text()
     assert page.evaluate(_FAULTS) == []
     visitor.shoot("60-import-dry-run")

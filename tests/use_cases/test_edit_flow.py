@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
+from flowmend.store.rows import FlowState
 from flowmend.use_cases.edit_flow import check_text, lines_of_action, open_for_editing, restore_version, save_text
 from flowmend.use_cases.flow_versions import compare_versions, list_versions, read_version
+from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.set_parameters import read_parameters, set_parameters
 from flowmend.use_cases.try_flow import TrialData, try_flow
 from running import Running, after, compose, document, http
@@ -69,6 +71,23 @@ async def test_a_flow_that_is_on_is_not_broken_by_saving(running: Running) -> No
     off = await running.add_flow({"A": compose(1)}, name="off", is_on=False)
     opened = open_for_editing(running.services, off)
     assert (await save_text(running.services, off, broken, opened.base_version, running.owner)).is_new
+
+
+async def test_a_flow_that_is_on_does_not_lose_what_it_needs(running: Running) -> None:
+    flow_id = await running.add_flow({"A": compose(1)}, parameters=PARAMETERS, is_on=False)
+    await set_parameters(running.services, flow_id, {"password": SECRET}, running.owner)
+    await turn_on(running.services, flow_id, running.owner)
+    opened = open_for_editing(running.services, flow_id)
+    lacking = opened.text.replace('"retries": {', '"more": {"type": "String"}, "retries": {')
+    for attempt in (
+        lambda: set_parameters(running.services, flow_id, {}, running.owner, cleared=["password"]),
+        lambda: save_text(running.services, flow_id, lacking, opened.base_version, running.owner),
+    ):
+        with pytest.raises(Conflict) as refused:
+            await attempt()  # type: ignore[no-untyped-call]
+        assert refused.value.code == "FlowHasProblems"
+    assert running.services.flows.latest(flow_id).row.state is FlowState.ON
+    assert await set_parameters(running.services, flow_id, {"password": "other"}, running.owner)
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"definition": 5}', '"x"', "[" * 5000, '{"actions": \ud800}'])

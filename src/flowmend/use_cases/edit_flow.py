@@ -27,7 +27,7 @@ from flowmend.use_cases.flow_parameters import (
     with_sealed,
     with_values,
 )
-from flowmend.use_cases.flows import follow_new_version
+from flowmend.use_cases.flows import blocking_problems, follow_new_version
 from flowmend.use_cases.loaded_flows import read_stored_flow
 from flowmend.use_cases.ports import Services
 
@@ -171,6 +171,25 @@ def read_definition_text(text: str) -> Json:
     return document
 
 
+def refuse_to_turn_off(services: Services, row: FlowRow, flow: Flow, values: Mapping[str, Json]) -> None:
+    """See that a flow that is on can stay on as this one. values: of parameters, beside those of its document.
+
+    Errors: Conflict `FlowHasProblems`.
+    """
+    if row.state is not FlowState.ON:
+        return
+    known = with_sealed(flow, values)
+    mappings = services.store.flows.mappings(row.flow_id)
+    connected = {one.reference for one in mappings if services.store.connections.get(one.connection_id)}
+    first = next(iter(blocking_problems(known, check_flow(known), connected)), None)
+    if first is not None:
+        raise Conflict(
+            f"{row.name!r} is on, and so it could not run. {first.message} Correct that, or turn the flow off before.",
+            code="FlowHasProblems",
+            target=first.pointer,
+        )
+
+
 async def store_version(
     services: Services,
     row: FlowRow,
@@ -224,7 +243,6 @@ async def _save(
         return SavedVersion(version=row.version, is_new=False)
     held = holding_definition(document) if isinstance(document, Mapping) else {}
     lifted, flow = _lifted(row, held)
-    _refuse_to_turn_off(row, flow)
     before = read_stored_flow(row, stored)
     given = {
         name: flow.parameter_values.get(name, value)
@@ -233,6 +251,7 @@ async def _save(
     }
     kept = {**(sealed or {}), **sealed_values(stored, services.vault)}
     kept = {name: value for name, value in kept.items() if name in flow.definition.parameters}
+    refuse_to_turn_off(services, row, flow, {**kept, **lifted.values, **given})
     version = await store_version(
         services,
         row,
@@ -255,17 +274,6 @@ def _lifted(row: FlowRow, document: Mapping[str, Json]) -> tuple[Lifted, Flow]:
     if flow is None:
         raise InvalidDocument("There is no flow in this text that can be read.", reading.problems)
     return lifted, flow
-
-
-def _refuse_to_turn_off(row: FlowRow, flow: Flow) -> None:
-    first = next((one for one in check_flow(flow) if one.severity is Severity.ERROR), None)
-    if row.state is FlowState.ON and first is not None:
-        raise Conflict(
-            f"{row.name!r} is on, and with this text it could not run. {first.message} Correct it, or turn the flow off "
-            "before saving.",
-            code="FlowHasProblems",
-            target=first.pointer,
-        )
 
 
 def _flow_in(row: FlowRow, document: Json) -> Flow | None:

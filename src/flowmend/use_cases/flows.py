@@ -1,6 +1,6 @@
 """Flows as people see and steer them: lists, details, on and off, which connection each reference means."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -357,12 +357,20 @@ def _reference(loaded: LoadedFlow, key: str, connections: Mapping[str, Connectio
 def _blocking(
     loaded: LoadedFlow, problems: tuple[Problem, ...], connections: Mapping[str, ConnectionRow]
 ) -> tuple[Problem, ...]:
-    """Why the flow cannot be turned on: errors, a trigger nobody waits for, references without connection, values."""
+    connected = {reference for reference, known in loaded.mappings.items() if known in connections}
+    return blocking_problems(loaded.flow, problems, connected)
+
+
+def blocking_problems(flow: Flow, problems: tuple[Problem, ...], connected: Collection[str]) -> tuple[Problem, ...]:
+    """Why a flow cannot be on: errors, a trigger nobody waits for, references without connection, missing values.
+
+    connected: the references that mean a connection.
+    """
     found = [one for one in problems if one.severity is Severity.ERROR or one.code in _NEVER_FIRES]
     found += [
         _unmapped(key, reference.connector)
-        for key, reference in loaded.flow.connection_references.items()
-        if loaded.mappings.get(key, "") not in connections
+        for key, reference in flow.connection_references.items()
+        if key not in connected
     ]
     found += [
         Problem(
@@ -372,7 +380,7 @@ def _blocking(
             message=f"The parameter {name!r} has no value.",
             hint="Give it a value in the file's parameters, or a defaultValue in the definition.",
         )
-        for name in missing_parameters(loaded.flow)
+        for name in missing_parameters(flow)
     ]
     return tuple(found)
 

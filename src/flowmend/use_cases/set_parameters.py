@@ -11,7 +11,7 @@ from flowmend.core.definition.flow import Packaging, Parameter
 from flowmend.core.definition.surroundings import schema_name_of
 from flowmend.core.errors import InvalidDocument, NotFound
 from flowmend.core.json_value import Json
-from flowmend.use_cases.edit_flow import latest_version, store_version
+from flowmend.use_cases.edit_flow import latest_version, refuse_to_turn_off, store_version
 from flowmend.use_cases.flow_parameters import given_values, sealed_values, shown_document, typed_value
 from flowmend.use_cases.loaded_flows import read_stored_flow
 from flowmend.use_cases.ports import Services
@@ -58,7 +58,7 @@ async def set_parameters(
     """Give parameters these values, as a new version whose name this is.
 
     cleared: parameters that are to have no value of their own any more. Errors: NotFound for a flow or parameter;
-    AskedWrongly `InvalidParameterValue`; Conflict `FlowChanged`.
+    AskedWrongly `InvalidParameterValue`; Conflict `FlowChanged`, or `FlowHasProblems` where it is on and lacks a value now.
     """
     row, stored = latest_version(services, flow_id)
     before = read_stored_flow(row, stored)
@@ -76,6 +76,7 @@ async def set_parameters(
     flow = read_flow(document, packaging=Packaging(row.packaging), name=row.name, flow_id=flow_id).flow
     if flow is None:
         raise InvalidDocument(f"The stored definition of {row.name!r} does not read.")
+    refuse_to_turn_off(services, row, flow, {**kept, **given})
     return await store_version(
         services, row, document, flow, lifted=kept, given=given, person_id=person_id, verb="set_parameters"
     )

@@ -12,7 +12,7 @@ it goes on, and `wake` brings it back through the same door as a restart: fold t
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -41,14 +41,9 @@ from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NewRun
 from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
-from flowmend.worker.inside_calls import (
-    let_next_begin,
-    tell_parent,
-    unsubscribe,
-)
+from flowmend.worker.errands import Errands
 from flowmend.worker.performing import failed, perform
 from flowmend.worker.run_writing import RunWriting
 
@@ -76,7 +71,7 @@ class RunLoop:
         self._active: dict[str, ActiveRun] = {}
         self._loading: dict[str, asyncio.Future[ActiveRun | None]] = {}
         self._stopping = False
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands(services)
         self._writing = RunWriting(services, self._drop)
 
     @property
@@ -147,8 +142,7 @@ class RunLoop:
         """Stop advancing; what is under way is recovered at the next start."""
         self._stopping = True
         self._writing.stop_retrying()
-        for errand in self._errands:
-            errand.cancel()
+        self._errands.stop()
         for run in list(self._active.values()):
             for _, handle in run.timers.values():
                 handle.cancel()
@@ -261,7 +255,7 @@ class RunLoop:
                     task.cancel()
                 self._disarm(run, command.key)
             case Unsubscribe():
-                self._run_errand(unsubscribe(self._services(), run, command))
+                self._errands.unsubscribe(run, command)
             case SendResponse():
                 run.awaiting.append(partial(self._answer, run, command))
             case EndRun():
@@ -310,13 +304,8 @@ class RunLoop:
         if error is None and run.response is not None and not run.response.done():
             run.response.set_result(None)
         self._drop(run)
-        if error is not None:
-            return
-        services = self._services()
-        if run.state.start.parent is not None and not run.state.has_responded:
-            self._run_errand(tell_parent(services, run, None))
-        if most_runs(run.loaded) is not None:
-            self._run_errand(let_next_begin(services, run))
+        if error is None:
+            self._errands.ended(run)
 
     def _answer(self, run: ActiveRun, response: SendResponse, error: BaseException | None) -> None:
         """An answer that is durable, to whoever waits for it."""
@@ -324,17 +313,7 @@ class RunLoop:
             return
         if run.response is not None and not run.response.done():
             run.response.set_result(response)
-        if run.state.start.parent is not None:
-            self._run_errand(tell_parent(self._services(), run, response))
-
-    def _run_errand(self, errand: Coroutine[None, None, None]) -> None:
-        """Something a run leaves behind: nobody waits for it, and stopping does not either."""
-        if self._stopping:
-            errand.close()
-            return
-        task = asyncio.get_running_loop().create_task(errand)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        self._errands.answered(run, response)
 
     # -- timers --
 

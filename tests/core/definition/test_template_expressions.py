@@ -132,9 +132,13 @@ def test_a_secret_is_read_at_run_time_and_never_written_into_a_definition(text: 
     assert evaluator(hides=True).evaluate(text) == value
 
 
-def test_variables_that_double_each_other_are_refused() -> None:
-    variables = {"v0": "x" * 1000} | {
-        f"v{n}": f"[concat(variables('v{n - 1}'), variables('v{n - 1}'))]" for n in range(1, 60)
+@pytest.mark.parametrize("function", ["concat", "createArray", "createObject"])
+@pytest.mark.parametrize("first", ["x" * 1000, ["x"] * 1000])
+def test_variables_that_double_each_other_are_refused(function: str, first: Any) -> None:
+    key = "'a', " if function == "createObject" else ""
+    other = "'b', " if function == "createObject" else ""
+    variables = {"v0": first} | {
+        f"v{n}": f"[{function}({key}variables('v{n - 1}'), {other}variables('v{n - 1}'))]" for n in range(1, 60)
     }
     with pytest.raises(TooLarge):
         TemplateEvaluator(TemplateScope(variables=variables)).evaluate("[variables('v59')]")

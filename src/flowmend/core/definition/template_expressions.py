@@ -29,12 +29,19 @@ from flowmend.core.json_value import Json
 
 _DEEPEST = 100
 # No template people deploy comes near; variables that double each other reach any number.
-_MOST_STEPS = 200_000
-_LONGEST_TEXT = 4 * 1024 * 1024
+_MOST_STEPS = 1_000_000
+_SIGNS_A_STEP = 64
 _EXPRESSION_START = re.compile(r"\[\s*[A-Za-z_]")
 # In a text that is put together from pieces, a secret stands as the workflow expression that reads it.
 _KEEP_SECRETS_WHOLE = frozenset({"concat", "format", "if", "coalesce", "createobject", "createarray"})
 _SECRET_MARK = "@{parameters('"  # noqa: S105  the beginning of an expression
+
+
+@dataclass(slots=True)
+class Spent:
+    """The steps that a whole template has taken so far, shared by everything evaluated for it."""
+
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ class TemplateScope:
     variables: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     values: Mapping[str, Json] = field(default_factory=lambda: EMPTY, repr=False)
     secrets: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    spent: Spent = field(default_factory=Spent)
 
 
 class TemplateEvaluator:
@@ -63,7 +71,6 @@ class TemplateEvaluator:
         self._scope = scope
         self._facts = place_facts(scope.values)
         self._under_way: list[tuple[str, str]] = []
-        self._steps = 0
 
     def evaluate(self, value: Json, depth: int = 0) -> Json:
         """`value` with every expression at any depth evaluated; those that need more stay as written."""
@@ -102,20 +109,24 @@ class TemplateEvaluator:
             return Unresolved((text[1:-1].strip(),))
 
     def _node(self, node: Node, depth: int) -> Json | Unresolved:
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise _too_large()
+        self._spend(1)
         if not isinstance(node, Call):
             return node.value
         if depth > _DEEPEST:
             raise ExpressionError("The expression nests too deep.")
         value = self._call(node, depth)
+        self._spend(_weight(value))
         for hop in node.hops:
             key = self._node(hop.key, depth + 1)
             if isinstance(value, Unresolved) or isinstance(key, Unresolved):
                 return value if isinstance(value, Unresolved) else key
             value = _selected(value, key)
         return value
+
+    def _spend(self, steps: int) -> None:
+        self._scope.spent.steps += steps
+        if self._scope.spent.steps > _MOST_STEPS:
+            raise _too_large()
 
     def _call(self, call: Call, depth: int) -> Json | Unresolved:
         name = call.name.lower()
@@ -134,8 +145,6 @@ class TemplateEvaluator:
         if name in self._facts and not arguments:
             return self._facts[name]
         value = _applied(name, call, arguments)
-        if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-            raise _too_large()
         if isinstance(value, Unresolved):
             given, said = find(self._scope.values, value.names[0])
             return said if given else value
@@ -255,6 +264,21 @@ def _selected(value: Json, key: Json) -> Json | Unresolved:
     if isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
         return value[key]
     return Unresolved((str(key),))
+
+
+def _weight(value: Json | Unresolved) -> int:
+    """How much a value is, in steps. Parts that stand in it several times count each time, as they do when written."""
+    weight, waiting = 0, [value]
+    while waiting and weight <= _MOST_STEPS:
+        inner = waiting.pop()
+        weight += 1
+        if isinstance(inner, str):
+            weight += len(inner) // _SIGNS_A_STEP
+        elif isinstance(inner, Mapping):
+            waiting.extend(inner.values())
+        elif isinstance(inner, list):
+            waiting.extend(inner)
+    return weight
 
 
 def _spelled(call: Call, arguments: list[Json]) -> str:

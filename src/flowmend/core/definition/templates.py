@@ -8,7 +8,7 @@ Source: learn.microsoft.com/azure/azure-resource-manager/templates/syntax
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowmend.core.definition.flow import EMPTY
 from flowmend.core.definition.json_pointer import pointer_to
@@ -122,7 +122,8 @@ def _nested(
         if not given.unresolved:
             values[name] = resolved
         given.unresolved.clear()
-    scope = TemplateScope(
+    scope = replace(
+        outer,
         parameters=_section(template, "parameters"),
         variables=_section(template, "variables"),
         values={**outer.values, **values},
@@ -136,10 +137,7 @@ def _workflow(
     definition = _section(properties, "definition")
     declared = _section(definition, "parameters")
     secrets = _secrets(scope.parameters, declared)
-    reading = TemplateScope(
-        parameters=scope.parameters, variables=scope.variables, values=scope.values, secrets=secrets
-    )
-    evaluator = TemplateEvaluator(reading)
+    evaluator = TemplateEvaluator(replace(scope, secrets=secrets))
     evaluated = evaluator.evaluate(definition)
     values = _workflow_values(_section(properties, "parameters"), scope)
     used = {name: secret for name, secret in secrets.items() if _is_read(evaluated, secret)}
@@ -168,9 +166,7 @@ def _workflow(
 def _workflow_values(raw: Mapping[str, Json], scope: TemplateScope) -> dict[str, Json]:
     """`{name: {"value"}}` as deployed; what needs a value nobody said is left out, and so is missed by name."""
     values: dict[str, Json] = {}
-    somewhere = TemplateScope(
-        parameters=scope.parameters, variables=scope.variables, values={**_SOMEWHERE, **scope.values}
-    )
+    somewhere = replace(scope, values={**_SOMEWHERE, **scope.values})
     for name, entry in raw.items():
         if not isinstance(entry, Mapping) or "value" not in entry:
             continue

@@ -42,12 +42,8 @@ class Turn:
 
     def scope(self, node: Node, repetition: Repetition) -> RunScope:
         """What the expressions of this action see."""
-        return RunScope(
-            self.state, self.moment, node.loops, repetition, callback_url=self._callback_url(node, repetition)
-        )
-
-    def _callback_url(self, node: Node, repetition: Repetition) -> str:
-        return callback_placeholder(self.state.start.run_name, node.name, repetition) if node.is_webhook else ""
+        url = callback_placeholder(self.state.start.run_name, node.name, repetition) if node.is_webhook else ""
+        return RunScope(self.state, self.moment, node.loops, repetition, callback_url=url)
 
     def begin(
         self,
