@@ -79,6 +79,11 @@ def sample_pages() -> dict[str, SamplePage]:
         broken=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
         headlines={}, flow_names=names, flows_on=1, flows_off=0,
     )  # fmt: skip
+    asking = replace(
+        views[3],
+        new_hosts=("https://login.example.net",),
+        fields=(SecretField(name="client_secret", title="Client secret", description="Of the same app.", is_secret=True, required=False, value=""),),
+    )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
         "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, flow_names=names, connections=views)}),
@@ -116,6 +121,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
         "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
         "verify-oauth": SamplePage("verify.html", "connections", {"page": VerifyPage(view=views[3], host="login.example.com")}),
+        "verify-client-secret": SamplePage("verify.html", "connections", {"page": VerifyPage(view=asking, host="login.example.com")}),
         "verify-later": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", error="Too many tries for now", error_detail="Try again in 12 minutes.")}),
         "incidents": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=(broken,))}),
         "incidents-none": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=())}),

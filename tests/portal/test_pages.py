@@ -162,3 +162,11 @@ def test_the_chinese_run_page_uses_the_guides_words(draw: Draw) -> None:
     said = html.document_fromstring(draw("run", "zh-Hant")).text_content()
     for words in ("驗證密碼", "重新提交", "連接", "未授權", "401", "流程"):
         assert words in said
+
+
+def test_a_client_secret_is_asked_for_with_the_hosts_it_will_be_sent_to(draw: Draw) -> None:
+    page = html.document_fromstring(draw("verify-client-secret", "en"))
+    (form,) = page.xpath("//form[contains(@action, '/client_secret')]")
+    assert "https://login.example.net" in form.text_content()
+    assert form.xpath(".//input[@name='p.client_secret'][@type='password']")
+    assert not page.xpath("//a[contains(@href, '/consent')]")
