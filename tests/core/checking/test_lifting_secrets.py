@@ -48,6 +48,21 @@ def document(actions: dict[str, Any], **parts: Any) -> dict[str, Any]:
             "uri",
             "https://x.test/f?a=1&sig=@{parameters('Call_signature')}&b=2",
         ),
+        (
+            {"uri": f"@{{triggerBody()}}/f?sig={SECRET}"},
+            "uri",
+            "@{triggerBody()}/f?sig=@{parameters('Call_signature')}",
+        ),
+        (
+            {"uri": f"@concat(triggerBody(), '/it''s?sig={SECRET}&b=', 2)"},
+            "uri",
+            "@concat(triggerBody(), concat('/it''s?sig=', parameters('Call_signature'), '&b='), 2)",
+        ),
+        (
+            {"uri": f"https://x.test/@{{toLower('f?code={SECRET}')}}"},
+            "uri",
+            "https://x.test/@{toLower(concat('f?code=', parameters('Call_signature'), ''))}",
+        ),
     ],
 )
 def test_a_secret_of_a_call_is_read_from_a_secure_parameter(inputs: dict[str, Any], place: str, read: str) -> None:

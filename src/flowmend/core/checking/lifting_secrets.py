@@ -14,6 +14,9 @@ from flowmend.core.definition.json_pointer import pointer_to, tokens_of
 from flowmend.core.definition.packages import parts_of
 from flowmend.core.json_value import Json
 
+#: A text of an expression, with its quotes, and an expression within a text.
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_INTERPOLATED = re.compile(r"(@\{(?:[^'}]|'(?:[^']|'')*')*\})")
 _NOT_IN_NAMES = re.compile(r"\W+", re.ASCII)
 # What a connection in `connections.json` is made with, and which of it is secret.
 _CONNECTION_PARTS = frozenset({"parametervalues", "authentication", "parametervalueset"})
@@ -63,13 +66,8 @@ class _Lifting:
             self._values[tokens[-2]] = secret
             self._change(tokens[:-2], lambda values: _without(values, tokens[-2]))
         elif tokens[-1] == "uri" and isinstance(secret, str):
-            if not is_literal(secret) and secret.startswith("@"):
-                return  # one whole expression: its text cannot be cut into without changing what it computes
-            name = f"{tokens[-3]}_signature"
-            self._change(
-                tokens,
-                lambda uri: SECRET_IN_URI.sub(lambda match: match[1] + f"@{{{self._read(name, match[2])}}}", uri),
-            )
+            changed = self._without_signature(secret, f"{tokens[-3]}_signature")
+            self._change(tokens, lambda _: changed)
         else:
             owner = tokens[-4] if tokens[-3] == "inputs" and len(tokens) > 4 else tokens[-3]
             self._change(tokens, lambda _: f"@{self._read(f'{owner}_{tokens[-1]}', secret)}")
@@ -83,6 +81,25 @@ class _Lifting:
                 lambda declared: {**(declared if isinstance(declared, Mapping) else {}), **self._declared},
             )
         return Lifted(document=self._document, values=self._values, places=tuple(self._places))
+
+    def _without_signature(self, uri: str, name: str) -> str:
+        """The address with its signatures read: in its text by an expression, in a text of an expression by a concat."""
+
+        def in_text(match: re.Match[str]) -> str:
+            return match[1] + f"@{{{self._read(name, match[2])}}}"
+
+        def in_expression(match: re.Match[str]) -> str:
+            inside = match[0][1:-1]
+            cut = SECRET_IN_URI.sub(lambda one: f"{one[1]}', {self._read(name, one[2])}, '", inside)
+            return match[0] if cut == inside else f"concat('{cut}')"
+
+        if uri.startswith("@") and not uri.startswith(("@{", "@@")):
+            return _QUOTED.sub(in_expression, uri)
+        pieces = _INTERPOLATED.split(uri)
+        return "".join(
+            _QUOTED.sub(in_expression, piece) if index % 2 else SECRET_IN_URI.sub(in_text, piece)
+            for index, piece in enumerate(pieces)
+        )
 
     def _read(self, name: str, secret: Json) -> str:
         """The expression that reads a secret, a parameter of its own declared for it unless there is one."""

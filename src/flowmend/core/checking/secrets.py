@@ -13,7 +13,7 @@ _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "ocp-apim-subscription-key", "x-api-key", "api-key"}
 )
 #: The signature of a signed URL, and the key of an Azure function, written out rather than computed: what leads to it, it.
-SECRET_IN_URI = re.compile(r"([?&](?:sig|code)=)([^&@{}\s]+)", re.IGNORECASE)
+SECRET_IN_URI = re.compile(r"([?&](?:sig|code)=)([^&@{}\s']+)", re.IGNORECASE)
 
 
 def literal_secrets(flow: Flow) -> Iterator[str]:
