@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test check bench faults faults-slice clean
+.PHONY: run test check bench faults faults-slice fuzz clean
 
 run: $(READY)
 	$(BIN)/flowmend demo
@@ -21,10 +21,15 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python bench/run_bench.py
 	$(BIN)/python bench/loops.py
+	$(BIN)/python bench/expressions.py
 
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)
 	$(BIN)/python bench/kill_test.py $(if $(SEED),--seed $(SEED))
+
+# 2,000,000 odd expressions and 50,000 odd definitions; the seed is printed and can be given again: make fuzz SEED=7
+fuzz: $(READY)
+	$(BIN)/python bench/fuzz.py $(if $(SEED),--seed $(SEED))
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -90,6 +90,7 @@ Evaluate = Callable[..., Any]
         ("base64('\u00fc')", "w7w="),
         ("base64ToString(' w7w=\n')", "\u00fc"),
         ("base64(dataUriToBinary('data:image/png;base64,AAEC'))", "AAEC"),
+        ("dataUriToString('data:,a\ud83d')", "a?"),
         ("dataUri(binary('x'))", "data:application/octet-stream;base64,eA=="),
         ("decodeDataUri('data:application/json,%7B%22a%22%3A1%7D')", {"a": 1}),
         ("uriComponent('a b&\u00e9!~')", "a%20b%26%C3%A9%21~"),

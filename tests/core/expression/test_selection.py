@@ -54,6 +54,8 @@ def test_what_a_selection_finds(evaluate: Callable[..., Any], hops: str, found: 
         ("['Key']?.x", "not supported on values of type 'Integer'"),
         ("[0]", "A property name is a string"),
         ("['body/missing']", "doesn't exist"),
+        ("[createArray(1)]", "A property name is a string"),
+        ("[json('{}')]['x']", "A property name is a string"),
     ],
 )  # fmt: skip
 def test_what_a_selection_refuses(evaluate: Callable[..., Any], hops: str, reason: str) -> None:

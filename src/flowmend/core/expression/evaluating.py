@@ -76,7 +76,8 @@ class NodeCompiler:
 
     def _selection(self, target: Compiled, hops: tuple[Hop, ...], text: str) -> Compiled:
         steps = [(self.compile(hop.key), hop.is_safe) for hop in hops]
-        if all(key.is_constant for key, _ in steps):
+        # A list or an object as key selects nothing, and no dict could look it up: `select` refuses it.
+        if all(key.is_constant and not isinstance(key.value, (list, dict)) for key, _ in steps):
             run = _select_constants(target.run, [(key.value, is_safe) for key, is_safe in steps], text)
             is_foldable = target.is_constant and self._observer is None
             return _folded(run) if is_foldable else Compiled(run)

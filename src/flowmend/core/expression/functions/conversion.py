@@ -152,10 +152,11 @@ def _data_uri_parts(name: str, text: str) -> tuple[str, bytes]:
     head, comma, content = rest.partition(",")
     if scheme.strip().lower() != "data" or not colon or not comma:
         raise wrong_argument(name, 0, "to be a valid data URI. The provided value is not one")
+    data = unquote_to_bytes(content.encode("utf-8", "replace"))
     content_type, _, encoding = head.rpartition(";")
     if encoding.strip().lower() == "base64":
-        return content_type or _PLAIN_TEXT, _decoded(name, unquote_to_bytes(content).decode("latin-1"))
-    return head or _PLAIN_TEXT, unquote_to_bytes(content)
+        return content_type or _PLAIN_TEXT, _decoded(name, data.decode("latin-1"))
+    return head or _PLAIN_TEXT, data
 
 
 def _data_uri_to_string(text: str) -> str:
