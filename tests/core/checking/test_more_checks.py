@@ -1,5 +1,7 @@
 """What can be known before a run: types, reach, limits, contradictions, forms of old, and what is not there."""
 
+import time
+
 import pytest
 
 from flowmend.core.checking import check_flow
@@ -128,6 +130,20 @@ TERMINATE = {"type": "Terminate", "inputs": {"runStatus": "Succeeded"}, "runAfte
 )
 def test_actions_no_run_reaches_are_named_once(actions: Json, unreachable: list[str]) -> None:
     assert codes(actions) == [("UnreachableAction", f"/actions/{name}/runAfter") for name in unreachable]
+
+
+def test_a_chain_longer_than_the_stack_written_backwards_is_checked_in_time() -> None:
+    count = 3000
+    actions = {
+        f"A{at}": {
+            **compose(f"@outputs('A{at - 1}')" if at else 1),
+            "runAfter": {f"A{at - 1}": ["Succeeded"]} if at else {},
+        }
+        for at in reversed(range(count))
+    }
+    began = time.perf_counter()
+    assert codes(actions) == [("LimitExceeded", "/actions")]
+    assert time.perf_counter() - began < 10
 
 
 @pytest.mark.parametrize(

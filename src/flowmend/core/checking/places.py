@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from flowmend.core.definition.action_types import action_type
 from flowmend.core.definition.flow import Action, Definition
+from flowmend.core.definition.ordering import ordered, predecessors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Places:
             if branch is not other_branch:
                 return False  # two branches of one container: only one of them runs
             if name != other_name:
-                return name in branch.before(other_name)
+                return branch.comes_before(name, other_name)
         return False  # one contains the other, or they are the same
 
     def _add(self, actions: Mapping[str, Action], above: tuple[tuple["_Siblings", str], ...]) -> None:
@@ -64,17 +66,19 @@ class _Siblings:
 
     def __init__(self, actions: Mapping[str, Action]) -> None:
         self.actions = actions
-        self._before: dict[str, frozenset[str]] = {}
+        self._bits = {name: 1 << index for index, name in enumerate(actions)}
 
-    def before(self, name: str) -> frozenset[str]:
-        """All that `name` waits for, directly or through others."""
-        if name not in self._before:
-            found: set[str] = set()
-            waiting = list(self.actions[name].run_after)
-            while waiting:
-                predecessor = waiting.pop()
-                if predecessor not in found and predecessor in self.actions:
-                    found.add(predecessor)
-                    waiting.extend(self.actions[predecessor].run_after)
-            self._before[name] = frozenset(found)
-        return self._before[name]
+    def comes_before(self, name: str, other: str) -> bool:
+        """Whether `other` waits for `name`, directly or through others."""
+        return bool(self._before[other] & self._bits[name])
+
+    @cached_property
+    def _before(self) -> dict[str, int]:
+        """For each action all that come before it, a bit each: sets of names would fill the memory in a long branch."""
+        before: dict[str, int] = {}
+        for action in ordered(self.actions):
+            found = 0
+            for predecessor in predecessors(action, self.actions):
+                found |= before.get(predecessor, 0) | self._bits[predecessor]
+            before[action.name] = found
+        return before

@@ -1,17 +1,18 @@
 """Actions that no run ever reaches, whatever happens before them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from flowmend.core.checking.places import Places
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Definition
 from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.definition.ordering import ordered, predecessors
 
-_EVERY_STATUS = frozenset({"Succeeded", "Failed", "TimedOut", "Skipped"})
-_NOT_RUN = frozenset({"Skipped"})
-
-#: {action: the statuses it must have ended with}
-_Conditions = Mapping[str, frozenset[str]]
+# What an action must have ended with, as four bits of its own in one number for the whole branch: a long branch has
+# so many pairs of actions that sets of words for each would hold everything else up.
+_STATUS_BITS: Mapping[str, int] = {"Succeeded": 1, "Failed": 2, "TimedOut": 4, "Skipped": 8}
+_SKIPPED = _STATUS_BITS["Skipped"]
+_EVERY_STATUS = 15
 
 
 def check_reachability(definition: Definition, places: Places, findings: Findings) -> None:
@@ -23,13 +24,12 @@ def check_reachability(definition: Definition, places: Places, findings: Finding
 
 
 def _check_branch(siblings: Mapping[str, Action], findings: Findings) -> None:
-    needed: dict[str, _Conditions | None] = {}
+    needed = _conditions(siblings)
     for name, action in siblings.items():
-        conditions = _conditions(name, siblings, needed, frozenset())
-        if conditions is not None:
+        if needed[name] is not None:
             continue
         blamed = [one for one in action.run_after if one in siblings]
-        if any(needed.get(one) is None for one in blamed) and not _ends_here(action, siblings):
+        if any(needed[one] is None for one in blamed) and not _ends_here(action, siblings):
             continue  # one report for the first of a chain is enough
         findings.warning(
             "UnreachableAction",
@@ -39,38 +39,36 @@ def _check_branch(siblings: Mapping[str, Action], findings: Findings) -> None:
         )
 
 
-def _conditions(
-    name: str, siblings: Mapping[str, Action], needed: dict[str, _Conditions | None], under_way: frozenset[str]
-) -> _Conditions | None:
-    """What must have happened for an action to run; None where that is impossible."""
-    if name in needed:
-        return needed[name]
-    if name in under_way:
-        return {}  # a circle, which reading has reported
-    conditions: dict[str, frozenset[str]] | None = {}
-    for predecessor, statuses in siblings[name].run_after.items():
-        known = siblings.get(predecessor)
-        if known is None or conditions is None:
-            continue
-        wanted = frozenset(statuses)
-        if known.type == "Terminate":
-            wanted &= _NOT_RUN  # once it has run, the run is over
-        before = {predecessor: wanted}
-        if "Skipped" not in wanted:
-            above = _conditions(predecessor, siblings, needed, under_way | {name})
-            before = {**(above or {}), **before} if above is not None else {predecessor: frozenset()}
-        conditions = _both(conditions, before)
-    needed[name] = conditions
-    return conditions
+def _conditions(siblings: Mapping[str, Action]) -> dict[str, int | None]:
+    """For each action how all before it must have ended for it to run; None where that is impossible."""
+    place = {name: 4 * index for index, name in enumerate(siblings)}
+    anything = (1 << 4 * len(siblings)) - 1
+    lowest_bits = anything // _EVERY_STATUS
+    needed: dict[str, int | None] = {}
+    for action in ordered(siblings):
+        conditions: int | None = anything
+        for predecessor in predecessors(action, siblings):
+            wanted = _wanted(siblings[predecessor], action.run_after[predecessor])
+            # One of a circle, which reading has reported, may not be there yet.
+            above = anything if wanted & _SKIPPED else needed.get(predecessor, anything)
+            if above is None or conditions is None:
+                conditions = None
+                break
+            conditions &= above & ~((_EVERY_STATUS & ~wanted) << place[predecessor])
+        if conditions is not None:
+            any_left = conditions | conditions >> 1 | conditions >> 2 | conditions >> 3
+            if any_left & lowest_bits != lowest_bits:
+                conditions = None
+        needed[action.name] = conditions
+    return needed
 
 
-def _both(first: Mapping[str, frozenset[str]], second: _Conditions) -> dict[str, frozenset[str]] | None:
-    merged = dict(first)
-    for name, statuses in second.items():
-        merged[name] = merged.get(name, _EVERY_STATUS) & statuses
-        if not merged[name]:
-            return None
-    return merged
+def _wanted(predecessor: Action, statuses: Iterable[str]) -> int:
+    wanted = 0
+    for status in statuses:
+        wanted |= _STATUS_BITS.get(status, 0)
+    # Once a Terminate has run, the run is over.
+    return wanted & _SKIPPED if predecessor.type == "Terminate" else wanted
 
 
 def _ends_here(action: Action, siblings: Mapping[str, Action]) -> bool:
