@@ -35,6 +35,8 @@ _NOT_A_FLOWS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "set-cookie", "transfer-encoding", "upgrade"}
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Longer queries are not worth the memory of remembering them.
+_LONGEST_REMEMBERED = 1024
 _UNFIT_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -171,9 +173,15 @@ def _split_query(query: bytes) -> tuple[Mapping[str, str], dict[str, str]]:
     """(what belongs to the signature, what the flow sees)."""
     signature: dict[str, str] = {}
     queries: dict[str, str] = {}
-    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, value in _pairs(query) if len(query) <= _LONGEST_REMEMBERED else _pairs.__wrapped__(query):
         (signature if name in SIGNATURE_QUERIES else queries)[name] = value
     return signature, queries
+
+
+@lru_cache(maxsize=256)
+def _pairs(query: bytes) -> tuple[tuple[str, str], ...]:
+    """A query's names and values; a caller's query is the same each time."""
+    return tuple(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
 @lru_cache(maxsize=512)

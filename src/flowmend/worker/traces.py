@@ -22,9 +22,13 @@ def outgoing_headers(run: ActiveRun, key: ActionKey) -> dict[str, str]:
         headers = workflow_headers(
             run.loaded, run.name, start.client_tracking_id, str(start.trigger.get("trackingId") or run.name)
         )
-        run.traces = {name: quote(value, safe=_ASCII) for name, value in headers.items() if name not in _OF_THE_ANSWER}
+        run.traces = {name: _written(value) for name, value in headers.items() if name not in _OF_THE_ANSWER}
     name, repetition = key
     return run.traces | {
-        "x-ms-workflow-operation-name": quote(name, safe=_ASCII),
+        "x-ms-workflow-operation-name": _written(name),
         "x-ms-action-tracking-id": action_tracking_id(run.name, name, repetition),
     }
+
+
+def _written(value: str) -> str:
+    return value if value.isascii() and value.isprintable() else quote(value, safe=_ASCII)
