@@ -39,7 +39,7 @@ from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, Secr
 from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.overview import Overview
-from flowmend.use_cases.test_credential import TestPlan
+from flowmend.use_cases.prove_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_editing import editing_pages
 

@@ -20,7 +20,7 @@ from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.test_credential import TestPlan, plan_test
+from flowmend.use_cases.prove_credential import TestPlan, plan_test
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadable
 
 _HOURS_SHOWN = 24

@@ -12,8 +12,8 @@ from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.connections import ConnectionView, fields_of, read_connection
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.prove_credential import test_credential
 from flowmend.use_cases.sealed_credentials import seal_app_secret, seal_credential
-from flowmend.use_cases.test_credential import test_credential
 
 
 async def create_connection(

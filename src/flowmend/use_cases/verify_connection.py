@@ -22,8 +22,8 @@ from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.create_connection import checked_values
 from flowmend.use_cases.held_events import release_held
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.prove_credential import CredentialTest, test_credential
 from flowmend.use_cases.sealed_credentials import Slot, open_credential, seal_credential
-from flowmend.use_cases.test_credential import CredentialTest, test_credential
 
 #: Repeated refusals lock accounts out at many services, so few are risked (connectors.md, Diagnosis).
 MOST_REFUSED = 3

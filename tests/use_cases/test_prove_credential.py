@@ -8,8 +8,8 @@ from aiohttp import web
 from flowmend.core.connection.credentials import BasicCredential, OAuthCredential
 from flowmend.core.connector import read_connector
 from flowmend.core.outcome import Category
-from flowmend.use_cases.test_credential import plan_test
-from flowmend.use_cases.test_credential import test_credential as try_credential
+from flowmend.use_cases.prove_credential import plan_test
+from flowmend.use_cases.prove_credential import test_credential as try_credential
 
 pytestmark = pytest.mark.anyio
 DECLARED = {"x-ms-capabilities": {"testConnection": {"operationId": "Ping", "parameters": {}}}}
