@@ -21,9 +21,9 @@ from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
+from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.ports import Dispatch, Services
 from flowmend.use_cases.sealed_credentials import seal_credential
-from flowmend.use_cases.sign_in_connection import PendingConsents
 from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
 

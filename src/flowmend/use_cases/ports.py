@@ -15,15 +15,15 @@ from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
 from flowmend.store import Store
 from flowmend.transport import HttpTransport
+from flowmend.use_cases.known_health import KnownHealth
+from flowmend.use_cases.loaded_connectors import LoadedConnectors
+from flowmend.use_cases.loaded_flows import LoadedFlows
+from flowmend.use_cases.new_run import NewRun
+from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.vault import Vault
 
-if TYPE_CHECKING:  # these modules are use cases themselves and read this one
+if TYPE_CHECKING:  # it is a use case itself and reads this module
     from flowmend.use_cases.call_operation import CallOperations
-    from flowmend.use_cases.known_health import KnownHealth
-    from flowmend.use_cases.loaded_connectors import LoadedConnectors
-    from flowmend.use_cases.loaded_flows import LoadedFlows
-    from flowmend.use_cases.sign_in_connection import PendingConsents
-    from flowmend.use_cases.start_run import NewRun
 
 
 class Clock(Protocol):

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
@@ -26,40 +26,13 @@ from flowmend.core.errors import AskedWrongly, NotAllowed
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import connection_row
+from flowmend.use_cases.pending_consents import PendingConsent
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import carry_out, sign_in_app
 from flowmend.use_cases.sealed_credentials import seal_app_secret
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
 _ANSWERED_WITHIN = timedelta(minutes=15)
-_MOST_PENDING = 100
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class PendingConsent:
-    """A sign-in under way. browser: digest of what binds it to the browser that began it."""
-
-    connection_id: str
-    person_id: str
-    browser: bytes
-    consent: Consent
-    return_to: str
-    began_at: datetime
-
-
-class PendingConsents:
-    """Sign-ins under way, by state; each is taken once."""
-
-    def __init__(self) -> None:
-        self._by_state: dict[str, PendingConsent] = {}
-
-    def put(self, state: str, pending: PendingConsent) -> None:
-        if len(self._by_state) >= _MOST_PENDING:
-            del self._by_state[next(iter(self._by_state))]
-        self._by_state[state] = pending
-
-    def take(self, state: str) -> PendingConsent | None:
-        return self._by_state.pop(state, None)
 
 
 async def begin_consent(

@@ -14,22 +14,10 @@ from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
 
 NEEDS_REPAIR = "ConnectionNeedsRepair"
-
-
-class NewRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run to begin. event: the history entry to store with it, None where it is stored already. together_with: what
-    else is written in the same transaction.
-    """
-
-    loaded: LoadedFlow
-    start: RunStart
-    row: RunRow
-    event: TriggerEventRow | None
-    awaits_response: bool = False
-    together_with: tuple[Write, ...] = ()
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,8 +40,8 @@ from flowmend.core.run import (
 from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import RunRow, TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
+from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.use_cases.start_run import NewRun
 from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
 from flowmend.worker.errands import Errands
 from flowmend.worker.performing import failed, perform
