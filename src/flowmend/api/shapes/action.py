@@ -9,7 +9,7 @@ from flowmend.api.shapes.content_link import ContentLink, Contents, content_link
 from flowmend.api.shapes.references import WORKFLOW_TYPE, Correlation, Failure, failure, or_none
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Attempt, Status
-from flowmend.core.run.history import repetition_name
+from flowmend.core.run.history import gravity, repetition_name
 from flowmend.core.run.record import ActionRecord, RunStart
 from flowmend.core.run.views import tracking_id
 
@@ -112,7 +112,7 @@ def looped_action_properties(records: Sequence[ActionRecord], start: RunStart) -
 
     records: its passes in order, at least one; the gravest of their ends is shown.
     """
-    shown = min(records, key=_gravity)
+    shown = min(records, key=gravity)
     began = [record.started_at for record in records if record.started_at is not None]
     ended = [record.ended_at for record in records if record.ended_at is not None]
     return ActionProperties(
@@ -135,22 +135,6 @@ def repetition_resource(run_id: str, record: ActionRecord, properties: ActionPro
     return ActionResource(
         id=f"{run_id}/actions/{record.name}/repetitions/{name}", name=name, type=REPETITION_TYPE, properties=properties
     )
-
-
-_GRAVITY = (
-    Status.RUNNING,
-    Status.WAITING,
-    Status.FAILED,
-    Status.TIMED_OUT,
-    Status.ABORTED,
-    Status.CANCELLED,
-    Status.SUCCEEDED,
-    Status.SKIPPED,
-)
-
-
-def _gravity(record: ActionRecord) -> int:
-    return _GRAVITY.index(record.status) if record.status in _GRAVITY else len(_GRAVITY)
 
 
 def _retry(attempt: Attempt) -> Retry:

@@ -10,7 +10,6 @@ from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.record import ActionKey, ActionRecord, EndRecord, Entry, ResponseRecord, RunStart
 from flowmend.core.run.views import SANITIZED, timestamp, tracking_id
 
-#: Of several passes, the one whose end an action in a loop shows: the first status here that occurs.
 _GRAVITY = (
     Status.RUNNING,
     Status.WAITING,
@@ -21,6 +20,11 @@ _GRAVITY = (
     Status.SUCCEEDED,
     Status.SKIPPED,
 )
+
+
+def gravity(record: ActionRecord) -> int:
+    """Of several passes, an action in a loop shows the end of the one for which this is least."""
+    return _GRAVITY.index(record.status) if record.status in _GRAVITY else len(_GRAVITY)
 
 
 def latest_records(entries: Iterable[Entry]) -> dict[ActionKey, ActionRecord]:
@@ -137,7 +141,7 @@ def repetition_name(repetition: Sequence[int]) -> str:
 def _repeated(
     found: Sequence[ActionRecord], start: RunStart, node: Node, counts: Mapping[ActionKey, int]
 ) -> dict[str, Json]:
-    shown = min(found, key=lambda record: _GRAVITY.index(record.status))
+    shown = min(found, key=gravity)
     passes = [record for record in found if len(record.repetition) == node.depth]
     properties: dict[str, Json] = {"status": shown.status.value, "repetitionCount": len(passes)}
     if shown.code:
