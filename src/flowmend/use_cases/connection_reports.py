@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -18,7 +19,8 @@ from flowmend.use_cases.ports import Services
 _log = logging.getLogger(__name__)
 
 _GOOD_IS_NEWS_AFTER = timedelta(seconds=60)
-_UNREPORTED = {
+#: The columns of a connection that tell of no refusal.
+NO_REFUSAL: Mapping[str, object] = {
     "refused_at": None,
     "refused_code": "",
     "refused_message": "",
@@ -39,7 +41,7 @@ async def report_good(services: Services, opened: OpenedConnection) -> None:
         return
     changes: dict[str, object] = {"last_good_at": now, "sealed_candidate": b""}
     if health is not row.health:
-        changes |= {"health": health, "health_changed_at": now, **_UNREPORTED}
+        changes |= {"health": health, "health_changed_at": now, **NO_REFUSAL}
     opened.row = replace(row, **changes)  # before the write: calls ending meanwhile need not write again
     if not await _written(services, row, changes):
         opened.row = row
@@ -65,19 +67,25 @@ async def report_refusal(
     now = services.clock.now
     changes: dict[str, object] = {"health": health, "health_changed_at": now}
     if health is HealthState.BROKEN:
-        changes |= {
-            "refused_at": now,
-            "refused_code": code,
-            "refused_message": diagnosis.message or f"The service answered {code}.",
-            "refused_category": diagnosis.category.value,
-            "refused_fixable_by": diagnosis.fixable_by.value,
-            "remedy": diagnosis.remedy,
-        }
+        message = diagnosis.message or f"The service answered {code}."
+        changes |= refusal_columns(diagnosis, code=code, message=message, at=now)
     opened.row = replace(row, **changes)
     if not await _written(services, row, changes):
         opened.row = known
         return
     services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+
+
+def refusal_columns(diagnosis: Diagnosis, *, code: str, message: str, at: datetime) -> dict[str, object]:
+    """The columns of a connection that tell of a refusal. code, message: as received, secrets removed."""
+    return {
+        "refused_at": at,
+        "refused_code": code,
+        "refused_message": message,
+        "refused_category": diagnosis.category.value,
+        "refused_fixable_by": diagnosis.fixable_by.value,
+        "remedy": diagnosis.remedy,
+    }
 
 
 async def _written(services: Services, row: ConnectionRow, changes: dict[str, object]) -> bool:

@@ -18,6 +18,7 @@ from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly, Conflict, FlowmendError, SecretUnreadable, TooManyAttempts
 from flowmend.store.rows import AttemptRow, ConnectionRow
+from flowmend.use_cases.connection_reports import NO_REFUSAL, refusal_columns
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.create_connection import checked_values
 from flowmend.use_cases.held_events import release_held
@@ -240,12 +241,7 @@ def _good(services: Services, health: HealthState) -> dict[str, object]:
         "health": health,
         "health_changed_at": now,
         "last_good_at": now if health is HealthState.CONNECTED else None,
-        "refused_at": None,
-        "refused_code": "",
-        "refused_message": "",
-        "refused_category": "",
-        "refused_fixable_by": "",
-        "remedy": "",
+        **NO_REFUSAL,
     }
 
 
@@ -262,12 +258,7 @@ def _mark_refused(services: Services, row: ConnectionRow, test: CredentialTest) 
     changes: dict[str, object] = {
         "health": HealthState.BROKEN,
         "health_changed_at": row.health_changed_at if row.health is HealthState.BROKEN else now,
-        "refused_at": row.refused_at or now,
-        "refused_code": test.code,
-        "refused_message": test.message,
-        "refused_category": test.diagnosis.category.value,
-        "refused_fixable_by": test.diagnosis.fixable_by.value,
-        "remedy": test.diagnosis.remedy,
+        **refusal_columns(test.diagnosis, code=test.code, message=test.message, at=row.refused_at or now),
     }
     _mark(services, row, changes)
 
