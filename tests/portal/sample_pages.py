@@ -68,15 +68,15 @@ def sample_pages() -> dict[str, SamplePage]:
     names = {FLOW: "Order intake to ERP", "f2": "Order status to Teams", "f3": "Supplier invoices to archive"}
     runs = tuple(_runs())
     overview = Overview(
-        broken=(broken,), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
+        broken=(broken,), connected=(), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
         headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     calm = Overview(
-        broken=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
+        broken=(), connected=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
         headlines={}, flow_names=names, flows_on=8, flows_off=1,
     )  # fmt: skip
     doubt = Overview(
-        broken=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
+        broken=(), connected=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
         headlines={}, flow_names=names, flows_on=1, flows_off=0,
     )  # fmt: skip
     asking = replace(

@@ -17,9 +17,10 @@ _RECENT = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Home's facts. broken: connections that need repair, those with most failed runs first."""
+    """Home's facts. broken: connections that need repair, those with most failed runs first; connected: all others."""
 
     broken: tuple[ConnectionView, ...]
+    connected: tuple[ConnectionView, ...]
     failed_runs_24h: int
     succeeded_24h: int
     running: int
@@ -44,6 +45,7 @@ async def read_overview(services: Services) -> Overview:
     held_events = sum(services.store.trigger_events.held_of_each_flow().values())
     return Overview(
         broken=tuple(sorted(broken, key=lambda view: -(view.failed_runs + view.held_events))),
+        connected=tuple(view for view in views if not needs_repair(view.row.health)),
         failed_runs_24h=day.get(Status.FAILED, 0) + day.get(Status.TIMED_OUT, 0),
         succeeded_24h=day.get(Status.SUCCEEDED, 0),
         running=ever.get(Status.RUNNING, 0),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flowmend.portal.portal import Portal
-from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.connections import ConnectionView
 from flowmend.use_cases.overview import Overview, read_overview
 
 
@@ -22,7 +22,6 @@ class HomePage:
 async def show_home(portal: Portal, request: Request) -> Response:
     """GET /"""
     overview = await read_overview(portal.services)
-    broken = {view.row.connection_id for view in overview.broken}
-    others = [view for view in await list_connections(portal.services) if view.row.connection_id not in broken]
-    page = HomePage(overview=overview, flow_names=overview.flow_names, connections=(*overview.broken, *others))
+    connections = (*overview.broken, *overview.connected)
+    page = HomePage(overview=overview, flow_names=overview.flow_names, connections=connections)
     return portal.answer(request, "home.html", place="home", page=page)
