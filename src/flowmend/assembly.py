@@ -86,7 +86,6 @@ class Application:
             operations=operations,
             consents=PendingConsents(),
         )
-        self.broadcast = changes
         self._running = AsyncExitStack()
 
     async def start(self) -> None:

@@ -10,12 +10,12 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from flowmend.core.errors import ServiceUnreachable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
+from flowmend.sample import connector_folders, flow_files
 from flowmend.use_cases.accept_event import run_now
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.connections import install_connector
@@ -31,8 +31,8 @@ NEW_PASSWORD = "rainy-harbour"  # noqa: S105
 _USER = "ada"
 _KEY = "ada-key-1001"
 _APP_SECRET = "sample-application-secret"  # noqa: S105  # opens the sample only
-_CONNECTORS = ("sample_orders", "sample_shipping", "sample_customers")
-_FLOWS = ("order_intake.json", "ship_order.json", "nightly_customer_sync.json")
+_ORDER_FLOW = "order_intake.json"
+_WAITS_FOR_SIGN_IN = "nightly_customer_sync.json"
 _SERVICE_STARTS_WITHIN_SECONDS = 20.0
 _RUN_ENDS_WITHIN_SECONDS = 30.0
 
@@ -98,10 +98,10 @@ class SampleService:
 async def tell_story(services: Services, service: SampleService) -> DemoStory | None:
     """Set the sample up and break its password; None where the data folder holds the sample already."""
     owner = (await ensure_owner(services)).person_id
-    if services.store.connectors.get(_CONNECTORS[0]) is not None:
+    if services.store.connectors.get("sample_orders") is not None:
         return None
-    for name in _CONNECTORS:
-        await install_connector(services, _package_folder("connectors") / name, owner)
+    for folder in connector_folders():
+        await install_connector(services, Path(str(folder)), owner)
     sign_in = {"host_url": service.url, "username": _USER, "password": FIRST_PASSWORD}
     orders = await create_connection(services, "sample_orders", "Sample orders", sign_in, owner)
     key = {"host_url": service.url, "api_key": _KEY}
@@ -109,11 +109,11 @@ async def tell_story(services: Services, service: SampleService) -> DemoStory | 
     address = {"token:HostUrl": service.url, "client_secret": _APP_SECRET}
     await create_connection(services, "sample_customers", "Sample customers", address, owner)
     order_flow = ""
-    for name in _FLOWS:
-        content = (_package_folder("flows") / name).read_bytes()
-        (imported,) = await import_flows(services, content, name, person_id=owner)
-        order_flow = order_flow or imported.flow_id
-        if name != _FLOWS[2]:  # the nightly one waits for its sign-in, which only a person can finish
+    for file in flow_files():
+        (imported,) = await import_flows(services, file.read_bytes(), file.name, person_id=owner)
+        if file.name == _ORDER_FLOW:
+            order_flow = imported.flow_id
+        if file.name != _WAITS_FOR_SIGN_IN:  # it waits for what only a person can finish
             await turn_on(services, imported.flow_id, owner)
     good = await run_now(services, order_flow, _order("4710"), owner)
     await _ended(services, good.run_name)
@@ -126,10 +126,6 @@ async def tell_story(services: Services, service: SampleService) -> DemoStory | 
         good_run=good.run_name,
         failed_run=failed.run_name,
     )
-
-
-def _package_folder(name: str) -> Path:
-    return Path(str(files("flowmend.sample") / name))
 
 
 def _order(number: str) -> Json:
