@@ -86,6 +86,7 @@ class Application:
             operations=operations,
             consents=PendingConsents(),
         )
+        self.broadcast = changes
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
