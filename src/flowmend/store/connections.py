@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, insert, select
 
 from flowmend.core.errors import Conflict
+from flowmend.store.connection_tables import accounts, attempts, connections, sign_in_apps
 from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import AccountRow, AttemptRow, ConnectionRow, SignInAppRow
-from flowmend.store.tables import accounts, attempts, connections, sign_in_apps
 
 
 class Connections:

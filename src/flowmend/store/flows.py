@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from flowmend.core.errors import Conflict, NotFound
+from flowmend.store.connection_tables import connection_mappings
 from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowVersionRow
 from flowmend.store.tables import (
-    connection_mappings,
     flow_versions,
     flows,
     journal_pages,

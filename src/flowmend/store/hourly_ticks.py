@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import BigInteger, Select, func, literal_column, select, type_coerce
 
 from flowmend.store.column_types import Instant
-from flowmend.store.tables import connection_mappings, runs
+from flowmend.store.connection_tables import connection_mappings
+from flowmend.store.tables import runs
 
 #: Written out: a bound one would be another expression to PostgreSQL in SELECT than in GROUP BY.
 _HOUR: Any = literal_column("3600000000", BigInteger)  # in microseconds

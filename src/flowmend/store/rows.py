@@ -150,7 +150,10 @@ class ConnectorRow(Row, frozen=True, kw_only=True):
 
 
 class SignInAppRow(Row, frozen=True, kw_only=True):
-    """Client id, secret or certificate, and tenant of one provider."""
+    """Client id, secret or certificate, and tenant of one provider; a page of its own.
+
+    sealed_secret: a client secret, or a certificate with its key. settings: ours, by name.
+    """
 
     app_id: str
     connector_id: str
@@ -160,6 +163,8 @@ class SignInAppRow(Row, frozen=True, kw_only=True):
     settings: Json = None
     secret_expires_at: datetime | None = None
     created_at: datetime
+    display_name: str = ""
+    owner_id: str = ""
 
 
 class AccountRow(Row, frozen=True, kw_only=True):
@@ -177,6 +182,12 @@ class ConnectionRow(Row, frozen=True, kw_only=True):
     parameters: the values that are no secrets. sealed_credential: the current slot. sealed_candidate: the
     other slot, a new credential under test or the old one kept until the first good use. allowed_origins:
     the origins the credential is bound to. refused_*: the refusal as received, secrets removed.
+    expires_at: of the access token; a refresh renews it. lasts_until: when somebody must act, for `lasts_until_kind`
+    (`refresh_token`, `certificate`, `idle`, or `noted` by the owner). refreshed_at: when tokens were last renewed.
+    shares_with: the connection whose credential this one uses, "" for its own.
+    probe: the chosen probe (`core.connection.probe`). probe_is_trusted: it was seen to fail with a broken credential.
+    doubts: refusals in a row that proved nothing yet. sealed_failed_call: the safe form of the call that failed last.
+    lease_holder, lease_until: which process renews the tokens just now.
     """
 
     connection_id: str
@@ -204,6 +215,18 @@ class ConnectionRow(Row, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     created_at: datetime
     changed_at: datetime
+    shares_with: str = ""
+    probe: Json = None
+    probe_is_trusted: bool = False
+    next_probe_at: datetime | None = None
+    last_probe_at: datetime | None = None
+    doubts: int = 0
+    sealed_failed_call: bytes | None = None
+    refreshed_at: datetime | None = None
+    lasts_until: datetime | None = None
+    lasts_until_kind: str = ""
+    lease_holder: str = ""
+    lease_until: datetime | None = None
 
 
 class AttemptRow(Row, frozen=True, kw_only=True):
@@ -253,3 +276,18 @@ class AuditRow(Row, frozen=True, kw_only=True):
     verb: str
     target: str
     details: Json = None
+
+
+class SecretUseRow(Row, frozen=True, kw_only=True):
+    """One use of a connection's secret. purpose: `call`, `refresh`, `probe`, `verify` or `consent`.
+
+    run_name, action: of a run's call, else "". host: where the secret went. outcome: the code the use ended with.
+    """
+
+    at: datetime
+    connection_id: str
+    purpose: str
+    run_name: str = ""
+    action: str = ""
+    host: str
+    outcome: str

@@ -1,0 +1,73 @@
+"""Rows of incidents and of the links that mend them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from flowmend.store.rows import Row
+
+
+class SourceKind(StrEnum):
+    """What broke: the thing whose cure mends every connection folded in."""
+
+    CONNECTION = "connection"
+    ACCOUNT = "account"
+    SIGN_IN_APP = "sign_in_app"
+
+
+class IncidentState(StrEnum):
+    """closed: every connection of it was proven good again. merged: a common cause was found, see `merged_into`."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class IncidentRow(Row, frozen=True, kw_only=True):
+    """One breakage of one credential source.
+
+    source_id: connection id, sign-in app id, or `<connector or app>:<account name>` of an account. last_good_at: the
+    last good call before it. bad_calls: refused or stopped because of it. category, fixable_by, remedy, code, message: of
+    the refusal that says most, secrets removed. closed_by: `proof`, or who closed it. version: counts its changes.
+    """
+
+    incident_id: str
+    source_kind: SourceKind
+    source_id: str
+    state: IncidentState = IncidentState.OPEN
+    opened_at: datetime
+    closed_at: datetime | None = None
+    closed_by: str = ""
+    merged_into: str = ""
+    last_good_at: datetime | None = None
+    first_bad_at: datetime
+    last_bad_at: datetime
+    bad_calls: int = 1
+    category: str
+    fixable_by: str
+    remedy: str
+    code: str
+    message: str
+    version: int = 1
+
+
+class IncidentConnectionRow(Row, frozen=True, kw_only=True):
+    """A connection folded into an incident. mended_at: when it was proven good again."""
+
+    incident_id: str
+    connection_id: str
+    last_good_at: datetime | None = None
+    first_bad_at: datetime
+    bad_calls: int = 1
+    mended_at: datetime | None = None
+
+
+class RepairLinkRow(Row, frozen=True, kw_only=True):
+    """A link with which an owner mends one connection of one incident; only its digest is kept."""
+
+    digest: bytes
+    incident_id: str
+    connection_id: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None

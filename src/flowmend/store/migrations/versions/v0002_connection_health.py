@@ -1,0 +1,111 @@
+"""Connections that tell the truth: probes, shared credentials, leases; incidents, repair links, uses of secrets."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+_SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT = "''"
+_ZERO = "0"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
+def _added(table: str, name: str, kind: Any, value: str | None) -> None:
+    """A column of what is there already. value: of the rows there are, None for NULL."""
+    default = None if value is None else sa.text(value)
+    op.add_column(table, sa.Column(name, kind, nullable=value is None, server_default=default))
+
+
+def upgrade() -> None:
+    _added("sign_in_apps", "display_name", sa.Text(), _TEXT)
+    _added("sign_in_apps", "owner_id", sa.Text(), _TEXT)
+    _added("connections", "shares_with", sa.Text(), _TEXT)
+    _added("connections", "probe", sa.Text(), "'null'")
+    _added("connections", "probe_is_trusted", sa.Boolean(), "false")
+    _added("connections", "next_probe_at", sa.BigInteger(), None)
+    _added("connections", "last_probe_at", sa.BigInteger(), None)
+    _added("connections", "doubts", sa.Integer(), _ZERO)
+    _added("connections", "sealed_failed_call", sa.LargeBinary(), None)
+    _added("connections", "refreshed_at", sa.BigInteger(), None)
+    _added("connections", "lasts_until", sa.BigInteger(), None)
+    _added("connections", "lasts_until_kind", sa.Text(), _TEXT)
+    _added("connections", "lease_holder", sa.Text(), _TEXT)
+    _added("connections", "lease_until", sa.BigInteger(), None)
+    op.create_index("ix_connections_app_id", "connections", ["app_id"])
+    op.create_index("ix_connections_account_name", "connections", ["account_name"])
+    op.create_index("ix_connections_probe", "connections", ["next_probe_at"], **_where("next_probe_at IS NOT NULL"))
+    op.create_index("ix_connections_shared", "connections", ["shares_with"], **_where("shares_with != ''"))
+    op.create_table(
+        "incidents",
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("source_kind", sa.Text(), nullable=False),
+        sa.Column("source_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=False),
+        sa.Column("merged_into", sa.Text(), nullable=False),
+        sa.Column("last_good_at", sa.BigInteger(), nullable=True),
+        sa.Column("first_bad_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_bad_at", sa.BigInteger(), nullable=False),
+        sa.Column("bad_calls", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("fixable_by", sa.Text(), nullable=False),
+        sa.Column("remedy", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("incident_id", name="pk_incidents"),
+    )
+    op.create_index("ix_incidents_open", "incidents", ["source_kind", "source_id"], **_where("closed_at IS NULL"))
+    op.create_index("ix_incidents_opened_at", "incidents", ["opened_at"])
+    op.create_table(
+        "incident_connections",
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("last_good_at", sa.BigInteger(), nullable=True),
+        sa.Column("first_bad_at", sa.BigInteger(), nullable=False),
+        sa.Column("bad_calls", sa.BigInteger(), nullable=False),
+        sa.Column("mended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("incident_id", "connection_id", name="pk_incident_connections"),
+    )
+    op.create_index("ix_incident_connections_connection_id", "incident_connections", ["connection_id"])
+    op.create_table(
+        "repair_links",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("incident_id", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connections.connection_id"],
+            name="fk_repair_links_connection_id",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name="pk_repair_links"),
+    )
+    op.create_table(
+        "secret_uses",
+        sa.Column("use_id", _SERIAL, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("run_name", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("use_id", name="pk_secret_uses"),
+    )
+    op.create_index("ix_secret_uses_connection_id", "secret_uses", ["connection_id", "use_id"])
+    op.create_index("ix_secret_uses_at", "secret_uses", ["at"])
+    op.create_index("ix_secret_uses_run", "secret_uses", ["run_name"], **_where("run_name != ''"))
