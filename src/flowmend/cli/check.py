@@ -80,14 +80,15 @@ def _known(data: Path | None) -> "Known | None":
     from flowmend.cli.flow_files import Known
     from flowmend.settings import read_settings
 
-    store = open_services(read_settings(os.environ, data=data)).services.store
+    services = open_services(read_settings(os.environ, data=data)).services
+    store = services.store
     try:
         counts = Counter(one.connector_id for one in store.connections.list())
         mapped: dict[str, set[str]] = {}
         for one in store.flows.mappings():
             mapped.setdefault(one.flow_id, set()).add(one.reference)
         return Known(
-            connectors=frozenset(one.connector_id for one in store.connectors.list()),
+            connectors=services.connectors.ids(),
             connected=frozenset(connector for connector, count in counts.items() if count == 1),
             mapped={flow_id: frozenset(keys) for flow_id, keys in mapped.items()},
         )

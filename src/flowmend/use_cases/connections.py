@@ -17,6 +17,7 @@ from flowmend.core.outcome import Status
 from flowmend.store.hourly_ticks import Tick
 from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
@@ -103,8 +104,8 @@ async def read_connection(services: Services, connection_id: str) -> ConnectionV
 
 
 async def list_connectors(services: Services) -> list[ConnectorChoice]:
-    """The installed connectors by name."""
-    choices = [_choice(services, row) for row in services.store.connectors.list()]
+    """The connectors one can connect to by name: not the one whose connections flows bring along."""
+    choices = [_choice(services, row) for row in services.connectors.rows() if row.connector_id != EMBEDDED_CONNECTOR]
     return sorted(choices, key=lambda choice: choice.display_name.casefold())
 
 
@@ -131,6 +132,9 @@ async def install_connector_documents(
 ) -> ConnectorRow:
     """As `install_connector`, from the two documents. Where a known one changed, its secrets are asked for again."""
     connector_id = name.lower().removeprefix("shared_")
+    if connector_id == EMBEDDED_CONNECTOR:
+        message = f"{connector_id!r} is the connector of what HTTP actions sign in with; give this one another name."
+        raise AskedWrongly(message, code="ReservedConnector", target=name)
     reading = read_connector(definition, properties, connector_id=connector_id)
     if reading.connector is None:
         raise InvalidDocument(f"The connector {name!r} does not read.", reading.problems)
@@ -142,7 +146,7 @@ async def install_connector_documents(
         fingerprint=_fingerprint(reading.connector),
         installed_at=services.clock.now,
     )
-    known = services.store.connectors.get(connector_id)
+    known = services.store.connectors.get(connector_id) or built_in_connector(connector_id)
     services.store.connectors.put(row)
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)

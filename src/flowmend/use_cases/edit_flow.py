@@ -105,7 +105,7 @@ async def check_text(services: Services, flow_id: str, text: str) -> CheckedText
     row, stored = latest_version(services, flow_id)
     values = sealed_values(stored, services.vault)
     mapped = {one.reference for one in services.store.flows.mappings(flow_id)}
-    installed = {one.connector_id for one in services.store.connectors.list()}
+    installed = services.connectors.ids()
 
     def check() -> CheckedText:
         try:

@@ -1,7 +1,7 @@
 """The dry run of an import: what a package holds, and what all its flows together need said, each thing once."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowmend.core.checking import Lifted, check_flow, lift_secrets
@@ -117,7 +117,7 @@ async def plan_import(
     """
     flows, problems = await read_package(files, name, values or {})
     connections = services.store.connections.list()
-    installed = {row.connector_id for row in services.store.connectors.list()}
+    installed = services.connectors.ids()
     known = {one.packaged.identity.flow_id: _known_values(services, one) for one in flows if one.flow}
     return ImportPlan(
         findings=tuple(_finding(services, one, connections, installed, known) for one in flows),
@@ -181,7 +181,7 @@ def _finding(
     services: Services,
     read: ReadFlow,
     connections: Sequence[ConnectionRow],
-    installed: set[str],
+    installed: Collection[str],
     known: Mapping[str, Mapping[str, Json]],
 ) -> ImportFinding:
     flow, identity = read.flow, read.packaged.identity
@@ -227,7 +227,7 @@ def _candidates(connector: str, connections: Sequence[ConnectionRow]) -> tuple[t
 
 
 def _references(
-    flows: Iterable[ReadFlow], connections: Sequence[ConnectionRow], installed: set[str]
+    flows: Iterable[ReadFlow], connections: Sequence[ConnectionRow], installed: Collection[str]
 ) -> tuple[PlannedReference, ...]:
     grouped: dict[str, list[tuple[str, ConnectionReference]]] = {}
     for read in flows:

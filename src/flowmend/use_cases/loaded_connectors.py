@@ -1,4 +1,4 @@
-"""Connectors read once from their installed documents, kept in memory."""
+"""Connectors read once from their documents, installed or built in, kept in memory."""
 
 from flowmend.core.connector.openapi import read_connector
 from flowmend.core.connector.operation import Connector
@@ -6,6 +6,7 @@ from flowmend.core.errors import InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.store import Store
 from flowmend.store.rows import ConnectorRow
+from flowmend.use_cases.built_in_connectors import built_in_connector, built_in_ids
 
 
 class LoadedConnectors:
@@ -17,8 +18,10 @@ class LoadedConnectors:
         self._rows: dict[str, ConnectorRow] = {}
 
     def row(self, connector_id: str) -> ConnectorRow:
-        """As installed. Errors: NotFound `ConnectorNotFound`."""
-        found = self._rows.get(connector_id) or self._store.connectors.get(connector_id)
+        """As installed, else as built in. Errors: NotFound `ConnectorNotFound`."""
+        found = (
+            self._rows.get(connector_id) or self._store.connectors.get(connector_id) or built_in_connector(connector_id)
+        )
         if found is None:
             raise NotFound(
                 f"The connector {connector_id!r} is not installed.", code="ConnectorNotFound", target=connector_id
@@ -32,6 +35,16 @@ class LoadedConnectors:
         if found is None:
             found = self._loaded[connector_id] = self._read(connector_id)
         return found
+
+    def ids(self) -> frozenset[str]:
+        """Of every connector there is, installed or built in."""
+        return built_in_ids() | {row.connector_id for row in self._store.connectors.list()}
+
+    def rows(self) -> list[ConnectorRow]:
+        """Every connector there is, the installed ones first."""
+        installed = list(self._store.connectors.list())
+        built_in = sorted(built_in_ids() - {row.connector_id for row in installed})
+        return installed + [self.row(connector_id) for connector_id in built_in]
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`."""

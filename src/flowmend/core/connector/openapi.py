@@ -46,7 +46,9 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
     sign_in, problems = read_sign_in_methods(inner, _mapping(definition.get("securityDefinitions")))
     reader.problems.extend(problems)
     base_url = _base_url(definition)
-    if not base_url and not any(policy.template == "dynamichosturl" for policy in policies):
+    # A connector that says its protocol has its host from its connections' parameters, or from the calls.
+    is_placed_elsewhere = "x-flowmend-protocol" in definition
+    if not base_url and not is_placed_elsewhere and not any(policy.template == "dynamichosturl" for policy in policies):
         reader.error("InvalidConnector", "/host", "The definition names no host, and no policy supplies one.")
     connector = Connector(
         connector_id=connector_id,

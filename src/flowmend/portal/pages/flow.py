@@ -75,6 +75,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     views = await list_connections(services)
     gettext = portal.rendering.gettext(language_of(request))
     broken = {connection_id for connection_id, _ in detail.summary.broken_connections}
+    installed = services.connectors.ids()
     page = FlowPage(
         detail=detail,
         begins=begins_in_words(detail.flow, gettext),
@@ -88,7 +89,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
             Reference(
                 state=one,
                 candidates=_candidates(one, views),
-                is_installed=services.store.connectors.get(one.connector) is not None,
+                is_installed=one.connector in installed,
             )
             for one in detail.references
         ),
