@@ -7,6 +7,7 @@ from pathlib import Path
 from flowmend.core.errors import AskedWrongly
 
 MEGABYTE = 1024 * 1024
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Settings:
     X-Forwarded-* headers count. master_key: base64 key from the environment, "" means the key file.
     allowed_private_hosts: `host:port` of private or loopback addresses that flows may call. caller_waits_seconds: how
     long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as
-    text.
+    text. run_duration_days: how long a run may take, 0 for any time, None for as long as the flow's own service lets it
+    (wdl.md §6).
     """
 
     data: Path
@@ -34,6 +36,7 @@ class Settings:
     max_import_bytes: int = 100 * MEGABYTE
     max_definition_bytes: int = 10 * MEGABYTE
     caller_waits_seconds: float = 120.0
+    run_duration_days: int | None = None
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -58,6 +61,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "trusted_proxies": _names(environment, "FLOWMEND_TRUSTED_PROXIES"),
         "master_key": environment.get("FLOWMEND_MASTER_KEY", ""),
         "allowed_private_hosts": frozenset(_names(environment, "FLOWMEND_ALLOWED_PRIVATE_HOSTS")),
+        "run_duration_days": _days(environment, "FLOWMEND_RUN_DURATION_DAYS"),
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above
@@ -70,6 +74,15 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int) -> in
     if not text.isdecimal():
         raise AskedWrongly(f"{name} must be a whole number, not {text!r}.", code="InvalidSetting", target=name)
     return int(text)
+
+
+def _days(environment: Mapping[str, str], name: str) -> int | None:
+    if not environment.get(name):
+        return None
+    days = _whole_number(environment, name, 0)
+    if days > _MOST_DAYS:
+        raise AskedWrongly(f"{name} must be at most {_MOST_DAYS}, not {days}.", code="InvalidSetting", target=name)
+    return days
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
-"""How many runs of a flow may be under way at once, and how many events may wait for their turn (wdl.md §3)."""
+"""How many runs of a flow may be under way at once and events wait for their turn (wdl.md §3), and how long one takes."""
+
+from datetime import datetime, timedelta
 
 import msgspec
 
 from flowmend.core.definition.flow import Trigger
+from flowmend.core.definition.run_duration import longest_run
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 
@@ -45,3 +48,13 @@ def most_runs(loaded: LoadedFlow) -> int | None:
     """How many runs of this flow may be under way at once, None for any number."""
     limits = [limit.runs for one in loaded.flow.definition.triggers.values() if (limit := limit_of(one)) is not None]
     return min(limits, default=None)
+
+
+def ends_by(services: Services, loaded: LoadedFlow) -> datetime | None:
+    """When a run that begins now is ended where it has not ended by itself; None for never.
+
+    The flow's own limit counts before the setting, and that before the services' own.
+    """
+    days = services.settings.run_duration_days
+    longest = longest_run(loaded.flow, otherwise=None if days is None else timedelta(days=days))
+    return services.clock.now + longest if longest else None

@@ -16,6 +16,7 @@ from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
+from flowmend.use_cases.run_limits import ends_by
 
 NEEDS_REPAIR = "ConnectionNeedsRepair"
 
@@ -47,6 +48,7 @@ def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
         kept,
         version=loaded.version,
         parameters=loaded.parameters,
+        ends_by=ends_by(services, loaded),
         is_synchronous=kept.is_synchronous and kept.is_patient,
     )
     fired = change_held(
@@ -90,6 +92,7 @@ def new_start(
         parameters=loaded.parameters,
         client_tracking_id=client_tracking_id,
         started_at=services.clock.now,
+        ends_by=ends_by(services, loaded),
         origin_run=origin_run,
         is_synchronous=is_synchronous,
         is_patient=is_patient,

@@ -125,7 +125,11 @@ class ActiveRun:
             self.failure = None
 
     def next_wake_at(self) -> datetime | None:
-        return min((at for at, _ in self.timers.values()), default=None)
+        """The earliest time at which the run goes on by itself, or is ended."""
+        times = [at for at, _ in self.timers.values()]
+        if self.state.start.ends_by is not None:
+            times.append(self.state.start.ends_by)
+        return min(times, default=None)
 
     def _ending(self, ended: EndRecord) -> dict[str, Json]:
         changes: dict[str, Json] = {
@@ -138,8 +142,10 @@ class ActiveRun:
             changes |= _NO_FAILURE
         if ended.error is not None:
             changes |= {"error_code": ended.error.code, "error_message": ended.error.message}
-        if ended.status in {Status.FAILED, Status.TIMED_OUT, Status.CANCELLED}:
+        if ended.status in {Status.FAILED, Status.CANCELLED}:
             changes |= self._failure()
+        elif ended.status is Status.TIMED_OUT:  # what went wrong in it before is not why it ended
+            changes = {**self._failure(), **changes}
         return changes
 
     def _failure(self) -> dict[str, Json]:

@@ -28,6 +28,7 @@ from flowmend.core.run import (
     EndRun,
     Event,
     Recovered,
+    RunOverdue,
     SendResponse,
     Started,
     TimerFired,
@@ -93,6 +94,8 @@ class RunLoop:
         run.writes += (StartRun(row, new_run.event), *new_run.together_with)
         self._active[run.name] = run
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
+        if new_run.start.ends_by is not None and new_run.start.ends_by - services.clock.now <= AT_REST_AFTER:
+            self._schedule_changed()
         if new_run.awaits_response:
             run.response = asyncio.get_running_loop().create_future()
             response = run.response
@@ -137,6 +140,20 @@ class RunLoop:
             self._fire_due(run)
             run.writes.append(ChangeRun(run_name, run.epoch, {"wake_at": None}))  # or the timers look at it for ever
             self._writing.write(run)
+
+    def end_overdue(self) -> datetime | None:
+        """End the runs in memory whose time is over, and say when the next one's is; those at rest say so in their row."""
+        now = self._services().clock.now
+        times: list[datetime] = []
+        for run in list(self._active.values()):
+            ends_by = run.state.start.ends_by
+            if ends_by is None or run.ended is not None:
+                continue
+            if ends_by <= now:
+                self._handle(run, RunOverdue())
+            else:
+                times.append(ends_by)
+        return min(times, default=None)
 
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
@@ -287,8 +304,9 @@ class RunLoop:
         wake_at = run.next_wake_at()
         if wake_at is not None and wake_at - self._services().clock.now <= AT_REST_AFTER:
             return
+        is_timed = bool(run.timers)
         self._drop(run)
-        if wake_at is not None:
+        if is_timed:
             self._schedule_changed()
 
     def _drop(self, run: ActiveRun) -> None:

@@ -77,8 +77,8 @@ class Timers:
             await self._fire_trigger(services, state, now)
         for name in services.store.runs.due(now, _MOST_AT_ONCE):
             await self._run_loop().wake(name)
-        times = [at for at in (services.store.triggers.next_due(), services.store.runs.next_due()) if at is not None]
-        return min(times, default=None)
+        times = (services.store.triggers.next_due(), services.store.runs.next_due(), self._run_loop().end_overdue())
+        return min((at for at in times if at is not None), default=None)
 
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
         stored = services.store.triggers.get(state.flow_id, state.trigger_name)

@@ -7,6 +7,8 @@ from flowmend.core.checking.expressions import strings
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.definition.run_duration import read_run_duration
+from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
 # wdl.md §8. What is over these is refused by the service, though Flowmend could run it: a warning.
@@ -24,6 +26,7 @@ def check_settings(flow: Flow, findings: Findings) -> None:
     definition = flow.definition
     has_response = any(action.type == "Response" for action in definition.walk())
     _check_schema(flow, findings)
+    _check_run_duration(flow, findings)
     for trigger in definition.triggers.values():
         _check_trigger(trigger, findings, has_response=has_response)
         _check_lengths(trigger, findings)
@@ -49,6 +52,18 @@ def _check_schema(flow: Flow, findings: Findings) -> None:
             pointer_to(flow.definition.pointer, "$schema"),
             f"The definition is written for the language of {old}, which was replaced by that of {_CURRENT_SCHEMA}.",
             "Flowmend reads it as the current language. Check what its actions ask for.",
+        )
+
+
+def _check_run_duration(flow: Flow, findings: Findings) -> None:
+    try:
+        read_run_duration(flow.definition)
+    except InvalidDocument as error:
+        findings.warning(
+            error.code,
+            pointer_to(flow.definition.pointer, "metadata", "flowmend", "runDuration"),
+            f"{error.message} The default is used.",
+            "Write it as an ISO 8601 duration: PT12H, P7D.",
         )
 
 

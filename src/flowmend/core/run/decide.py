@@ -26,7 +26,7 @@ from flowmend.core.run.calls import (
     wait_more,
 )
 from flowmend.core.run.compiling import CompiledFlow, Node
-from flowmend.core.run.endings import cancel_action, cancel_run, end_run, time_out
+from flowmend.core.run.endings import cancel_action, cancel_run, end_overdue, end_run, time_out
 from flowmend.core.run.events import (
     AnswerArrived,
     AnswerAwaited,
@@ -40,6 +40,7 @@ from flowmend.core.run.events import (
     Event,
     Moment,
     Recovered,
+    RunOverdue,
     Started,
     TimerFired,
 )
@@ -104,6 +105,7 @@ def decide(
     if state.end is not None:
         return Decision(turn.entries, turn.commands)
     _HANDLERS[type(event)](turn, event)
+    end_overdue(turn)  # after the event: a call that ended in time, or just after it, is told as it ended
     return Decision(turn.entries, turn.commands, more=_advance(turn, budget))
 
 
@@ -114,7 +116,12 @@ def _started(turn: Turn, event: Started) -> None:
     """What is ready is taken up."""
 
 
+def _overdue(turn: Turn, event: RunOverdue) -> None:
+    """Every event looks at the time."""
+
+
 def _recovered(turn: Turn, event: Recovered) -> None:
+    end_overdue(turn)  # before the calls that were under way: they are not sent again
     turn.state.has_caller = turn.state.has_caller and (event.caller_waits or turn.state.start.is_patient)
     for record in tuple(turn.state.unfinished.values()):
         node = turn.compiled.nodes[record.name]
@@ -204,6 +211,7 @@ _HANDLERS: Mapping[type, Callable[[Turn, Any], None]] = MappingProxyType(
         ConnectionRepaired: _connection_repaired,
         CallerGone: _caller_gone,
         CancelRequested: _cancel_requested,
+        RunOverdue: _overdue,
     }
 )
 

@@ -9,7 +9,7 @@ from flowmend.core.run.events import AbandonCall, EndRun
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.later_answers import let_go
 from flowmend.core.run.leaves import branch_failed
-from flowmend.core.run.record import ActionRecord, CancelRecord, EndRecord
+from flowmend.core.run.record import ActionRecord, CancelRecord, EndRecord, OverdueRecord
 from flowmend.core.run.scope import RunScope
 from flowmend.core.run.state import Ending
 from flowmend.core.run.turn import Turn
@@ -23,6 +23,16 @@ def cancel_run(turn: Turn, by: str) -> None:
     """Nothing is started any more; what runs is cancelled by the steps that follow."""
     if turn.state.ending is None:
         turn.emit(CancelRecord(at=turn.moment.now, by=by))
+
+
+def end_overdue(turn: Turn) -> None:
+    """Ends a run whose time is over (wdl.md §6, §8), as a cancellation does; one that is ending already ends as it is."""
+    state = turn.state
+    ends_by = state.start.ends_by
+    if ends_by is None or turn.moment.now < ends_by:
+        return
+    if state.ending is None and state.end is None and state.root.remaining:
+        turn.emit(OverdueRecord(at=turn.moment.now))
 
 
 def cancel_action(turn: Turn, node: Node, begun: ActionRecord) -> None:

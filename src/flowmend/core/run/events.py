@@ -96,6 +96,10 @@ class CancelRequested(msgspec.Struct, frozen=True):
     by: str = ""
 
 
+class RunOverdue(msgspec.Struct, frozen=True):
+    """The time the run may take is over. Any other event that comes after it ends the run as well."""
+
+
 Event = (
     Started
     | Recovered
@@ -108,6 +112,7 @@ Event = (
     | ConnectionRepaired
     | CallerGone
     | CancelRequested
+    | RunOverdue
 )
 
 

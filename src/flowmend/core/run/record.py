@@ -65,6 +65,12 @@ class CancelRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     by: str = ""
 
 
+class OverdueRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="overdue"):
+    """The time the run may take is over (`RunStart.ends_by`): nothing in it is started any more."""
+
+    at: datetime
+
+
 class EndRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="end"):
     """The run is finished. outputs: `{name: {type, value}}` of the definition's outputs."""
 
@@ -75,7 +81,7 @@ class EndRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     at: datetime
 
 
-Entry = ActionRecord | ResponseRecord | CancelRecord | EndRecord
+Entry = ActionRecord | ResponseRecord | CancelRecord | OverdueRecord | EndRecord
 
 
 class ParentAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,7 +103,8 @@ class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     workflow: the `workflow()` view. parameters: values by name, defaults applied. origin_run: the run
     this one resubmits. is_synchronous: a caller waits for a Response action. is_patient: it does so however long
     that takes and also over restarts, because it asks again or is a run itself. parent: the action that started this
-    run as its child, None for all others. depth: how many runs stand above it.
+    run as its child, None for all others. depth: how many runs stand above it. ends_by: when the run is ended where it
+    has not ended by itself, None for never.
     """
 
     run_name: str
@@ -113,3 +120,4 @@ class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_patient: bool = False
     parent: ParentAction | None = None
     depth: int = 0
+    ends_by: datetime | None = None

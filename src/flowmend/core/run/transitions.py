@@ -7,16 +7,25 @@ say when an action may start and when a branch is through; nothing is searched f
 from collections.abc import Iterable
 
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Status
+from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run.compiling import Branch, CompiledFlow, Node
 from flowmend.core.run.leaves import branch_failed
-from flowmend.core.run.record import ActionKey, ActionRecord, CancelRecord, EndRecord, Entry, RunStart
+from flowmend.core.run.record import (
+    ActionKey,
+    ActionRecord,
+    CancelRecord,
+    EndRecord,
+    Entry,
+    OverdueRecord,
+    RunStart,
+)
 from flowmend.core.run.state import Ending, OpenBranch, OpenLoop, Repetition, RunState, Skip
 from flowmend.core.run.terminate import read_ending
 from flowmend.core.run.variables import apply_to_variables
 
 _RUNNING = Status.RUNNING
 _SUCCEEDED = Status.SUCCEEDED
+_RUN_TIMED_OUT = ErrorDetail("WorkflowRunTimedOut", "The run timed out: it took longer than its flow's runs may take.")
 
 
 def new_state(compiled: CompiledFlow, start: RunStart) -> RunState:
@@ -54,6 +63,9 @@ def apply(state: RunState, entry: Entry) -> None:
         state.end = entry
     elif isinstance(entry, CancelRecord):
         state.ending = Ending(status=Status.CANCELLED, code="", error=None)
+        _close_everything(state)
+    elif isinstance(entry, OverdueRecord):
+        state.ending = Ending(status=Status.TIMED_OUT, code=_RUN_TIMED_OUT.code, error=_RUN_TIMED_OUT)
         _close_everything(state)
     else:
         state.has_responded = True
