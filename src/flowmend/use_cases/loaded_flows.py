@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flowmend.core.definition import read_flow
 from flowmend.core.definition.connection_references import connection_key
 from flowmend.core.definition.flow import Action, Flow, Packaging
+from flowmend.core.definition.recurrence_expressions import with_evaluated_recurrences
 from flowmend.core.errors import InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.run import CompiledFlow, compile_flow
@@ -32,7 +33,7 @@ FAIL = "fail"
 class LoadedFlow:
     """One version of a flow, ready to run.
 
-    row: the flow's head when it was loaded. mappings: {reference: connection id}. certain_connections: those the
+    row: the flow's head when it was loaded. flow: with what its recurrences come to by its parameters. mappings: {reference: connection id}. certain_connections: those the
     trigger or an action outside conditions and failure handlers uses, for which new events are held. parameters: by
     name, defaults applied, shared by all runs. has_secure_trigger: the trigger's outputs are stored sealed.
     ascii_name: the flow's name as a header may carry it. answers_later: its callers hear 202 at once and ask for the
@@ -99,6 +100,8 @@ class LoadedFlows:
             raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
         flow = with_sealed(read_stored_flow(row, stored), sealed_values(stored, self._vault))
         mappings = {one.reference: one.connection_id for one in self._store.flows.mappings(flow_id)}
+        parameters = _parameters(flow, mappings)
+        flow = with_evaluated_recurrences(flow, parameters, unknown=missing_parameters(flow))
         answers = any(action.type == "Response" for action in flow.definition.walk())
         on_broken = _on_broken_connection(flow, row, answers_caller=answers)
         return LoadedFlow(
@@ -115,7 +118,7 @@ class LoadedFlows:
                 for action in flow.definition.walk()
             ),
             on_broken_connection=on_broken,
-            parameters=_parameters(flow, mappings),
+            parameters=parameters,
             missing_parameters=missing_parameters(flow),
             has_secure_trigger=any(one.runtime.secure_outputs for one in flow.definition.triggers.values()),
             ascii_name=quote(row.name, safe=" ()-_.,"),

@@ -202,7 +202,7 @@ PROBLEMS: list[tuple[str, Json, list[tuple[str, str]]]] = [
     ("none", every("day", timeZone="UTC-11"), []),
     ("frequency", {"frequency": "Fortnight", "interval": 1}, [("InvalidRecurrence", "/r/frequency")]),
     ("interval", every("Day", 0), [("InvalidRecurrence", "/r/interval")]),
-    ("expression", every("@parameters('f')"), [("UnsupportedRecurrenceExpression", "/r/frequency")]),
+    ("expression", every("@parameters('f')"), [("InvalidRecurrence", "/r/frequency")]),
     ("zone", every("Day", timeZone="Middle Earth Time"), [("InvalidRecurrence", "/r/timeZone")]),
     ("start", every("Day", startTime="tomorrow"), [("InvalidRecurrence", "/r/startTime")]),
     ("start without zone", every("Day", startTime="2026-01-01T00:00:00"), [("InvalidRecurrence", "/r/startTime")]),

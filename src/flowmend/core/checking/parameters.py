@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flowmend.core.checking.evaluated_parts import evaluated_parts
+from flowmend.core.checking.evaluated_parts import EvaluatedPart, evaluated_parts
 from flowmend.core.checking.expressions import read_expressions
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Flow, Packaging, Trigger
@@ -35,11 +35,17 @@ def missing_parameters(flow: Flow) -> dict[str, str]:
     return dict(sorted(missing.items()))
 
 
+def _recurrence(step: Action | Trigger) -> Iterator[EvaluatedPart]:
+    # Its expressions are checked by computing them (`steps`).
+    if isinstance(step, Trigger):
+        yield EvaluatedPart(value=dict(step.recurrence), pointer=pointer_to(step.pointer, "recurrence"))
+
+
 def _read_parameters(flow: Flow) -> Iterator[tuple[str, str]]:
     ignored = Findings()  # what is wrong with an expression is reported elsewhere
     steps: tuple[Action | Trigger, ...] = (*flow.definition.triggers.values(), *flow.definition.walk())
     for step in steps:
-        for part in evaluated_parts(step):
+        for part in (*evaluated_parts(step), *_recurrence(step)):
             for reference in read_expressions(part.value, part.pointer, ignored):
                 if reference.refers is Refers.PARAMETER:
                     yield reference.name, reference.pointer

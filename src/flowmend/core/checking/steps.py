@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from flowmend.core.checking.expressions import is_literal
+from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.checking.places import Place, Places
 from flowmend.core.definition.action_types import is_runnable
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import EMPTY, Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.definition.recurrence import read_recurrence
+from flowmend.core.definition.recurrence_expressions import evaluated_trigger
 from flowmend.core.definition.retry_policy import read_retry_policy
 from flowmend.core.definition.trigger_types import trigger_type
 from flowmend.core.errors import InvalidDocument
@@ -40,8 +42,18 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
                 f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet.",
                 "The command flowmend run FILE runs the flow once, whatever its trigger.",
             )
-        elif known.name in {"Recurrence", "SlidingWindow"} and trigger.recurrence:
-            read_recurrence(trigger.recurrence, pointer_to(trigger.pointer, "recurrence"), findings)
+        if known is not None and trigger.recurrence:
+            _check_recurrence(flow, trigger, findings)
+
+
+def _check_recurrence(flow: Flow, trigger: Trigger, findings: Findings) -> None:
+    declared = flow.definition.parameters
+    values = {name: parameter.default for name, parameter in declared.items()} | dict(flow.parameter_values)
+    computed = Findings()
+    evaluated = evaluated_trigger(trigger, values, unknown=missing_parameters(flow), findings=computed)
+    findings.extend(computed)
+    if not computed.problems:
+        read_recurrence(evaluated.recurrence, pointer_to(trigger.pointer, "recurrence"), findings)
 
 
 def check_actions(places: Places, variables: Mapping[str, Place], findings: Findings) -> None:

@@ -25,5 +25,9 @@ class Findings:
         """Good to know."""
         self._add(Severity.INFO, code, pointer, message, hint)
 
+    def extend(self, others: "Findings") -> None:
+        """What was found elsewhere, after what was found here."""
+        self._problems += others.problems
+
     def _add(self, severity: Severity, code: str, pointer: str, message: str, hint: str) -> None:
         self._problems.append(Problem(severity=severity, code=code, pointer=pointer, message=message, hint=hint))

@@ -232,12 +232,5 @@ def _refuse(raw: Json, pointer: str, message: str, findings: Findings) -> None:
             f"{message} It is an expression of the deployment template that needs a value nobody gave.",
             "Import the template with the values it asks for, or write the value itself.",
         )
-    elif isinstance(raw, str) and raw.startswith("@"):
-        findings.error(
-            "UnsupportedRecurrenceExpression",
-            pointer,
-            f"{message} Flowmend does not evaluate expressions in a recurrence.",
-            "Write the value itself.",
-        )
     else:
         findings.error("InvalidRecurrence", pointer, message)
