@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 
 from flowmend.core.errors import Conflict
 from flowmend.store.connection_tables import accounts, attempts, connections, sign_in_apps
@@ -67,12 +67,19 @@ class Connections:
     ) -> int:
         """Put a proven credential in place of the one of `expected_version`; the new version.
 
+        Connections that share it count a new version too: what was learnt of the old one is no longer theirs.
         changes: other columns set in the same statement, e.g. `sealed_candidate` for the old one kept.
         Errors: Conflict `CredentialChanged` where another swap came first or the connection is gone.
         """
         is_expected = _has_version(connection_id, expected_version)
         new = {"sealed_credential": sealed_credential, "credential_version": expected_version + 1}
-        if not self._database.change(connections, is_expected, changes | new):
+        sharing = connections.c.shares_with == connection_id
+        with self._database.writing() as connection:
+            swapped = connection.execute(update(connections).where(is_expected).values(changes | new)).rowcount
+            if swapped:
+                another = {"credential_version": connections.c.credential_version + 1}
+                connection.execute(update(connections).where(sharing).values(another))
+        if not swapped:
             raise Conflict(
                 "The credential was changed meanwhile. Look at the connection, then verify again if it still fails.",
                 code="CredentialChanged",

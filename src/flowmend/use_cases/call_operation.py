@@ -319,7 +319,13 @@ def _traced(request: HttpRequest, client_request_id: str, traces: Mapping[str, s
         given = {name.lower() for name in request.headers}
         headers = {name: text for name, text in headers.items() if name.lower() not in given}
         headers.update(request.headers)
-    return HttpRequest(method=request.method, url=request.url, headers=headers, body=request.body)
+    return HttpRequest(
+        method=request.method,
+        url=request.url,
+        headers=headers,
+        body=request.body,
+        client_certificate=request.client_certificate,
+    )
 
 
 def _may_only_have_aged(attempt: JudgedAnswer) -> bool:

@@ -31,7 +31,7 @@ def follow_request(first: HttpRequest, follow: FollowUp) -> HttpRequest | Unbuil
         return UnbuildableRequest(code="InvalidUri", message="The answer names no address that can be asked.")
     if origin == first.origin:
         headers = {name: text for name, text in first.headers.items() if name.lower() not in _OF_A_BODY}
-        return HttpRequest(method=follow.method, url=url, headers=headers)
+        return replace(first, method=follow.method, url=url, headers=headers, body=None)
     if follow.is_page:
         message = f"The next page is at {origin}, but the call went to {first.origin}; pages are read from there alone."
         return UnbuildableRequest(code="OriginNotAllowed", message=message)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
+import msgspec
+
 from flowmend.core.connection.credentials import ApiKeyCredential, BasicCredential, Credential, OAuthCredential
 from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose
 from flowmend.core.connection.sign_in import SignInRefusal
@@ -20,6 +22,7 @@ from flowmend.core.connector import (
     HttpRequest,
     HttpResponse,
     Operation,
+    SignInKind,
     TransportFailure,
     UnbuildableRequest,
     build_request,
@@ -28,6 +31,7 @@ from flowmend.core.connector import (
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Diagnosis
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.credential_holder import credential_holder
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential
@@ -181,12 +185,15 @@ async def _refresh_if_stored(
     services: Services, opened: OpenedConnection, credential: OAuthCredential
 ) -> OpenedConnection | SignInRefusal:
     """The stored credential refreshed and kept; another one as it is, for it has only just been issued."""
-    stored = services.store.connections.get(opened.row.connection_id)
-    if stored is None or not stored.sealed_credential or not credential.refresh_token:
+    row = services.store.connections.get(opened.row.connection_id)
+    stored = credential_holder(services, row) if row is not None else None
+    if row is None or stored is None or not stored.sealed_credential:
         return opened
-    if open_credential(services.vault, stored) != credential:
+    renews_itself = opened.method.kind is SignInKind.CLIENT_CREDENTIALS
+    if not (credential.refresh_token or renews_itself) or open_credential(services.vault, stored) != credential:
         return opened
-    return await services.operations.refresher.refreshed(services, opened)
+    stale = open_connection(row, opened.connector, credential, holder=stored)
+    return await services.operations.refresher.refreshed(services, stale)
 
 
 async def _is_public(services: Services, opened: OpenedConnection, plan: TestPlan) -> bool:
@@ -210,8 +217,7 @@ def _request(opened: OpenedConnection, plan: TestPlan) -> HttpRequest | Unbuilda
     request = build_request(opened.connector, operation, plan.arguments, opened.parameters, sign_in=opened.sign_in)
     if isinstance(request, UnbuildableRequest):
         return request
-    headers = {**request.headers, "User-Agent": "flowmend"}
-    return HttpRequest(method=request.method, url=request.url, headers=headers, body=request.body)
+    return msgspec.structs.replace(request, headers={**request.headers, "User-Agent": "flowmend"})
 
 
 def _refused_by_provider(refusal: SignInRefusal) -> CredentialTest:

@@ -10,6 +10,7 @@ from flowmend.core.connector import HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict
 from flowmend.store.rows import ConnectionRow
 from flowmend.transport import HttpTransport
+from flowmend.use_cases.credential_holder import credential_holder
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_app_secret, open_credential, seal_credential
@@ -47,17 +48,16 @@ class TokenRefresher:
             task.exception()  # whoever asked may be gone
 
     async def _refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
-        connection_id = stale.row.connection_id
-        async with self._locks[connection_id]:
+        async with self._locks[stale.holder.connection_id]:
             newer = _newer(services, stale)
             if newer is not None:
                 return newer
-            row, credential, settings = stale.row, stale.oauth, stale.method.oauth
+            row, credential, settings = stale.holder, stale.oauth, stale.method.oauth
             if credential is None or settings is None:
                 raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
             app = sign_in_app(services, row)
             steps = refresh(settings, app, credential, now=services.clock.now, parameters=row.parameters or {})
-            tokens = await carry_out(services.http, steps, origins=stale.origins)
+            tokens = await carry_out(services.http, steps, origins=frozenset(row.allowed_origins or ()))
             if isinstance(tokens, SignInRefusal):
                 # Another process may have spent the same rotating token and stored the new one.
                 return _newer(services, stale) or tokens
@@ -109,13 +109,14 @@ def sign_in_app(services: Services, row: ConnectionRow) -> SignInApp:
 def _newer(services: Services, stale: OpenedConnection) -> OpenedConnection | None:
     """The stored credential, where somebody replaced the stale one."""
     row = services.store.connections.get(stale.row.connection_id)
-    if row is None or row.credential_version == stale.row.credential_version:
+    holder = credential_holder(services, row) if row is not None else None
+    if row is None or holder is None or holder.credential_version == stale.holder.credential_version:
         return None
-    return open_connection(row, stale.connector, open_credential(services.vault, row))
+    return open_connection(row, stale.connector, open_credential(services.vault, holder), holder=holder)
 
 
 async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCredential) -> OpenedConnection:
-    row = stale.row
+    row = stale.holder
     sealed = seal_credential(services.vault, row, tokens)
     try:
         await asyncio.to_thread(
@@ -130,8 +131,8 @@ async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCreden
         if newer is None:
             raise
         return newer
-    stored = services.store.connections.get(row.connection_id)
+    stored = services.store.connections.get(stale.row.connection_id)
     if stored is None:
-        raise Conflict(f"The connection {row.display_name!r} was deleted meanwhile.", code="ConnectionNotFound")
+        raise Conflict(f"The connection {stale.row.display_name!r} was deleted meanwhile.", code="ConnectionNotFound")
     services.changes.publish("connection", connection_id=row.connection_id)
-    return open_connection(stored, stale.connector, tokens)
+    return open_connection(stored, stale.connector, tokens, holder=credential_holder(services, stored))

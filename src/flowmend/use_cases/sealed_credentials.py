@@ -25,7 +25,10 @@ def seal_credential(vault: Vault, row: ConnectionRow, credential: Credential, sl
 
 
 def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
-    """The current credential. Errors: Conflict where nobody has signed in yet; SecretUnreadable."""
+    """The current credential of a row that holds its own (`credential_holder`).
+
+    Errors: Conflict where nobody has signed in yet; SecretUnreadable.
+    """
     if not row.sealed_credential:
         raise Conflict(f"{row.display_name!r} has no credential yet: sign in first.", code="NoCredential")
     return decode_credential(vault.open_json(row.sealed_credential, bound_to=_binding(row, Slot.CURRENT)))

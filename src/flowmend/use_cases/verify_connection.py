@@ -21,6 +21,7 @@ from flowmend.store.rows import AttemptRow, ConnectionRow
 from flowmend.use_cases.connection_reports import NO_REFUSAL, refusal_columns
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.create_connection import checked_values
+from flowmend.use_cases.credential_holder import credential_holder
 from flowmend.use_cases.held_events import release_held
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.prove_credential import CredentialTest, test_credential
@@ -128,7 +129,7 @@ async def test_connection(services: Services, connection_id: str, person_id: str
     Errors: NotFound; Conflict where nobody has signed in; TooManyAttempts as for a verification.
     """
     row = connection_row(services, connection_id)
-    credential = open_credential(services.vault, row)
+    credential = open_credential(services.vault, credential_holder(services, row))
     test, left = await _tested(services, row, credential)
     if isinstance(credential, OAuthCredential):  # the test itself may have refreshed it
         row = connection_row(services, connection_id)

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from flowmend.core.connector import Location, SignInKind, SignInMethod, SignInParts
+from flowmend.core.connection.certificates import ReadCertificate, read_certificate
+from flowmend.core.connector import ClientCertificate, Location, SignInKind, SignInMethod, SignInParts
 from flowmend.core.errors import SecretUnreadable
 from flowmend.core.json_value import Json
 
@@ -57,7 +58,19 @@ class OAuthCredential(_Hidden, frozen=True, kw_only=True, tag="oauth2"):
         return now >= self.expires_at - margin
 
 
-Credential: TypeAlias = BasicCredential | ApiKeyCredential | OAuthCredential
+class CertificateCredential(_Hidden, frozen=True, kw_only=True, tag="certificate"):
+    """A client certificate with its key, as PEM; the key is not encrypted, so it is kept sealed only.
+
+    subject: whose it is, as in the certificate. not_after: when it runs out.
+    """
+
+    certificate_pem: str
+    key_pem: str
+    subject: str
+    not_after: datetime
+
+
+Credential: TypeAlias = BasicCredential | ApiKeyCredential | OAuthCredential | CertificateCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +81,10 @@ class MissingSecrets:
 
 
 def credential_of(method: SignInMethod, values: Mapping[str, str]) -> Credential | MissingSecrets | None:
-    """The credential of a form's values; None where nothing is signed in, or where signing in is by consent."""
+    """The credential of a form's values; None where nothing is signed in, or a provider gives it when asked (OAuth).
+
+    Errors: AskedWrongly `InvalidCertificate`.
+    """
     if method.kind is SignInKind.BASIC:
         asked = (method.user_parameter, method.password_parameter)
         missing = tuple(name for name in asked if not values.get(name))
@@ -81,7 +97,23 @@ def credential_of(method: SignInMethod, values: Mapping[str, str]) -> Credential
         if missing:
             return MissingSecrets(names=missing)
         return ApiKeyCredential(values={one.name: values[one.name] for one in secrets if values.get(one.name)})
+    if method.kind is SignInKind.CLIENT_CERTIFICATE:
+        text = values.get(method.certificate_parameter, "")
+        if not text:
+            return MissingSecrets(names=(method.certificate_parameter,))
+        password = values.get(method.password_parameter, "") if method.password_parameter else ""
+        return certificate_credential(read_certificate(text, password, target=method.certificate_parameter))
     return None
+
+
+def certificate_credential(certificate: ReadCertificate) -> CertificateCredential:
+    """What was read of a file, as a credential."""
+    return CertificateCredential(
+        certificate_pem=certificate.certificate_pem,
+        key_pem=certificate.key_pem,
+        subject=certificate.subject,
+        not_after=certificate.not_after,
+    )
 
 
 def _decode(value: Json) -> Credential:
@@ -111,6 +143,9 @@ def sign_in_parts(method: SignInMethod, credential: Credential | None) -> SignIn
         return SignInParts(headers={"Authorization": f"Basic {_basic_pair(credential)}"})
     if isinstance(credential, OAuthCredential):
         return SignInParts(headers={"Authorization": f"Bearer {credential.access_token}"})
+    if isinstance(credential, CertificateCredential):
+        shown = ClientCertificate(certificate_pem=credential.certificate_pem, key_pem=credential.key_pem)
+        return SignInParts(client_certificate=shown)
     if isinstance(credential, ApiKeyCredential):
         placed: dict[Location, dict[str, str]] = {Location.HEADER: {}, Location.QUERY: {}}
         for placement in method.placements:
@@ -138,6 +173,8 @@ def secrets_of(credential: Credential | None) -> tuple[str, ...]:
         return tuple(credential.values.values())
     if isinstance(credential, OAuthCredential):
         return tuple(token for token in (credential.access_token, credential.refresh_token) if token)
+    if isinstance(credential, CertificateCredential):
+        return (credential.key_pem,)
     return ()
 
 

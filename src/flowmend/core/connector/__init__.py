@@ -25,12 +25,14 @@ from flowmend.core.connector.operation import (
     ProbeOperation,
     SignInKind,
     SignInMethod,
+    TokenEndpointAuth,
 )
-from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, origin_of
+from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
 from flowmend.core.connector.response import HttpResponse, TransportFailure
 
 __all__ = [
     "NO_SIGN_IN",
+    "ClientCertificate",
     "ConnectionParameter",
     "Connector",
     "ConnectorReading",
@@ -47,6 +49,7 @@ __all__ = [
     "SignInKind",
     "SignInMethod",
     "SignInParts",
+    "TokenEndpointAuth",
     "TransportFailure",
     "UnbuildableRequest",
     "allowed_origins",

@@ -14,7 +14,7 @@ from flowmend.core.connector.draft import RequestDraft, check_header, check_path
 from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Operation
 from flowmend.core.connector.policies import apply_policies, host_of
-from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, origin_of
+from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 
@@ -27,6 +27,7 @@ class SignInParts:
 
     headers: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, str] = field(default_factory=dict)
+    client_certificate: ClientCertificate | None = None
 
     def __repr__(self) -> str:
         return f"SignInParts(headers={sorted(self.headers)}, queries={sorted(self.queries)})"
@@ -161,4 +162,10 @@ def _finish(
         url += "?" + "&".join(f"{quote(name, safe='$')}={quote(value, safe='')}" for name, value in draft.queries)
     if not origin_of(url) or origin_of(url) != origin_of(draft.base_url):
         return UnbuildableRequest(code="InvalidHost", message="The connector names no valid host for this request.")
-    return HttpRequest(method=draft.method, url=url, headers=draft.headers, body=draft.body)
+    return HttpRequest(
+        method=draft.method,
+        url=url,
+        headers=draft.headers,
+        body=draft.body,
+        client_certificate=sign_in.client_certificate,
+    )

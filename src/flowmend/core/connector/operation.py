@@ -74,8 +74,17 @@ class SignInKind(StrEnum):
     NONE = "none"
     BASIC = "basic"  # user name and password, RFC 7617
     API_KEY = "api_key"  # one or more secrets, in headers, queries or policies
-    OAUTH2 = "oauth2"  # authorization code with PKCE, and refresh
+    OAUTH2 = "oauth2"  # somebody signs in: authorization code with PKCE, or a code on another device; then refresh
+    CLIENT_CREDENTIALS = "client_credentials"  # the sign-in app signs in as itself, RFC 6749 §4.4
+    CLIENT_CERTIFICATE = "client_certificate"  # a certificate shown while the TLS session is made
     UNSUPPORTED = "unsupported"  # declared, but not one of these; the reading says which
+
+
+class TokenEndpointAuth(StrEnum):
+    """How a sign-in app sends its secret to the token endpoint, spelled as OpenID Connect Core §9."""
+
+    BODY = "client_secret_post"
+    BASIC = "client_secret_basic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +116,13 @@ class OAuthSettings:
     """A provider's endpoints; URLs may hold `{name}` places filled from connection parameters.
 
     client_id: "" where the owner must register an app of their own. resource: AAD's v1 audience.
+    tenant: Microsoft's, for the place `{tenantid}` where neither the connection nor its sign-in app names one.
+    issuer: what `iss` must be (RFC 9207); may hold places, "" where unknown. authorization_queries: further names and
+    values of the authorization URL. device_authorization_url, revocation_url: "" where there is none (RFC 8628, 7009).
+    app_parameters: which connection parameter holds what of the sign-in app, {`client_id`, `client_secret`, `tenant`,
+    `certificate`, `certificate_password`: parameter's name}; what is missing is asked for under the key itself.
+    wants_certificate: the app proves itself by a certificate (RFC 7523) rather than a secret.
+    is_managed_identity: nothing is asked; the sign-in app kept for managed identities signs in.
     """
 
     identity_provider: str
@@ -117,11 +133,24 @@ class OAuthSettings:
     scope_delimiter: str = " "
     client_id: str = ""
     resource: str = ""
+    tenant: str = ""
+    issuer: str = ""
+    authorization_queries: tuple[tuple[str, str], ...] = ()
+    device_authorization_url: str = ""
+    revocation_url: str = ""
+    token_endpoint_auth: TokenEndpointAuth = TokenEndpointAuth.BODY
+    app_parameters: Mapping[str, str] = field(default_factory=dict)
+    wants_certificate: bool = False
+    is_managed_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInMethod:
-    """One way to sign in. name: the parameter set's, "" for the only way. parameters: all values asked for."""
+    """One way to sign in. name: the parameter set's, "" for the only way. parameters: all values asked for.
+
+    user_parameter: also the user name of other protocols. certificate_parameter: of a client certificate, as PEM or as
+    base64 of a PFX file whose password is in password_parameter. oauth: of OAUTH2 and CLIENT_CREDENTIALS.
+    """
 
     kind: SignInKind
     name: str = ""
@@ -130,6 +159,7 @@ class SignInMethod:
     placements: tuple[KeyPlacement, ...] = ()
     user_parameter: str = ""
     password_parameter: str = ""
+    certificate_parameter: str = ""
     oauth: OAuthSettings | None = None
 
     @property

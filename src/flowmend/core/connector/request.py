@@ -8,10 +8,21 @@ from urllib.parse import urlsplit
 import msgspec
 
 
+class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we say we are in the TLS session. certificate_pem: the leaf first. key_pem: PKCS#8, not encrypted."""
+
+    certificate_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        return "ClientCertificate(…)"
+
+
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, complete but for what the wire adds itself (Host, Content-Length).
 
     url: absolute and percent-encoded; sent as it stands. headers: one value per name. body: None is none.
+    client_certificate: shown to this server, None for none.
     Query, headers and body may hold secrets, so the repr shows none of them.
     """
 
@@ -19,6 +30,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes | None = None
+    client_certificate: ClientCertificate | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
