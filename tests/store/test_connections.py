@@ -9,7 +9,7 @@ import pytest
 
 from flowmend.core.errors import Conflict
 from flowmend.store import Store
-from flowmend.store.rows import AccountRow, AttemptRow, ConnectorRow, HealthState, SignInAppRow
+from flowmend.store.rows import AccountRow, ConnectorRow, HealthState, SignInAppRow
 
 
 class TestConnections:
@@ -49,7 +49,7 @@ class TestConnections:
         store.flows.add(examples.flow(), examples.version())
         store.connections.add(examples.connection())
         store.flows.set_mapping(examples.mapping())
-        store.connections.add_attempt(AttemptRow(connection_id="shop", at=examples.noon, was_refused=True))
+        assert store.connections.risk_attempt("shop", at=examples.noon, since=examples.noon, most=3)
         assert store.connections.delete("shop")
         assert not store.connections.delete("shop")
         assert store.flows.mappings("flow-1") == []
@@ -96,21 +96,39 @@ class TestSwappingACredential:
 
 
 class TestAttempts:
-    def test_attempts_since_a_time_come_oldest_first(self, store: Store, examples: Any) -> None:
+    def test_no_more_attempts_are_risked_than_may_be_refused(self, store: Store, examples: Any) -> None:
         store.connections.add(examples.connection())
-        attempts = [
-            AttemptRow(connection_id="shop", at=examples.noon + timedelta(seconds=second), was_refused=bool(second % 2))
-            for second in range(4)
-        ]
-        for attempt in reversed(attempts):
-            store.connections.add_attempt(attempt)
-        assert store.connections.attempts("shop", examples.noon + timedelta(seconds=1)) == attempts[1:]
-        assert store.connections.forget_attempts("shop") == 4
+        window = {"at": examples.noon, "since": examples.noon - timedelta(minutes=15), "most": 2}
+        first = store.connections.risk_attempt("shop", **window)
+        second = store.connections.risk_attempt("shop", **window)
+        assert first is not None
+        assert second is not None
+        assert store.connections.risk_attempt("shop", **window) is None
+        store.connections.forget_attempt(first)
+        assert store.connections.risk_attempt("shop", **window) is not None
+        assert len(store.connections.attempts("shop", examples.noon)) == 2
+        assert store.connections.attempts("shop", examples.noon + timedelta(seconds=1)) == []
+        assert store.connections.forget_attempts("shop") == 2
         assert store.connections.attempts("shop", examples.noon) == []
+
+    def test_of_many_processes_at_once_no_more_get_through(self, store: Store, opened: Any, examples: Any) -> None:
+        store.connections.add(examples.connection())
+        stores, taken = [opened() for _ in range(4)], []
+
+        def risk(one: Store) -> None:
+            risked = {"at": examples.noon, "since": examples.noon, "most": 3}
+            taken.extend(one.connections.risk_attempt("shop", **risked) is not None for _ in range(3))
+
+        threads = [threading.Thread(target=risk, args=(one,)) for one in stores]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sum(taken) == 3
 
     def test_an_attempt_of_no_connection_is_refused(self, store: Store, examples: Any) -> None:
         with pytest.raises(Conflict):
-            store.connections.add_attempt(AttemptRow(connection_id="nobody", at=examples.noon, was_refused=True))
+            store.connections.risk_attempt("nobody", at=examples.noon, since=examples.noon, most=3)
 
 
 class TestAppsAndAccounts:

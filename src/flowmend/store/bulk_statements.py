@@ -73,10 +73,14 @@ class BulkStatement:
 
 
 def insert_rows(table: Table, *, is_sqlite: bool, on_conflict: str = "") -> BulkStatement:
-    """Insert rows, one value per column in the table's order. on_conflict: an ON CONFLICT clause."""
-    names = ", ".join(table.c.keys())
+    """Insert rows, one value per column in the table's order, but none for a key that counts by itself.
+
+    on_conflict: an ON CONFLICT clause.
+    """
+    columns = [(name, column) for name, column in table.c.items() if column is not table.autoincrement_column]
+    names = ", ".join(name for name, _ in columns)
     sql = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {{source}} WHERE true {on_conflict}"  # noqa: S608
-    return BulkStatement(sql, list(table.c.items()), is_sqlite=is_sqlite)
+    return BulkStatement(sql, columns, is_sqlite=is_sqlite)
 
 
 def update_rows(table: Table, keys: Sequence[str], changed: Sequence[str], *, is_sqlite: bool) -> BulkStatement:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from flowmend.core.errors import Conflict
 from flowmend.store.connection_tables import accounts, attempts, connections, sign_in_apps
@@ -87,9 +87,25 @@ class Connections:
             )
         return expected_version + 1
 
-    def add_attempt(self, row: AttemptRow) -> None:
-        """Errors: Conflict where the connection does not exist."""
-        self._database.add(attempts, row)
+    def risk_attempt(self, connection_id: str, *, at: datetime, since: datetime, most: int) -> int | None:
+        """Count an attempt as refused before it is made, so that several at once risk no more than one after another;
+        its id for `forget_attempt` where it was not. None where `most` refused since then already.
+
+        Errors: Conflict where the connection does not exist.
+        """
+        recent = (attempts.c.connection_id == connection_id) & (attempts.c.at >= since) & attempts.c.was_refused
+        holding = select(connections.c.connection_id).where(connections.c.connection_id == connection_id)
+        with self._database.writing() as connection:
+            connection.execute(holding.with_for_update())  # other processes wait here (SQLite writes one by one anyway)
+            if int(connection.execute(select(func.count()).where(recent)).scalar() or 0) >= most:
+                return None
+            row = AttemptRow(connection_id=connection_id, at=at, was_refused=True)
+            added = connection.execute(insert(attempts).returning(attempts.c.attempt_id), columns_of(row))
+            return int(added.scalar_one())
+
+    def forget_attempt(self, attempt_id: int) -> None:
+        """An attempt proved not to be a refusal."""
+        self._database.remove(attempts, attempts.c.attempt_id == attempt_id)
 
     def attempts(self, connection_id: str, since: datetime) -> Sequence[AttemptRow]:
         """Verify attempts at or after `since`, oldest first."""
@@ -100,10 +116,9 @@ class Connections:
             AttemptRow,
         )
 
-    def forget_attempts(self, connection_id: str, at: datetime | None = None) -> int:
-        """Remove a connection's attempts, or only that of this moment; how many there were."""
-        of_connection = attempts.c.connection_id == connection_id
-        return self._database.remove(attempts, of_connection if at is None else of_connection & (attempts.c.at == at))
+    def forget_attempts(self, connection_id: str) -> int:
+        """Remove a connection's attempts; how many there were."""
+        return self._database.remove(attempts, attempts.c.connection_id == connection_id)
 
     def get_sign_in_app(self, app_id: str) -> SignInAppRow | None:
         return self._database.first(

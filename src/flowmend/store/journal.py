@@ -14,12 +14,16 @@ A group fails as a whole: the database rolls it back. If the database itself is 
 fails with StoreUnavailable, and the writer goes on with what comes next. Otherwise one of the submissions is at fault, and
 the group is bisected: each half is tried alone, down to the guilty one, so only that one fails.
 
+Some writes only ride along: nobody waits for them, so they cause no group of their own and go with the next one. As the
+page that tells of a call is submitted after the note of its secret's use, the note is there whenever the page is.
+
 The event loop is woken once per group, not once per run.
 """
 
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -32,6 +36,7 @@ from flowmend.store.database import Database
 from flowmend.store.failures import is_general, our_error
 from flowmend.store.journal_group import JournalGroup, JournalStatements
 from flowmend.store.journal_writes import (
+    AddSecretUse,
     AddTracked,
     AppendPage,
     ChangeEvent,
@@ -43,6 +48,7 @@ from flowmend.store.journal_writes import (
 )
 
 __all__ = [
+    "AddSecretUse",
     "AddTracked",
     "AppendPage",
     "ChangeEvent",
@@ -59,6 +65,9 @@ _log = logging.getLogger(__name__)
 
 #: Submissions in one transaction. More would save little and let everyone wait longer.
 _MOST_IN_A_GROUP = 512
+
+#: Writes that ride along and could not be written yet: beyond these, the oldest are let go.
+_MOST_RIDERS = 50_000
 
 #: Called with None after the commit, or with what kept it from happening.
 Done: TypeAlias = Callable[[BaseException | None], None]
@@ -89,6 +98,7 @@ class Journal:
         self._database = database
         self._statements = JournalStatements(is_sqlite=database.is_sqlite)
         self._queue: SimpleQueue[_Submission | None] = SimpleQueue()
+        self._riders: deque[Write] = deque(maxlen=_MOST_RIDERS)
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._opening = threading.Lock()
@@ -117,8 +127,18 @@ class Journal:
         """Hand writes over and wait until they are durable."""
         await self.enqueue(writes)
 
+    def ride_along(self, write: Write) -> None:
+        """Let a write go with the next group, whoever submits it. Kept and tried again where the database is away."""
+        self._riders.append(write)
+
+    @property
+    def has_riders(self) -> bool:
+        return bool(self._riders)
+
     def close(self) -> None:
-        """Write what was submitted, then stop; may be called twice."""
+        """Write what was submitted or rides along, then stop; may be called twice."""
+        if self._riders and not self._is_closed:
+            self.submit((), _nobody_waits)
         with self._opening:
             thread, self._thread = self._thread, None
             self._is_closed = True
@@ -141,10 +161,24 @@ class Journal:
         while not is_last:
             group, is_last = self._next_group()
             if group:
+                group += self._boarded()
                 settled: list[tuple[_Submission, BaseException | None]] = []
                 self._commit(group, settled)
                 _tell(settled)
                 self._count(settled)
+
+    def _boarded(self) -> list[_Submission]:
+        """What rides along with this group, as a submission of its own: it must not fail those who wait."""
+        riders: list[Write] = []
+        while self._riders:
+            riders.append(self._riders.popleft())
+        return [_Submission(riders, partial(self._arrived, riders))] if riders else []
+
+    def _arrived(self, riders: list[Write], error: BaseException | None) -> None:
+        if isinstance(error, StoreUnavailable) and len(self._riders) + len(riders) <= _MOST_RIDERS:
+            self._riders.extendleft(reversed(riders))
+        elif error is not None:
+            _log.error("%d notes could not be written: %s", len(riders), error)
 
     def _next_group(self) -> tuple[list[_Submission], bool]:
         """What is waiting, at least one, and whether it is the last."""
@@ -191,6 +225,10 @@ class Journal:
         statistics.submissions += len(settled)
         statistics.failed += sum(error is not None for _, error in settled)
         statistics.writes += sum(len(submission.writes) for submission, error in settled if error is None)
+
+
+def _nobody_waits(_error: BaseException | None) -> None:
+    """For a submission that is only there to make a group."""
 
 
 def _tell(settled: Sequence[tuple[_Submission, BaseException | None]]) -> None:

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Table, Text
 from flowmend.core.errors import Conflict, Fenced
 from flowmend.store.bulk_statements import BulkStatement, Cursor, insert_rows, update_rows
 from flowmend.store.column_types import Instant, Words, microseconds, storable_text
+from flowmend.store.connection_tables import secret_uses
 from flowmend.store.journal_writes import (
+    AddSecretUse,
     AddTracked,
     AppendPage,
     ChangeEvent,
@@ -40,6 +42,8 @@ _RUN_CONVERSIONS = _conversions(runs)
 _RUN_PLACES = {name: place for place, name in enumerate(runs.c.keys())}
 _EVENT_CONVERSIONS = _conversions(trigger_events)
 _EVENT_PLACES = {name: place for place, name in enumerate(trigger_events.c.keys())}
+_USE_CONVERSIONS = _conversions(secret_uses)
+_USE_PLACES = {one.name: place for place, one in enumerate(one for one in secret_uses.c if not one.primary_key)}
 _EPOCH_PLACE = _RUN_PLACES["epoch"]
 
 
@@ -56,6 +60,7 @@ class JournalStatements:
         self.add_events = insert_rows(
             trigger_events, is_sqlite=is_sqlite, on_conflict=f"ON CONFLICT (event_name) DO UPDATE SET {replace}"
         )
+        self.add_secret_uses = insert_rows(secret_uses, is_sqlite=is_sqlite)
         self.add_tracked = insert_rows(tracked_values, is_sqlite=is_sqlite, on_conflict="ON CONFLICT DO NOTHING")
 
     def change_runs(self, changed: tuple[str, ...]) -> BulkStatement:
@@ -86,6 +91,7 @@ class JournalGroup:
         self._events: dict[str, list[Any]] = {}
         self._event_changes: dict[str, dict[str, Any]] = {}
         self._tracked: dict[tuple[str, ...], None] = {}
+        self._secret_uses: list[list[Any]] = []
         self._others: list[Statement] = []
 
     def add(self, writes: Iterable[Write]) -> None:
@@ -113,6 +119,8 @@ class JournalGroup:
                 raise Conflict("The trigger event is gone.", code="TriggerEventNotFound")
         if self._tracked:
             statements.add_tracked.run(cursor, list(self._tracked))
+        if self._secret_uses:
+            statements.add_secret_uses.run(cursor, self._secret_uses)
         for other in self._others:
             other.carry_out(connection)
 
@@ -160,6 +168,9 @@ class JournalGroup:
         else:
             _set(new, write.changes, _EVENT_CONVERSIONS, _EVENT_PLACES)
 
+    def _add_secret_use(self, write: AddSecretUse) -> None:
+        self._secret_uses.append(_values(write.row, _USE_PLACES, _USE_CONVERSIONS))
+
 
 _TAKE: Mapping[type[Any], Callable[[JournalGroup, Any], None]] = {
     StartRun: JournalGroup._start_run,  # noqa: SLF001  # the class's own table of what it takes
@@ -168,6 +179,7 @@ _TAKE: Mapping[type[Any], Callable[[JournalGroup, Any], None]] = {
     HoldEvent: lambda group, write: group._add_event(write.event),  # noqa: SLF001
     ChangeEvent: JournalGroup._change_event,  # noqa: SLF001
     AddTracked: lambda group, write: group._tracked.setdefault(storable_tracked_value(write.row)),  # noqa: SLF001
+    AddSecretUse: JournalGroup._add_secret_use,  # noqa: SLF001
     Statement: lambda group, write: group._others.append(write),  # noqa: SLF001
 }
 

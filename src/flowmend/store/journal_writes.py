@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
-from flowmend.store.rows import RunRow, TrackedValueRow, TriggerEventRow
+from flowmend.store.rows import RunRow, SecretUseRow, TrackedValueRow, TriggerEventRow
 
 
 class StartRun(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +46,12 @@ class AddTracked(msgspec.Struct, frozen=True, gc=False):
     row: TrackedValueRow
 
 
+class AddSecretUse(msgspec.Struct, frozen=True, gc=False):
+    """A use of a connection's secret."""
+
+    row: SecretUseRow
+
+
 class HoldEvent(msgspec.Struct, frozen=True, gc=False):
     """A trigger event that starts no run: held, skipped or failed; one of the same name is replaced."""
 
@@ -65,4 +71,4 @@ class Statement(msgspec.Struct, frozen=True, gc=False):
     carry_out: Callable[[Connection], object]
 
 
-Write = StartRun | AppendPage | ChangeRun | AddTracked | HoldEvent | ChangeEvent | Statement
+Write = StartRun | AppendPage | ChangeRun | AddTracked | AddSecretUse | HoldEvent | ChangeEvent | Statement

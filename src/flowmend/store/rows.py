@@ -279,7 +279,7 @@ class AuditRow(Row, frozen=True, kw_only=True):
 
 
 class SecretUseRow(Row, frozen=True, kw_only=True):
-    """One use of a connection's secret. purpose: `call`, `refresh`, `probe`, `verify` or `consent`.
+    """One use of a connection's secret. purpose: `call`, `refresh`, `probe`, `verify`, `repair_link` or `consent`.
 
     run_name, action: of a run's call, else "". host: where the secret went. outcome: the code the use ended with.
     """
