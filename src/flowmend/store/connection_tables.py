@@ -3,7 +3,9 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
 
 from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.incident import SourceKind
 from flowmend.store.column_types import Instant, JsonText, Named, Words
+from flowmend.store.incident_rows import IncidentState
 from flowmend.store.schema import NOTHING, index_where, key, later, metadata, must, part_of, serial
 
 sign_in_apps = Table(
@@ -100,9 +102,9 @@ incidents = Table(
     "incidents",
     metadata,
     key("incident_id"),
-    must("source_kind"),
-    must("source_id"),
-    must("state"),
+    must("source_kind", Named(SourceKind)),
+    must("source_id", Words),
+    must("state", Named(IncidentState)),
     must("opened_at", Instant),
     Column("closed_at", Instant),
     must("closed_by"),
@@ -119,7 +121,7 @@ incidents = Table(
     must("version", BigInteger),
 )
 IS_OPEN = incidents.c.closed_at.is_(None)
-index_where("open", IS_OPEN, incidents.c.source_kind, incidents.c.source_id)
+index_where("open", IS_OPEN, incidents.c.source_kind, incidents.c.source_id, is_unique=True)
 Index("ix_incidents_opened_at", incidents.c.opened_at)
 
 incident_connections = Table(
@@ -144,6 +146,7 @@ repair_links = Table(
     must("created_at", Instant),
     must("expires_at", Instant),
     Column("used_at", Instant),
+    must("is_confirmed", Boolean),
 )
 
 secret_uses = Table(

@@ -3,15 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
+from flowmend.core.connection.incident import SourceKind
 from flowmend.store.rows import Row
 
-
-class SourceKind(StrEnum):
-    """What broke: the thing whose cure mends every connection folded in."""
-
-    CONNECTION = "connection"
-    ACCOUNT = "account"
-    SIGN_IN_APP = "sign_in_app"
+__all__ = ["IncidentConnectionRow", "IncidentRow", "IncidentState", "RepairLinkRow", "SourceKind"]
 
 
 class IncidentState(StrEnum):
@@ -62,7 +57,10 @@ class IncidentConnectionRow(Row, frozen=True, kw_only=True):
 
 
 class RepairLinkRow(Row, frozen=True, kw_only=True):
-    """A link with which an owner mends one connection of one incident; only its digest is kept."""
+    """A link with which an owner mends one connection of one incident; only its digest is kept.
+
+    is_confirmed: whoever made it knows that the person it goes to holds the connection's account.
+    """
 
     digest: bytes
     incident_id: str
@@ -71,3 +69,4 @@ class RepairLinkRow(Row, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    is_confirmed: bool = False

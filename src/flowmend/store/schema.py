@@ -53,9 +53,9 @@ def later(name: str, kind: Any, value: str) -> Column[Any]:
 _partial_indexes: list[tuple[Index, ColumnElement[bool]]] = []
 
 
-def index_where(name: str, condition: ColumnElement[bool], *columns: Column[Any]) -> None:
-    """An index of the few rows that meet the condition: the many others cost it nothing."""
-    index = Index(f"ix_{columns[0].table.name}_{name}", *columns, sqlite_where=condition)
+def index_where(name: str, condition: ColumnElement[bool], *columns: Column[Any], is_unique: bool = False) -> None:
+    """An index of the few rows that meet the condition: the many others cost it nothing. is_unique: among these."""
+    index = Index(f"ix_{columns[0].table.name}_{name}", *columns, unique=is_unique, sqlite_where=condition)
     _partial_indexes.append((index, condition))
 
 

@@ -1,14 +1,20 @@
 """The store: one database with its queries by noun and its journal."""
 
+from contextlib import suppress
+
+from flowmend.core.errors import StoreUnavailable
 from flowmend.store.access import Access
 from flowmend.store.audit import Audit
 from flowmend.store.connections import Connections
 from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
 from flowmend.store.flows import Flows
+from flowmend.store.incidents import Incidents
 from flowmend.store.journal import Journal
 from flowmend.store.opening import open_database
+from flowmend.store.repair_links import RepairLinks
 from flowmend.store.runs import Runs
+from flowmend.store.secret_uses import SecretUses
 from flowmend.store.sole_server import SoleServer
 from flowmend.store.tracked_values import TrackedValues
 from flowmend.store.trigger_events import TriggerEvents
@@ -27,14 +33,19 @@ class Store:
         self.tracked_values = TrackedValues(database)
         self.connectors = Connectors(database)
         self.connections = Connections(database)
+        self.repair_links = RepairLinks(database)
+        self.secret_uses = SecretUses(database)
+        self.incidents = Incidents(database)
         self.access = Access(database)
         self.audit = Audit(database)
         self.journal = Journal(database)
         self.sole_server = SoleServer(database)
 
     def close(self) -> None:
-        """Write what the journal still holds, then let the database go; may be called twice."""
+        """Write what the journal and the counts of bad calls still hold, then let the database go; may be called twice."""
         self.journal.close()
+        with suppress(StoreUnavailable):  # a count, which nothing rests on
+            self.incidents.write_bad_calls()
         self._database.close()
         self.sole_server.release()
 

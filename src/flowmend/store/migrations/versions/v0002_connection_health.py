@@ -64,7 +64,8 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("incident_id", name="pk_incidents"),
     )
-    op.create_index("ix_incidents_open", "incidents", ["source_kind", "source_id"], **_where("closed_at IS NULL"))
+    is_open = _where("closed_at IS NULL")
+    op.create_index("ix_incidents_open", "incidents", ["source_kind", "source_id"], unique=True, **is_open)
     op.create_index("ix_incidents_opened_at", "incidents", ["opened_at"])
     op.create_table(
         "incident_connections",
@@ -86,6 +87,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_confirmed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.connection_id"],

@@ -1,0 +1,78 @@
+"""Incidents open, grow and close: told by everyone who learns that a credential was refused or proven."""
+
+import asyncio
+import logging
+
+from flowmend.core.errors import StoreUnavailable
+from flowmend.core.outcome import Diagnosis
+from flowmend.store.incident_rows import IncidentRow
+from flowmend.store.incidents import Refusal
+from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.ports import Services
+
+_log = logging.getLogger(__name__)
+
+#: How long bad calls are counted in memory before they are written. A crash loses this much of a count.
+_WRITTEN_AFTER_SECONDS = 1.0
+
+
+async def note_break(
+    services: Services, row: ConnectionRow, diagnosis: Diagnosis, *, code: str, message: str, calls: int = 1
+) -> str:
+    """Open or join the incident of what a connection was refused for; its id, "" where the connection is good again.
+
+    To be called once its health is written as broken. row: `last_good_at` is that of before the refusal. code, message:
+    as received, secrets removed. calls: how many refused calls this tells of, 0 where none was made.
+    Errors: StoreUnavailable.
+    """
+    refusal = Refusal(
+        at=services.clock.now,
+        category=diagnosis.category.value,
+        fixable_by=diagnosis.fixable_by.value,
+        remedy=diagnosis.remedy,
+        code=code,
+        message=message,
+        calls=calls,
+    )
+    return await _fold(services, row, refusal)
+
+
+async def note_proof(services: Services, connection_id: str) -> None:
+    """A connection was proven good: mended in its incident, which closes when it was the last.
+
+    To be called once its health is written as connected; nothing where it is in no incident. Errors: StoreUnavailable.
+    """
+    now = services.clock.now
+    _tell(services, await asyncio.to_thread(services.store.incidents.prove, connection_id, now))
+
+
+async def note_departure(services: Services, connection_id: str, person_id: str) -> None:
+    """A connection was deleted: it leaves its incident, which closes when it was the last. Errors: StoreUnavailable."""
+    now = services.clock.now
+    _tell(services, await asyncio.to_thread(services.store.incidents.leave, connection_id, now, person_id))
+
+
+async def note_bad_call(services: Services, connection_id: str) -> None:
+    """Count a call that was refused, or stopped because the connection is broken. Written later, for many at once."""
+    if services.store.incidents.note_bad_call(connection_id, services.clock.now):
+        loop = asyncio.get_running_loop()
+        loop.call_later(_WRITTEN_AFTER_SECONDS, lambda: loop.create_task(_write(services)))
+
+
+async def _write(services: Services) -> None:
+    try:
+        await asyncio.to_thread(services.store.incidents.write_bad_calls)
+    except StoreUnavailable as error:
+        _log.warning("Calls refused on broken connections were not counted: %s", error)
+
+
+async def _fold(services: Services, row: ConnectionRow, refusal: Refusal) -> str:
+    new_id = str(services.clock.guid())
+    incident = await asyncio.to_thread(services.store.incidents.fold, row, refusal, new_id)
+    _tell(services, incident)
+    return incident.incident_id if incident is not None else ""
+
+
+def _tell(services: Services, incident: IncidentRow | None) -> None:
+    if incident is not None:
+        services.changes.publish("incident", incident_id=incident.incident_id, state=incident.state.value)
