@@ -101,6 +101,13 @@ class Incidents:
         )
         return dict(self._database.tuples(chosen))
 
+    def waited_for(self) -> frozenset[str]:
+        """The connections that open incidents wait for."""
+        members = incident_connections
+        chosen = select(members.c.connection_id).join(incidents, incidents.c.incident_id == members.c.incident_id)
+        found = self._database.tuples(chosen.where(IS_OPEN, members.c.mended_at.is_(None)))
+        return frozenset(connection_id for (connection_id,) in found)
+
     def connections_of(self, incident_id: str) -> Sequence[IncidentConnectionRow]:
         """The connections folded into an incident, the first broken first."""
         members = incident_connections

@@ -5,6 +5,9 @@ its owner as for any broken connection (architecture, Rules of safety).
 """
 
 from contextlib import suppress
+from typing import Any
+
+from msgspec.structs import replace
 
 from flowmend.core.connection.diagnosis import remedy_of
 from flowmend.core.connection.health import HealthState
@@ -13,6 +16,7 @@ from flowmend.core.connector.operation import Connector
 from flowmend.core.errors import Conflict
 from flowmend.core.outcome import Category, FixableBy
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.incident_watch import note_known_break
 from flowmend.use_cases.ports import Services
 
 _CODE = "ConnectorChanged"
@@ -29,13 +33,13 @@ def hosts_to_trust(services: Services, row: ConnectionRow, connector: Connector)
     return new if app is not None and app.sealed_secret else ()
 
 
-def ask_for_secrets_again(services: Services, connector: Connector) -> None:
+async def ask_for_secrets_again(services: Services, connector: Connector) -> None:
     """Drop the credentials of the connector's connections. Errors: StoreUnavailable."""
     for row in services.store.connections.list(connector_id=connector.connector_id):
         if not row.sealed_credential:
             continue
         now, method = services.clock.now, connector.method_named(row.parameter_set)
-        changes: dict[str, object] = {
+        changes: dict[str, Any] = {
             "sealed_candidate": b"",
             "expires_at": None,
             "health": HealthState.BROKEN,
@@ -53,3 +57,4 @@ def ask_for_secrets_again(services: Services, connector: Connector) -> None:
         with suppress(Conflict):  # deleted meanwhile
             services.store.connections.swap_credential(row.connection_id, row.credential_version, b"", **changes)
             services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.BROKEN.value)
+            await note_known_break(services, replace(row, **changes), calls=0)

@@ -1,8 +1,8 @@
-"""What calls learn of a connection goes into its health, by the one table of `core.connection.health`."""
+"""What calls learn of a connection goes into its health, by the one table of `core.connection.health`, and its incident."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from flowmend.core.connector import refused_outcome
 from flowmend.core.errors import StoreUnavailable
 from flowmend.core.outcome import Category, Diagnosis, FixableBy, Outcome
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.incident_watch import note_bad_call, note_break, note_proof
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
@@ -47,6 +48,7 @@ async def report_good(services: Services, opened: OpenedConnection) -> None:
         opened.row = row
     elif health is not row.health:
         services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+        await _noted(note_proof(services, row.connection_id), row)
 
 
 async def report_refusal(
@@ -63,17 +65,28 @@ async def report_refusal(
         return
     health = next_health(row.health, event)
     if health in {row.health, opened.row.health}:  # as it was, or another call of the same moment has written it
+        if health in {HealthState.BROKEN, HealthState.REPAIRING}:
+            await note_bad_call(services, row.connection_id)
         return
     now = services.clock.now
     changes: dict[str, object] = {"health": health, "health_changed_at": now}
+    message = diagnosis.message or f"The service answered {code}."
     if health is HealthState.BROKEN:
-        message = diagnosis.message or f"The service answered {code}."
         changes |= refusal_columns(diagnosis, code=code, message=message, at=now)
     opened.row = replace(row, **changes)
     if not await _written(services, row, changes):
         opened.row = known
         return
     services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+    if health is HealthState.BROKEN:
+        await _noted(note_break(services, opened.row, diagnosis, code=code, message=message), row)
+
+
+async def stop_call(services: Services, row: ConnectionRow) -> Outcome:
+    """The end of a call on a connection known to be broken, unsent: repeated sign-ins lock accounts out."""
+    if row.health is not HealthState.PENDING_CONSENT:  # what never worked did not break
+        await note_bad_call(services, row.connection_id)
+    return _known_refusal(row)
 
 
 def refusal_columns(diagnosis: Diagnosis, *, code: str, message: str, at: datetime) -> dict[str, object]:
@@ -101,8 +114,15 @@ async def _written(services: Services, row: ConnectionRow, changes: dict[str, ob
         return False
 
 
-def known_refusal(row: ConnectionRow) -> Outcome:
-    """The end of a call on a connection known to be broken, unsent: repeated sign-ins lock accounts out."""
+async def _noted(noting: Awaitable[object], row: ConnectionRow) -> None:
+    """Incidents that miss something are made good at the next bad call or start; the call keeps its outcome."""
+    try:
+        await noting
+    except StoreUnavailable as error:
+        _log.warning("What a call learnt of connection %s is missing in its incident: %s", row.connection_id, error)
+
+
+def _known_refusal(row: ConnectionRow) -> Outcome:
     if row.health is HealthState.PENDING_CONSENT:
         message = f"The connection {row.display_name!r} is not signed in yet. Sign in on its page."
     else:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import StoreUnavailable
-from flowmend.core.outcome import Diagnosis
+from flowmend.core.outcome import Category, Diagnosis, FixableBy
 from flowmend.store.incident_rows import IncidentRow
 from flowmend.store.incidents import Refusal
 from flowmend.store.rows import ConnectionRow
@@ -37,6 +38,20 @@ async def note_break(
     return await _fold(services, row, refusal)
 
 
+async def note_known_break(services: Services, row: ConnectionRow, *, calls: int = 1) -> str:
+    """As `note_break`, from what the connection's row says of its refusal."""
+    refusal = Refusal(
+        at=row.refused_at or row.health_changed_at,
+        category=row.refused_category or Category.UNKNOWN.value,
+        fixable_by=row.refused_fixable_by or FixableBy.REVERIFY.value,
+        remedy=row.remedy,
+        code=row.refused_code,
+        message=row.refused_message,
+        calls=calls,
+    )
+    return await _fold(services, row, refusal)
+
+
 async def note_proof(services: Services, connection_id: str) -> None:
     """A connection was proven good: mended in its incident, which closes when it was the last.
 
@@ -59,9 +74,29 @@ async def note_bad_call(services: Services, connection_id: str) -> None:
         loop.call_later(_WRITTEN_AFTER_SECONDS, lambda: loop.create_task(_write(services)))
 
 
+async def make_consistent(services: Services) -> None:
+    """Open and close what a server that was killed between a refusal, or a proof, and its incident left undone.
+
+    Errors: StoreUnavailable.
+    """
+    rows = {row.connection_id: row for row in services.store.connections.list()}
+    waited_for = services.store.incidents.waited_for()
+    for connection_id, row in rows.items():
+        if row.health is HealthState.BROKEN and connection_id not in waited_for:
+            await note_known_break(services, row)
+    for connection_id in waited_for:
+        if connection_id not in rows:
+            await note_departure(services, connection_id, "")
+        elif rows[connection_id].health is HealthState.CONNECTED:
+            await note_proof(services, connection_id)
+
+
 async def _write(services: Services) -> None:
     try:
-        await asyncio.to_thread(services.store.incidents.write_bad_calls)
+        for connection_id in await asyncio.to_thread(services.store.incidents.write_bad_calls):
+            row = services.store.connections.get(connection_id)
+            if row is not None and row.health is HealthState.BROKEN:  # its incident could not be written before
+                await note_known_break(services, row)
     except StoreUnavailable as error:
         _log.warning("Calls refused on broken connections were not counted: %s", error)
 
