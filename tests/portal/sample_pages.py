@@ -377,7 +377,7 @@ def _view(  # noqa: PLR0917  # a row of the table above
         held_runs=0,
         failed_run=_runs()[0] if is_broken else None,
         ticks=ticks,
-        test=TestPlan(operation_id="List", method="GET", url_hint="/v2/orders", sentence="", is_inferred=False),
+        test=TestPlan(operation_id="List", method="GET", url_hint="/v2/orders", sentence=""),
         fields=(user, secret) if sign_in == "basic" else (secret,),
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
+from flowmend.use_cases.incident_watch import note_departure
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.prove_credential import TestPlan, plan_test
@@ -151,7 +152,7 @@ async def install_connector_documents(
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)
     if known is not None and known.fingerprint != row.fingerprint:
-        ask_for_secrets_again(services, reading.connector)
+        await ask_for_secrets_again(services, reading.connector)
     return row
 
 
@@ -167,6 +168,7 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
     services.store.connections.delete(connection_id)
     services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)
     services.changes.publish("connection", connection_id=connection_id, health="untested")
+    await note_departure(services, connection_id, person_id)
 
 
 def connection_row(services: Services, connection_id: str) -> ConnectionRow:
@@ -245,7 +247,7 @@ def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mappi
         unreadable = why_connector_unreadable(error)
     else:
         method = connector.method_named(row.parameter_set)
-        sign_in, test = method.kind, plan_test(connector, row.parameters or {})
+        sign_in, test = method.kind, plan_test(connector, row)
         fields = fields_of(method, row.parameters or {})
         new_hosts = hosts_to_trust(services, row, connector)
     flows = services.store.flows.using(row.connection_id)

@@ -96,7 +96,7 @@ def outcome_of(answer: HttpResponse | TransportFailure, *, now: datetime, connec
         outputs=outputs,
         error=error,
         is_retryable=answer.status in {408, 429} or answer.status >= 500,
-        retry_after_seconds=_retry_after_seconds(headers.get("retry-after", ""), now),
+        retry_after_seconds=retry_after_seconds(headers.get("retry-after", ""), now),
         was_refused=400 <= answer.status < 500 and answer.status not in _INDEFINITE,
         service_request_id=_service_request_id(headers),
         connection_id=connection_id,
@@ -121,8 +121,8 @@ def _service_request_id(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def _retry_after_seconds(text: str, now: datetime) -> float | None:
-    """In seconds from now, never negative; None where it is absent or unreadable (RFC 9110 §10.2.3)."""
+def retry_after_seconds(text: str, now: datetime) -> float | None:
+    """A Retry-After header in seconds from now, never negative; None where it is absent or unreadable (RFC 9110 §10.2.3)."""
     text = text.strip()
     if not text:
         return None

@@ -1,0 +1,237 @@
+"""Make the call of a probe, and read what it says of the credential."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+import msgspec
+
+from flowmend.core.connection.account import NOBODY, Identity, identity_in_body
+from flowmend.core.connection.credentials import ApiKeyCredential, BasicCredential, Credential
+from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose
+from flowmend.core.connection.probe import Probe, ProbeKind, SafeCall
+from flowmend.core.connection.token_endpoint import SignInRefusal
+from flowmend.core.connector import (
+    Connector,
+    HttpRequest,
+    HttpResponse,
+    TransportFailure,
+    UnbuildableRequest,
+    build_http_action,
+    build_path_request,
+    build_request,
+    status_name,
+)
+from flowmend.core.connector.judging import retry_after_seconds
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Diagnosis, FixableBy
+from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
+from flowmend.use_cases.ports import Services
+
+_PROBE_SECONDS = timedelta(seconds=30)
+_LARGEST_PROBE_ANSWER = 4 * 1024 * 1024
+_READ_FOR_DIAGNOSIS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialTest:
+    """What a test showed. is_testable: False where nothing harmless could be called, or its answer proves nothing.
+
+    code: `OK`, the name of the status, or a transport code. message: secrets removed. diagnosis: None where proven.
+    kind: where the probe came from. is_trusted: False of a guess that was never seen to tell good from bad.
+    identity: who the answer says is signed in.
+    replayed: the status with which the very call that had failed answered afterwards, None where it was not made again.
+    """
+
+    __test__: ClassVar[bool] = False  # not a class of tests
+
+    is_testable: bool
+    is_proven: bool
+    operation_id: str = ""
+    status_code: int | None = None
+    code: str = ""
+    message: str = ""
+    diagnosis: Diagnosis | None = None
+    duration_ms: int = 0
+    kind: ProbeKind = ProbeKind.NONE
+    is_trusted: bool = True
+    replayed: int | None = None
+    retry_after_seconds: float | None = None
+    identity: Identity = NOBODY
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the credential was found wrong, rather than the service away or the request at fault."""
+        return self.diagnosis is not None and self.diagnosis.connection_broken
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same question may have another answer soon."""
+        return self.diagnosis is not None and not self.is_refused and self.diagnosis.fixable_by is FixableBy.WAIT
+
+
+async def probe_once(services: Services, opened: OpenedConnection, probe: Probe) -> CredentialTest:
+    """The probe's call with the credential of `opened`; nothing is sent to an origin that is not the connection's."""
+    operation_id = probe.call.operation_id
+    request = probe_request(opened, probe.call)
+    if isinstance(request, UnbuildableRequest):
+        return _cannot(probe, request.code, opened.redactor.text(request.message))
+    if request.origin not in opened.origins:
+        message = "The test would go to another address than the connection's, so it was not sent."
+        return _cannot(probe, "OriginNotAllowed", message)
+    answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
+    if isinstance(answer, TransportFailure):
+        received = ReceivedAnswer(failure_code=answer.code, body=answer.message)
+        return CredentialTest(
+            is_testable=True,
+            is_proven=False,
+            operation_id=operation_id,
+            code=answer.code,
+            message=answer.message,
+            diagnosis=diagnose(received, had_credential=True, kind=opened.method.kind),
+            kind=probe.kind,
+        )
+    answer = opened.redactor.answer(answer)
+    diagnosis = _diagnosis(answer, opened)
+    if 200 <= answer.status < 300 and not diagnosis.connection_broken:
+        return CredentialTest(
+            is_testable=True,
+            is_proven=True,
+            operation_id=operation_id,
+            status_code=answer.status,
+            code="OK",
+            kind=probe.kind,
+            identity=identity_in_body(answer.body),
+        )
+    return CredentialTest(
+        is_testable=True,
+        is_proven=False,
+        operation_id=operation_id,
+        status_code=answer.status,
+        code=status_name(answer.status) if answer.status >= 300 else "Unauthorized",
+        message=opened.redactor.text(diagnosis.message),
+        diagnosis=diagnosis,
+        kind=probe.kind,
+        retry_after_seconds=retry_after_seconds(answer.header("retry-after"), services.clock.now),
+    )
+
+
+async def answers_anybody(services: Services, opened: OpenedConnection, probe: Probe) -> bool:
+    """Whether the call is answered without a credential too. None is sent rather than a wrong one: those lock accounts."""
+    credential = opened.credential
+    empty: Credential | None = None
+    if isinstance(credential, BasicCredential | ApiKeyCredential):
+        empty = ApiKeyCredential(values={})
+    without = open_connection(opened.row, opened.connector, empty)
+    request = probe_request(without, probe.call)
+    if isinstance(request, UnbuildableRequest) or request.origin not in opened.origins:
+        return False
+    answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
+    if isinstance(answer, TransportFailure):
+        return False
+    return 200 <= answer.status < 300 and not _diagnosis(answer, without).connection_broken
+
+
+def refused_by_provider(refusal: SignInRefusal) -> CredentialTest:
+    """A refresh that gave no tokens, as a test."""
+    return CredentialTest(
+        is_testable=True,
+        is_proven=False,
+        operation_id="token",
+        status_code=refusal.status,
+        code=refusal.code,
+        message=refusal.message,
+        diagnosis=refusal.diagnosis,
+        kind=ProbeKind.REFRESH,
+    )
+
+
+def probe_request(opened: OpenedConnection, call: SafeCall) -> HttpRequest | UnbuildableRequest:
+    """The request of a probe's call, signed in."""
+    request = _built(opened.connector, call, opened.parameters, opened)
+    if isinstance(request, UnbuildableRequest):
+        return request
+    return msgspec.structs.replace(request, headers={**request.headers, "User-Agent": "flowmend"})
+
+
+def shown_address(connector: Connector, call: SafeCall, parameters: Mapping[str, Json]) -> tuple[str, str]:
+    """(method, address) of a probe's call for people: without query, and without what a run had put into its path."""
+    operation = connector.operation(call.operation_id) if call.operation_id else None
+    if operation is not None:
+        request = build_request(connector, operation, call.arguments, parameters)
+        if not isinstance(request, HttpRequest):
+            return operation.method, operation.path
+        if "{" in operation.path:
+            return operation.method, request.origin + operation.path
+        return operation.method, request.url.partition("?")[0]
+    if not connector.operations:
+        request = _plain_request(call)
+        return call.method, request.origin if isinstance(request, HttpRequest) else ""
+    return call.method, connector.base_url
+
+
+def _built(
+    connector: Connector, call: SafeCall, parameters: Mapping[str, Json], opened: OpenedConnection
+) -> HttpRequest | UnbuildableRequest:
+    if call.operation_id:
+        operation = connector.operation(call.operation_id)
+        if operation is None:
+            return UnbuildableRequest(
+                code="OperationNotFound", message=f"The connector has no operation '{call.operation_id}'."
+            )
+        return build_request(connector, operation, call.arguments, parameters, sign_in=opened.sign_in)
+    if connector.operations:
+        return build_path_request(
+            connector,
+            call.method,
+            call.path,
+            parameters,
+            queries=call.queries,
+            headers=call.headers,
+            sign_in=opened.sign_in,
+        )
+    request = _plain_request(call)
+    if isinstance(request, UnbuildableRequest):
+        return request
+    signed = _plain_request(msgspec.structs.replace(call, queries={**call.queries, **opened.sign_in.queries}))
+    if isinstance(signed, UnbuildableRequest):
+        return signed
+    return msgspec.structs.replace(
+        signed,
+        headers={**signed.headers, **opened.sign_in.headers},
+        client_certificate=opened.sign_in.client_certificate,
+    )
+
+
+def _plain_request(call: SafeCall) -> HttpRequest | UnbuildableRequest:
+    return build_http_action(
+        method=call.method,
+        uri=call.path,
+        headers=call.headers,
+        queries=call.queries,
+        body=None,
+        has_body=False,
+        authentication=None,
+    )
+
+
+def _diagnosis(answer: HttpResponse, opened: OpenedConnection) -> Diagnosis:
+    received = ReceivedAnswer(
+        status=answer.status,
+        headers=answer.headers,
+        body=answer.body[:_READ_FOR_DIAGNOSIS].decode("utf-8", "replace"),
+        phase=Phase.API_CALL,
+    )
+    return diagnose(received, had_credential=True, kind=opened.method.kind)
+
+
+def _cannot(probe: Probe, code: str, message: str) -> CredentialTest:
+    return CredentialTest(
+        is_testable=False,
+        is_proven=False,
+        operation_id=probe.call.operation_id,
+        code=code,
+        message=message,
+        kind=probe.kind,
+    )
