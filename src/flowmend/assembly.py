@@ -15,9 +15,10 @@ from flowmend.core.errors import StoreUnavailable
 from flowmend.portal.routes import portal_routes
 from flowmend.settings import Settings
 from flowmend.store import Store, open_store
-from flowmend.transport import HttpTransport
+from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.call_operation import CallOperations
+from flowmend.use_cases.incident_watch import make_consistent
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -77,6 +78,7 @@ class Application:
             store=store,
             vault=vault,
             http=http,
+            protocols=Protocols(settings.allowed_private_hosts),
             clock=clock,
             dispatch=self.run_loop,
             changes=changes,
@@ -102,8 +104,10 @@ class Application:
             if row.health is HealthState.REPAIRING:  # the test was cut off; what it would have shown is unknown
                 services.store.connections.change(row.connection_id, health=HealthState.BROKEN)
             services.health.note(row.connection_id, row.health)
+        await make_consistent(services)
         await services.http.start()
         self._running.push_async_callback(services.http.close)
+        self._running.callback(services.protocols.close)
         self._running.push_async_callback(services.operations.refresher.finish, _TOKENS_WITHIN_SECONDS)
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()

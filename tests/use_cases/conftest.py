@@ -16,7 +16,7 @@ from flowmend.core.connector import allowed_origins
 from flowmend.settings import Settings
 from flowmend.store import Store, open_store
 from flowmend.store.rows import ConnectionRow, ConnectorRow
-from flowmend.transport import HttpTransport
+from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
@@ -138,6 +138,8 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
     http = HttpTransport(frozenset())
     http._guard._allowed = _AnyLoopbackPort()
     await http.start()
+    protocols = Protocols(frozenset())
+    protocols._guard._allowed = _AnyLoopbackPort()
     built: list[Services] = []
     services: Callable[[], Services] = lambda: built[0]  # noqa: E731  parts refer to the whole
     operations, connectors, health = CallOperations(services), LoadedConnectors(store), KnownHealth()
@@ -151,6 +153,7 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
             store=store,
             vault=vault,
             http=http,
+            protocols=protocols,
             clock=clock,
             dispatch=cast("Dispatch", None),
             changes=changes,
@@ -163,3 +166,4 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
     )
     yield House(built[0], clock, published)
     await http.close()
+    protocols.close()

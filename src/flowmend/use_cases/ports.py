@@ -14,7 +14,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
 from flowmend.store import Store
-from flowmend.transport import HttpTransport
+from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -103,6 +103,7 @@ class Services:
     store: Store
     vault: Vault
     http: HttpTransport
+    protocols: Protocols
     clock: Clock
     dispatch: Dispatch
     changes: Changes

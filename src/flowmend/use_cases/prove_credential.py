@@ -37,6 +37,7 @@ from flowmend.use_cases.probe_calls import (
     refused_by_provider,
     shown_address,
 )
+from flowmend.use_cases.protocol_sign_in import SIGN_IN, try_sign_in
 from flowmend.use_cases.sealed_credentials import open_credential
 
 __all__ = ["CredentialTest", "TestPlan", "plan_test", "test_credential"]
@@ -73,6 +74,8 @@ class TestPlan:
 
 def plan_test(connector: Connector, row: ConnectionRow, *, failed: SafeCall | None = None) -> TestPlan | None:
     """What would test a connection; None where nothing can. failed: the call it refused last, where that is known."""
+    if connector.protocol != "http":
+        return _plan_of_sign_in(connector, row)
     sign_in = connector.method_named(row.parameter_set)
     memory = decode_memory(row.probe)
     can_refresh = sign_in.kind in {SignInKind.OAUTH2, SignInKind.CLIENT_CREDENTIALS}
@@ -95,6 +98,12 @@ def plan_test(connector: Connector, row: ConnectionRow, *, failed: SafeCall | No
     )
 
 
+def _plan_of_sign_in(connector: Connector, row: ConnectionRow) -> TestPlan:
+    address = next(iter(row.allowed_origins or ()), "").partition("://")[2]
+    sentence = f"Signing in to {address} must succeed."
+    return TestPlan(operation_id=SIGN_IN, method=connector.protocol.upper(), url_hint=address, sentence=sentence)
+
+
 async def test_credential(
     services: Services, connector: Connector, connection_row: ConnectionRow, credential: Credential
 ) -> CredentialTest:
@@ -102,7 +111,7 @@ async def test_credential(
 
     Where a call had been refused, that very call is made again once the credential is proven otherwise. An access token
     that has aged is refreshed first where it is the stored one, and kept.
-    Errors: SecretUnreadable, Conflict where what is stored cannot be opened.
+    Errors: SecretUnreadable, Conflict where what is stored cannot be opened; AskedWrongly where a parameter names no server.
     """
     began = time.perf_counter()
     attempt = _Attempt(services, open_connection(connection_row, connector, credential))
@@ -120,6 +129,8 @@ class _Attempt:
         self._failed = failed_call(services.vault, opened.row)
 
     async def made(self) -> CredentialTest:
+        if self._opened.connector.protocol != "http":
+            return await try_sign_in(self._services, self._opened)
         oauth = self._opened.oauth
         if oauth is not None and oauth.is_due(self._services.clock.now) and (refusal := await self._refreshed()):
             return refusal

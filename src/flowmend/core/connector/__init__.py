@@ -29,9 +29,11 @@ from flowmend.core.connector.operation import (
 )
 from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
 from flowmend.core.connector.response import HttpResponse, TransportFailure
+from flowmend.core.connector.server import PROTOCOLS, ProtocolRefusal, Server, SignedIn, server_of
 
 __all__ = [
     "NO_SIGN_IN",
+    "PROTOCOLS",
     "ClientCertificate",
     "ConnectionParameter",
     "Connector",
@@ -46,12 +48,17 @@ __all__ = [
     "Parameter",
     "Policy",
     "ProbeOperation",
+    "ProtocolRefusal",
+    "Server",
     "SignInKind",
     "SignInMethod",
     "SignInParts",
+    "SignedIn",
     "TokenEndpointAuth",
+    "TransferPiece",
     "TransportFailure",
     "UnbuildableRequest",
+    "after_transfer",
     "allowed_origins",
     "build_http_action",
     "build_path_request",
@@ -61,7 +68,9 @@ __all__ = [
     "origin_of",
     "outcome_of",
     "parse_lenient_json",
+    "piece_of",
     "read_connector",
     "refused_outcome",
+    "server_of",
     "status_name",
 ]

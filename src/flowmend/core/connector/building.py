@@ -15,6 +15,7 @@ from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Operation
 from flowmend.core.connector.policies import apply_policies, host_of
 from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
+from flowmend.core.connector.server import PROTOCOLS, server_of
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 
@@ -102,6 +103,9 @@ def allowed_origins(connector: Connector, connection_parameters: Mapping[str, Js
 
     A connection keeps them; a call whose request leads elsewhere is refused.
     """
+    if connector.protocol in PROTOCOLS:
+        server = server_of(connector.protocol, connection_parameters)
+        return () if isinstance(server, UnbuildableRequest) else (server.origin,)
     hosts = [policy for policy in connector.policies if policy.template == "dynamichosturl"]
     urls = [host_of(policy, connection_parameters) for policy in hosts]
     if not any(not policy.operations for policy in hosts):

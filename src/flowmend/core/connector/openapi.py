@@ -46,6 +46,7 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
     sign_in, problems = read_sign_in_methods(inner, _mapping(definition.get("securityDefinitions")))
     reader.problems.extend(problems)
     base_url = _base_url(definition)
+    protocol = reader.protocol()
     # A connector that says its protocol has its host from its connections' parameters, or from the calls.
     is_placed_elsewhere = "x-flowmend-protocol" in definition
     if not base_url and not is_placed_elsewhere and not any(policy.template == "dynamichosturl" for policy in policies):
@@ -58,6 +59,7 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
         sign_in=sign_in,
         policies=policies,
         test_operation=reader.test_operation(operations),
+        protocol=protocol,
     )
     return ConnectorReading(connector=connector, problems=tuple(reader.problems))
 
@@ -217,6 +219,19 @@ class _Reader:
                 operations=frozenset(str(name).lower() for name in names),
                 is_for_response=str(parameters.get(f"{_POLICY_PREFIX}policysection", "")).lower() == "response",
             )
+
+    def protocol(self) -> str:
+        """What `x-flowmend-protocol` names; HTTP where it names nothing that is spoken here."""
+        named = str(self._definition.get("x-flowmend-protocol") or "http").lower()
+        if named == "http" or named in PROTOCOLS:
+            return named
+        known = ", ".join(sorted(PROTOCOLS))
+        self.error(
+            "UnsupportedProtocol",
+            "/x-flowmend-protocol",
+            f"The protocol '{named}' is not spoken here; besides http these are: {known}.",
+        )
+        return "http"
 
     def test_operation(self, operations: Mapping[str, Operation]) -> ProbeOperation | None:
         declared = _mapping(_mapping(self._definition.get("x-ms-capabilities")).get("testConnection"))

@@ -44,7 +44,8 @@ class Operation:
     honours_key: `x-flowmend-idempotent`, so repeating with the same key is safe. consumes: media types, the
     first preferred. unsupported: why Flowmend cannot perform it (`UnsupportedScript: …`), "" where it can.
     may_probe: False for `x-ms-no-generic-test`. notification_parameter: flattened, the place of a webhook's callback
-    URL (`x-ms-notification-url`), "" for none.
+    URL (`x-ms-notification-url`), "" for none. takes_chunks: it speaks the protocol of chunked transfers
+    (`x-ms-capabilities.chunkTransfer`).
     """
 
     operation_id: str
@@ -195,7 +196,8 @@ class ProbeOperation:
 class Connector:
     """What a service can do. base_url: scheme, host and base path, no trailing slash; "" where only a policy knows.
 
-    operations: by operation id as declared. sign_in: the ways to sign in, never empty.
+    operations: by operation id as declared. sign_in: the ways to sign in, never empty. protocol: what is spoken; one
+    other than `http` says where it goes by the connection's parameters (`server.server_of`).
     """
 
     connector_id: str
@@ -205,6 +207,7 @@ class Connector:
     sign_in: tuple[SignInMethod, ...]
     policies: tuple[Policy, ...] = ()
     test_operation: ProbeOperation | None = None
+    protocol: str = "http"
 
     def operation(self, operation_id: str) -> Operation | None:
         """The operation of that id, compared ignoring case where no id is exactly so."""

@@ -1,0 +1,116 @@
+"""Signs in to mailboxes by IMAP, with the standard library's client on threads of its own.
+
+aioimaplib is licensed under the GPL, which this package's licence does not go with.
+Source: RFC 9051 (IMAP4rev2), RFC 5530 (response codes), RFC 4616 (PLAIN).
+"""
+
+import asyncio
+import contextlib
+import imaplib
+import re
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from flowmend.core.connection.credentials import BasicCredential
+from flowmend.core.connector import ProtocolRefusal, Server, SignedIn, TransportFailure
+from flowmend.transport.address_guard import AddressGuard
+from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
+from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
+
+_MOST_AT_ONCE = 8
+_RESPONSE_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")
+_NOT_IN_A_QUOTED_STRING = re.compile(r"[\r\n\0]")
+
+
+class ImapTransport:
+    """Sends AUTHENTICATE PLAIN, or LOGIN where that is not offered, once. within: the longest wait for one answer."""
+
+    def __init__(self, guard: AddressGuard, within: timedelta) -> None:
+        self._guard = guard
+        self._seconds = within.total_seconds()
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="imap")
+
+    async def sign_in(self, server: Server, credential: BasicCredential) -> SignedIn | ProtocolRefusal:
+        opened = await open_socket(self._guard, server.host, server.port)
+        opened.settimeout(self._seconds)
+        loop = asyncio.get_running_loop()
+        try:
+            answer = await loop.run_in_executor(self._threads, _session, opened, server, credential)
+        finally:
+            with contextlib.suppress(OSError):  # ends the thread's wait where the caller's time is over
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+        if isinstance(answer, TransportFailure):
+            raise Unreachable(answer)
+        return answer
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Client(imaplib.IMAP4):
+    """The library's client on a socket that is connected already."""
+
+    def __init__(self, opened: socket.socket, server: Server) -> None:
+        self._opened = opened
+        self._server = server
+        super().__init__(server.host, server.port)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:  # noqa: ARG002  the socket has its own
+        if self._server.security != "tls":
+            return self._opened
+        return ssl.create_default_context().wrap_socket(self._opened, server_hostname=self._server.host)
+
+
+def _session(
+    opened: socket.socket, server: Server, credential: BasicCredential
+) -> SignedIn | ProtocolRefusal | TransportFailure:
+    try:
+        client = _Client(opened, server)
+        try:
+            if server.security == "starttls":
+                if "STARTTLS" not in client.capabilities:
+                    message = f"'{server.host}:{server.port}' does not offer STARTTLS, so the password was not sent."
+                    return unsent(TLS_FAILED, message, is_retryable=False)
+                client.starttls(ssl.create_default_context())
+            return _authenticated(client, credential)
+        finally:
+            client.shutdown()
+    except imaplib.IMAP4.abort as error:
+        return _of_abort(error, server)
+    except imaplib.IMAP4.error as error:
+        return _refusal(str(error))
+    except (OSError, EOFError) as error:
+        return failure_of(error, server.host, server.port)
+    except ValueError:
+        return unsent(INVALID_RESPONSE, f"The answer of '{server.host}:{server.port}' is not IMAP.")
+
+
+def _authenticated(client: imaplib.IMAP4, credential: BasicCredential) -> SignedIn | ProtocolRefusal:
+    if "AUTH=PLAIN" in client.capabilities:
+        client.authenticate("PLAIN", lambda _: f"\0{credential.user}\0{credential.password}".encode())
+    elif "LOGINDISABLED" in client.capabilities:  # then it must not be sent (RFC 9051 §6.2.3)
+        return _refusal("[PRIVACYREQUIRED] The server takes a password only over TLS (LOGINDISABLED).")
+    else:
+        pair = credential.user + credential.password
+        if not pair.isascii() or _NOT_IN_A_QUOTED_STRING.search(pair):
+            return _refusal("The server cannot be sent a user name or password with such characters.")
+        client.login(client._quote(credential.user), credential.password)  # noqa: SLF001  it quotes the password only
+    client.logout()
+    return SignedIn()
+
+
+def _of_abort(error: imaplib.IMAP4.abort, server: Server) -> ProtocolRefusal | TransportFailure:
+    """The session broke off: with a BYE that says why, or without a word."""
+    said = str(error)
+    if _RESPONSE_CODE.search(said):
+        return _refusal(said)
+    cause = error.__context__ if isinstance(error.__context__, OSError) else EOFError()
+    return failure_of(cause, server.host, server.port)
+
+
+def _refusal(text: str) -> ProtocolRefusal:
+    code = _RESPONSE_CODE.search(text)
+    return ProtocolRefusal(text=text, code=code[1] if code else "", protocol="imap")
