@@ -98,6 +98,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: ErrorDetail | None = None
 
 
+class ContentAwaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A service has taken up a chunked transfer and awaits the content's bytes from `start` on.
+
+    chunk_bytes: how large the pieces are to be, None for as large as we like.
+    """
+
+    start: int
+    chunk_bytes: int | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How one call ended.
 
@@ -105,7 +115,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     (msgspec.UNSET is never used). is_retryable: the answer is one a retry policy retries (408, 429,
     5xx, connectivity). retry_after_seconds: from the Retry-After header. was_refused: a definite
     refusal was received (so an effect certainly did not happen); a time-out or reset is not one.
-    connection_id: the connection whose credential was used, where there was one.
+    connection_id: the connection whose credential was used, where there was one. content_awaited: the call goes on, with
+    the next piece of its content.
     """
 
     status: Status
@@ -118,3 +129,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     was_refused: bool = False
     service_request_id: str = ""
     connection_id: str = ""
+    content_awaited: ContentAwaited | None = None

@@ -16,14 +16,17 @@ from flowmend.core.connection.redaction import Redactor
 from flowmend.core.connector import (
     HttpRequest,
     SignInKind,
+    TransferPiece,
     UnbuildableRequest,
+    after_transfer,
     build_http_action,
     build_path_request,
     build_request,
     match_operation,
+    opening_of,
     refused_outcome,
 )
-from flowmend.core.connector.operation import READ_METHODS
+from flowmend.core.connector.operation import READ_METHODS, Operation
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
@@ -33,6 +36,7 @@ from flowmend.use_cases.follow_ups import follow_request, with_all_pages
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
+from flowmend.use_cases.partial_answers import send_whole
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import TokenRefresher
 
@@ -75,7 +79,9 @@ class CallOperations:
         if isinstance(call, ChildCall | BatchCall):
             return OperationFacts(is_read=False, honours_key=True, connection_id="")  # known by the name they get
         if isinstance(call, FollowUp):
-            return OperationFacts(is_read=call.method in READ_METHODS, honours_key=False, connection_id="")
+            # A piece of content says which bytes it is, so that to send it again is no harm.
+            says_what = call.content is not None
+            return OperationFacts(is_read=call.method in READ_METHODS, honours_key=says_what, connection_id="")
         if isinstance(call, HttpCall):
             return OperationFacts(is_read=call.method.upper() in READ_METHODS, honours_key=False, connection_id="")
         connection_id = mappings.get(call.reference, "")
@@ -83,12 +89,7 @@ class CallOperations:
             opened = self._opened.get(self._services(), connection_id) if connection_id else None
         except FlowmendError:
             opened = None  # the call itself will say why
-        operation = None
-        if opened is not None and call.operation_id:
-            operation = opened.connector.operation(call.operation_id)
-        elif opened is not None:
-            found = match_operation(opened.connector, call.method, call.path.partition("?")[0])
-            operation = found.operation if found is not None else None
+        operation = _operation(opened, call) if opened is not None else None
         if operation is None:
             is_read = call.method.upper() in READ_METHODS
             return OperationFacts(is_read=is_read, honours_key=False, connection_id=connection_id)
@@ -234,7 +235,7 @@ class CallOperations:
         traces: Mapping[str, str],
     ) -> JudgedAnswer | Outcome:
         connection_id = opened.row.connection_id
-        request = _build(opened, call)
+        request = _to_send(opened, call)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, opened.redactor.text(request.message), connection_id=connection_id)
         if request.origin not in opened.origins:
@@ -243,10 +244,12 @@ class CallOperations:
                 f"to {', '.join(sorted(opened.origins)) or 'no address'}. Verify the connection again."
             )
             return refused_outcome("OriginNotAllowed", message, connection_id=connection_id)
-        answer = await services.http.send(_traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
-        return judge(
+        traced = _traced(request, client_request_id, traces)
+        answer = await send_whole(services.http, traced, timeout=CALL_TIMEOUT)
+        judged = judge(
             answer, opened.redactor, now=services.clock.now, kind=opened.method.kind, connection_id=connection_id
         )
+        return replace(judged, outcome=after_transfer(request, judged.outcome))
 
     async def _report(
         self, services: Services, opened: OpenedConnection, attempt: JudgedAnswer, refused: HealthEvent
@@ -272,13 +275,32 @@ class CallOperations:
         )
         if isinstance(call, FollowUp) and isinstance(request, HttpRequest):
             request = follow_request(request, call)
+        elif begun.is_chunked and isinstance(request, HttpRequest):
+            request = opening_of(request)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, request.message)
         secrets = _secrets_of_authentication(begun.authentication, request)
         redactor = Redactor(secrets) if secrets else _NO_SECRETS
-        answer = await services.http.send(_traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
+        answer = await send_whole(services.http, _traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
         judged = judge(answer, redactor, now=services.clock.now, kind=SignInKind.BASIC, had_credential=bool(secrets))
-        return judged.outcome
+        return after_transfer(request, judged.outcome)
+
+
+def _operation(opened: OpenedConnection, call: ConnectorCall) -> Operation | None:
+    """The operation a call means, in either spelling; None for one its connector does not have."""
+    if call.operation_id:
+        return opened.connector.operation(call.operation_id)
+    found = match_operation(opened.connector, call.method, call.path.partition("?")[0])
+    return found.operation if found is not None else None
+
+
+def _to_send(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
+    """The request to make now: of a call whose operation takes its content in pieces, the one that begins that."""
+    request = _build(opened, call)
+    if isinstance(call, ConnectorCall) and call.is_chunked and isinstance(request, HttpRequest):
+        operation = _operation(opened, call)
+        return opening_of(request) if operation is not None and operation.takes_chunks else request
+    return request
 
 
 def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
@@ -314,7 +336,8 @@ def _traced(request: HttpRequest, client_request_id: str, traces: Mapping[str, s
     """The request with our headers; what the flow or the connector set stands."""
     headers = {"User-Agent": _USER_AGENT, "x-ms-client-request-id": client_request_id, **traces}
     if request.method not in READ_METHODS:
-        headers["Idempotency-Key"] = client_request_id
+        is_piece = isinstance(request, TransferPiece)
+        headers["Idempotency-Key"] = f"{client_request_id}-{request.start}" if is_piece else client_request_id
     if request.headers:
         given = {name.lower() for name in request.headers}
         headers = {name: text for name, text in headers.items() if name.lower() not in given}

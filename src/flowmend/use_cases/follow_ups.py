@@ -1,4 +1,4 @@
-"""What follows a call at its own service: asking how an accepted one stands, the next pages of a list.
+"""What follows a call at its own service: pieces of its content, asking how it stands, the next pages of a list.
 
 An address in an answer is the service's word. The sign-in and the flow's headers go there only where it is the origin
 the call itself went to; a page elsewhere is refused.
@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import msgspec
 from msgspec.structs import replace
 
-from flowmend.core.connector import HttpRequest, UnbuildableRequest, origin_of, refused_outcome
+from flowmend.core.connector import HttpRequest, UnbuildableRequest, origin_of, piece_of, refused_outcome
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Outcome, Status
 from flowmend.core.run import FollowUp
@@ -31,11 +31,13 @@ def follow_request(first: HttpRequest, follow: FollowUp) -> HttpRequest | Unbuil
         return UnbuildableRequest(code="InvalidUri", message="The answer names no address that can be asked.")
     if origin == first.origin:
         headers = {name: text for name, text in first.headers.items() if name.lower() not in _OF_A_BODY}
-        return replace(first, method=follow.method, url=url, headers=headers, body=None)
+        target = replace(first, method=follow.method, url=url, headers=headers, body=None)
+        return target if follow.content is None else piece_of(first, target, follow.content)
     if follow.is_page:
         message = f"The next page is at {origin}, but the call went to {first.origin}; pages are read from there alone."
         return UnbuildableRequest(code="OriginNotAllowed", message=message)
-    return HttpRequest(method=follow.method, url=url)
+    target = HttpRequest(method=follow.method, url=url)
+    return target if follow.content is None else piece_of(first, target, follow.content)
 
 
 async def with_all_pages(first: Outcome, minimum_items: int, next_page: Callable[[str], Awaitable[Outcome]]) -> Outcome:

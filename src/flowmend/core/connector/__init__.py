@@ -8,6 +8,7 @@ from flowmend.core.connector.building import (
     build_request,
     fill_url,
 )
+from flowmend.core.connector.chunked_transfer import TransferPiece, after_transfer, opening_of, piece_of
 from flowmend.core.connector.http_action import build_http_action
 from flowmend.core.connector.judging import outcome_of, refused_outcome, status_name
 from flowmend.core.connector.lenient_json import parse_lenient_json
@@ -65,6 +66,7 @@ __all__ = [
     "build_request",
     "fill_url",
     "match_operation",
+    "opening_of",
     "origin_of",
     "outcome_of",
     "parse_lenient_json",

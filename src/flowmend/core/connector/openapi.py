@@ -142,6 +142,7 @@ class _Reader:
             is_trigger=node.get("x-ms-trigger") is not None,
             honours_key=node.get("x-flowmend-idempotent", self._definition.get("x-flowmend-idempotent")) is True,
             may_probe=node.get("x-ms-no-generic-test") is not True,
+            takes_chunks=_mapping(node.get("x-ms-capabilities")).get("chunkTransfer") is True,
             notification_parameter=self._notification_parameter(node.get("parameters")),
             unsupported=unsupported,
         )

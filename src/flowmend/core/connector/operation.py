@@ -58,6 +58,7 @@ class Operation:
     is_trigger: bool = False
     honours_key: bool = False
     may_probe: bool = True
+    takes_chunks: bool = False
     notification_parameter: str = ""
     unsupported: str = ""
 

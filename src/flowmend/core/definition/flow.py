@@ -64,7 +64,7 @@ class RuntimeConfiguration:
     """`runtimeConfiguration`, the parts that change how a step runs.
 
     repetitions: Foreach concurrency, None where unset. concurrent_runs, waiting_runs: of a trigger.
-    static_result: the name of the enabled static result, else "".
+    static_result: the name of the enabled static result, else "". is_chunked: content goes out in pieces.
     """
 
     repetitions: int | None = None
@@ -74,6 +74,7 @@ class RuntimeConfiguration:
     secure_inputs: bool = False
     secure_outputs: bool = False
     static_result: str = ""
+    is_chunked: bool = False
     raw: Mapping[str, Json] = field(default_factory=_empty, repr=False)
 
 

@@ -51,6 +51,7 @@ def read_runtime_configuration(raw: Json, pointer: str, findings: Findings) -> R
         secure_inputs="inputs" in secured,
         secure_outputs="outputs" in secured,
         static_result=_enabled_static_result(part("staticResult")),
+        is_chunked=str(part("contentTransfer").get("transferMode", "")).lower() == "chunked",
         raw=configuration,
     )
 

@@ -38,6 +38,7 @@ def http_call(node: Node, recorded: Recorded, authentication: Json) -> HttpCall:
         authentication=authentication,
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
+        is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
     )
 
 
@@ -60,6 +61,7 @@ def _open_api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentica
         authentication=authentication,
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
+        is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
     )
 
 
@@ -77,6 +79,7 @@ def _api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication:
         authentication=authentication,
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
+        is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
     )
 
 

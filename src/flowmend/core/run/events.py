@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import ErrorDetail, Outcome, Status
+from flowmend.core.outcome import ContentAwaited, ErrorDetail, Outcome, Status
 from flowmend.core.run.record import ActionKey, Entry
 
 
@@ -122,7 +122,8 @@ Event = (
 class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
     """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled.
 
-    minimum_items: pages are followed until there are so many; None where pages are not followed.
+    minimum_items: pages are followed until there are so many; None where pages are not followed. is_chunked: the body
+    goes in pieces, each a `FollowUp`.
     """
 
     method: str
@@ -134,6 +135,7 @@ class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
     authentication: Json
     options: frozenset[str] = frozenset()
     minimum_items: int | None = None
+    is_chunked: bool = False
 
 
 class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,8 @@ class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     reference: key into the flow's connection references. connector: the API's short name.
     operation_id + parameters (OpenApiConnection, `a/b` flattened names), or method + path + queries +
     headers + body (ApiConnection; path without the `/{connectionId}` prefix). notification_url: where a webhook's
-    service is to call back, for the parameter its operation declares for that. minimum_items: as of `HttpCall`.
+    service is to call back, for the parameter its operation declares for that. minimum_items: as of `HttpCall`. is_chunked:
+    the body may go in pieces, which it does where the operation declares that it takes them.
     """
 
     reference: str
@@ -158,19 +161,21 @@ class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     options: frozenset[str] = frozenset()
     notification_url: str = ""
     minimum_items: int | None = None
+    is_chunked: bool = False
 
 
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
-    """One more request of a call that has begun, with its sign-in: a poll, or the end of a subscription.
+    """One more request of a call that has begun, with its sign-in: a poll, the end of a subscription, a piece of content.
 
     location: absolute or relative to where the call went. The sign-in and headers go only to the call's own origin;
-    is_page: nothing at all goes to another one.
+    is_page: nothing at all goes to another one. content: which bytes of the call's body go with it, None for none.
     """
 
     call: HttpCall | ConnectorCall
     method: str
     location: str
     is_page: bool = False
+    content: ContentAwaited | None = None
 
 
 class ChildCall(msgspec.Struct, frozen=True, kw_only=True):

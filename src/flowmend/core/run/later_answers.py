@@ -1,4 +1,4 @@
-"""Answers that come later than the call's own: accepted calls that are polled, child flows, and webhooks called back.
+"""Answers that come later than the call's own: chunked bodies, accepted calls that are polled, child flows, webhooks.
 
 While an action waits for one its record is Waiting with a code that says for what, so that the run can leave memory; a
 polled call is Running and says when it is asked about next.
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Attempt, ErrorDetail, Outcome, Status
+from flowmend.core.outcome import Attempt, ContentAwaited, ErrorDetail, Outcome, Status
 from flowmend.core.run.call_inputs import evaluate_authentication
 from flowmend.core.run.compiling import Node
 from flowmend.core.run.events import CallOperation, Unsubscribe, WaitUntil
@@ -19,11 +19,13 @@ from flowmend.core.run.record import ActionRecord
 from flowmend.core.run.sending import (
     END,
     POLL,
+    UPLOAD,
     deadline,
     first_call,
     header_of,
     is_polled,
     phase_of,
+    repeat_call,
     send,
     unsubscribing_call,
     wait,
@@ -50,6 +52,9 @@ def goes_on(turn: Turn, node: Node, begun: ActionRecord, outcome: Outcome, attem
         return False
     if node.is_webhook:
         _subscribed(turn, node, begun, outcome, attempts)
+        return True
+    if outcome.content_awaited is not None:
+        _send_on(turn, node, begun, outcome, outcome.content_awaited)
         return True
     if not is_polled(node) or not _is_accepted(begun, outcome):
         return False
@@ -138,6 +143,20 @@ def let_go(turn: Turn, node: Node, begun: ActionRecord) -> None:
         return
     if call is not None:
         turn.commands.append(Unsubscribe(key=(node.name, begun.repetition), call=call, client_request_id=begun.key))
+
+
+def _send_on(turn: Turn, node: Node, begun: ActionRecord, outcome: Outcome, awaited: ContentAwaited) -> None:
+    """Sends the next piece of a chunked body; recorded first, so that after a crash no more than this one is sent again."""
+    details = {**_kept_details(begun), "phase": UPLOAD, "start": awaited.start, "chunkBytes": awaited.chunk_bytes}
+    record = replace(
+        begun,
+        # Where the pieces go stands in the first answer.
+        outputs=begun.outputs if phase_of(begun) == UPLOAD else outcome.outputs,
+        details=with_secured(node, details),
+        connection_id=outcome.connection_id,
+    )
+    turn.emit(record)
+    repeat_call(turn, node, record)
 
 
 def _subscribed(turn: Turn, node: Node, begun: ActionRecord, outcome: Outcome, attempts: tuple[Attempt, ...]) -> None:

@@ -1,7 +1,7 @@
 """Calls on their way out: the command for a recorded call, its repeat, and its timers.
 
-What a call does beyond its first request shows in `details["phase"]`: `poll` asks where an accepted call stands,
-`unsubscribe` ends a webhook's subscription. A record without one is at its first request, or its retry.
+What a call does beyond its first request shows in `details["phase"]`: `upload` sends the next piece of a chunked body,
+`poll` asks where an accepted call stands, `unsubscribe` ends a webhook's subscription. A record without one is at its first request, or its retry.
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flowmend.core.definition.action_types import action_type
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import ErrorDetail, Status
+from flowmend.core.outcome import ContentAwaited, ErrorDetail, Status
 from flowmend.core.run.call_inputs import UNSUBSCRIBE, evaluate_authentication, evaluate_request
 from flowmend.core.run.call_making import call_of, http_call
 from flowmend.core.run.callbacks import callback_placeholder
@@ -21,11 +21,12 @@ from flowmend.core.run.scope import RunScope
 from flowmend.core.run.turn import Turn
 
 POLL = "poll"
+UPLOAD = "upload"
 END = "unsubscribe"
 
 
 def phase_of(record: ActionRecord) -> str:
-    """`poll`, `unsubscribe`, or "" for the call itself."""
+    """`upload`, `poll`, `unsubscribe`, or "" for the call itself."""
     phase = record.details.get("phase", "") if isinstance(record.details, dict) else ""
     return str(phase)
 
@@ -166,6 +167,12 @@ def _call_now(turn: Turn, node: Node, record: ActionRecord) -> Call | None:
         return unsubscribing_call(turn, node, record, outputs.get("subscribed"))
     authentication = evaluate_authentication(node, turn.scope(node, record.repetition))
     call = first_call(turn, node, record, authentication)
-    if phase_of(record) == POLL and isinstance(call, HttpCall | ConnectorCall):
-        return FollowUp(call=call, method="GET", location=header_of(record.outputs, "location"))
+    if not isinstance(call, HttpCall | ConnectorCall):
+        return call
+    location = header_of(record.outputs, "location")
+    if phase_of(record) == POLL:
+        return FollowUp(call=call, method="GET", location=location)
+    if phase_of(record) == UPLOAD:
+        awaited = ContentAwaited(start=record.details["start"], chunk_bytes=record.details["chunkBytes"])
+        return FollowUp(call=call, method="PATCH", location=location, content=awaited)
     return call
