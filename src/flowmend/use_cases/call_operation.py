@@ -27,11 +27,12 @@ from flowmend.core.connector import (
     refused_outcome,
 )
 from flowmend.core.connector.operation import READ_METHODS, Operation
+from flowmend.core.connector.request import may_go
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
-from flowmend.use_cases.connection_reports import known_refusal, report_good, report_refusal
+from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
 from flowmend.use_cases.follow_ups import follow_request, with_all_pages
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
@@ -83,7 +84,8 @@ class CallOperations:
             says_what = call.content is not None
             return OperationFacts(is_read=call.method in READ_METHODS, honours_key=says_what, connection_id="")
         if isinstance(call, HttpCall):
-            return OperationFacts(is_read=call.method.upper() in READ_METHODS, honours_key=False, connection_id="")
+            is_read, connection_id = call.method.upper() in READ_METHODS, mappings.get(call.embedded, "")
+            return OperationFacts(is_read=is_read, honours_key=False, connection_id=connection_id)
         connection_id = mappings.get(call.reference, "")
         try:
             opened = self._opened.get(self._services(), connection_id) if connection_id else None
@@ -142,14 +144,12 @@ class CallOperations:
     ) -> Outcome:
         begun = call.call if isinstance(call, FollowUp) else call
         traces = {} if "suppressworkflowheaders" in begun.options else dict(trace_headers)
-        if isinstance(begun, HttpCall):
-            return await self._call_http(call, begun, client_request_id, traces)
-        connection_id = mappings.get(begun.reference, "")
-        if not connection_id:
-            return _not_mapped(begun, flow_id)
+        connection_id = mappings.get(begun.embedded if isinstance(begun, HttpCall) else begun.reference, "")
         services = self._services()
         try:
-            opened = self._opened.get(services, connection_id)
+            opened = self._opened.get(services, connection_id) if connection_id else None
+            if opened is None and isinstance(begun, HttpCall):
+                return await self._call_http(call, begun, client_request_id, traces)
             if opened is None:
                 return _not_mapped(begun, flow_id)
             return await self._call_connector(services, opened, call, client_request_id, traces)
@@ -167,7 +167,7 @@ class CallOperations:
         traces: Mapping[str, str],
     ) -> Outcome:
         if needs_repair(opened.row.health):
-            return known_refusal(opened.row)
+            return await stop_call(services, opened.row)
         if opened.credential is None and opened.method.kind is not SignInKind.NONE:
             return _not_signed_in(opened)
         if opened.oauth is not None and opened.oauth.is_due(services.clock.now):
@@ -238,7 +238,7 @@ class CallOperations:
         request = _to_send(opened, call)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, opened.redactor.text(request.message), connection_id=connection_id)
-        if request.origin not in opened.origins:
+        if not may_go(request.origin, opened.origins):
             message = (
                 f"The request would go to {request.origin}, but the credential of {opened.row.display_name!r} is bound "
                 f"to {', '.join(sorted(opened.origins)) or 'no address'}. Verify the connection again."
@@ -297,6 +297,8 @@ def _operation(opened: OpenedConnection, call: ConnectorCall) -> Operation | Non
 def _to_send(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
     """The request to make now: of a call whose operation takes its content in pieces, the one that begins that."""
     request = _build(opened, call)
+    if isinstance(call, HttpCall) and call.is_chunked and isinstance(request, HttpRequest):
+        return opening_of(request)
     if isinstance(call, ConnectorCall) and call.is_chunked and isinstance(request, HttpRequest):
         operation = _operation(opened, call)
         return opening_of(request) if operation is not None and operation.takes_chunks else request
@@ -308,7 +310,16 @@ def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableReq
         first = _build(opened, call.call)
         return follow_request(first, call) if isinstance(first, HttpRequest) else first
     if isinstance(call, HttpCall):
-        return UnbuildableRequest(code="InvalidRequest", message="The call names no operation of a connector.")
+        return build_http_action(
+            method=call.method,
+            uri=call.uri,
+            headers=call.headers,
+            queries=call.queries,
+            body=call.body,
+            has_body=call.has_body,
+            authentication=None,
+            sign_in=opened.sign_in,
+        )
     if call.operation_id:
         operation = opened.connector.operation(call.operation_id)
         if operation is None:

@@ -236,10 +236,14 @@ def test_a_mangled_schema_is_accepted_and_an_old_one_named(schema: Json, expecte
         ("raw", []),
         ("None", []),
         ("ManagedServiceIdentity", [("MissingSignIn", "/actions/A/inputs/authentication")]),
-        ("ClientCertificate", [("MissingSignIn", "/actions/A/inputs/authentication")]),
+        ("ClientCertificate", []),
+        ("ActiveDirectoryOAuth", []),
+        ("Kerberos", [("MissingSignIn", "/actions/A/inputs/authentication")]),
     ],
 )
-def test_a_sign_in_nobody_built_is_missing_and_not_unsupported(kind: str, expected: list[tuple[str, str]]) -> None:
+def test_a_sign_in_that_needs_something_or_is_unknown_is_missing_and_not_unsupported(
+    kind: str, expected: list[tuple[str, str]]
+) -> None:
     inputs = {"method": "GET", "uri": "https://x.test", "authentication": {"type": kind}}
     assert codes({"A": {"type": "Http", "inputs": inputs}}) == expected
 

@@ -23,11 +23,12 @@ def check_flow(
     *,
     known_connectors: Collection[str] | None = None,
     mapped_references: Collection[str] | None = None,
+    embedded: Collection[str] = (),
 ) -> tuple[Problem, ...]:
     """Every problem of a flow, those of its reading first. Nothing is asked about what is None.
 
     known_connectors: short names of the connectors that are installed. mapped_references: keys of the connection
-    references that have a connection. A type, kind or function that Flowmend does not run has a code that begins
+    references that have a connection. embedded: keys of inline authentications that a connection was made of. A type, kind or function that Flowmend does not run has a code that begins
     `Unsupported`; what it would run if something were there has one that begins `Missing`, as a warning.
     """
     findings = Findings()
@@ -39,7 +40,7 @@ def check_flow(
     check_reachability(flow.definition, places, findings)
     check_references(flow, places, variables, findings)
     check_settings(flow, findings)
-    check_missing_hosts(flow, findings)
+    check_missing_hosts(flow, findings, signed_in={*embedded, *(mapped_references or ())})
     _check_parameters(flow, findings)
     _check_template_expressions(flow, findings)
     _check_secrets(flow, findings)

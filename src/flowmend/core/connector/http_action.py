@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from flowmend.core.connector.building import NO_SIGN_IN, SignInParts
 from flowmend.core.connector.draft import check_header
 from flowmend.core.connector.request import HttpRequest, UnbuildableRequest
 from flowmend.core.errors import ExpressionError
@@ -41,9 +42,13 @@ def build_http_action(
     body: Json,
     has_body: bool,
     authentication: Json,
+    sign_in: SignInParts = NO_SIGN_IN,
 ) -> HttpRequest | UnbuildableRequest:
-    """The request of an Http action's evaluated inputs; secrets of `authentication` go into its headers."""
-    url = _url(uri, queries)
+    """The request of an Http action's evaluated inputs; secrets of `authentication` go into its headers.
+
+    sign_in: of a connection that signs in, with `authentication` None then.
+    """
+    url = called_url(uri, queries)
     if isinstance(url, UnbuildableRequest):
         return url
     if not method.isalpha():
@@ -66,13 +71,16 @@ def build_http_action(
     authorization = _authorization(authentication)
     if isinstance(authorization, UnbuildableRequest):
         return authorization
-    if authorization is not None:
-        refusal = check_header("Authorization", authorization)
+    signed = {**sign_in.headers, **({"Authorization": authorization} if authorization is not None else {})}
+    for name, value in signed.items():
+        refusal = check_header(name, value)
         if refusal is not None:
             return UnbuildableRequest(code=refusal.code, message="The value of 'authentication' holds a line break.")
-        sent = {name: value for name, value in sent.items() if name.lower() != "authorization"}
-        sent["Authorization"] = authorization
-    return HttpRequest(method=method.upper(), url=url, headers=sent, body=content)
+    if signed:
+        given = {name.lower() for name in signed}
+        sent = {name: value for name, value in sent.items() if name.lower() not in given} | signed
+    certificate = sign_in.client_certificate
+    return HttpRequest(method=method.upper(), url=url, headers=sent, body=content, client_certificate=certificate)
 
 
 @lru_cache(maxsize=1024)
@@ -84,7 +92,8 @@ def is_dropped(name: str) -> bool:
     return lower in _DROPPED or lower.startswith("accept-")
 
 
-def _url(uri: str, queries: Mapping[str, Json]) -> str | UnbuildableRequest:
+def called_url(uri: str, queries: Mapping[str, Json]) -> str | UnbuildableRequest:
+    """The address as it is sent: percent-encoded, without user information and fragment, `queries` for its own."""
     if not queries and _PLAIN_URL.fullmatch(uri):
         return uri
     text = uri.strip().partition("#")[0]

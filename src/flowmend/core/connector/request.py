@@ -1,7 +1,7 @@
 """One HTTP request as a value: what `build_request` makes and `transport` performs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -47,6 +47,9 @@ class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+#: Among the origins of a credential: it may go wherever the flows that use it call, for their runs compute where.
+ANY_ORIGIN = "*"
+
 _UP_TO_THE_PATH = re.compile(r"[A-Za-z]+://[^/?#]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -55,6 +58,11 @@ def origin_of(url: str) -> str:
     """Scheme, host and port, e.g. `https://api.example.com`; default ports are left out. "" where there is none."""
     found = _UP_TO_THE_PATH.match(url)
     return _origin(found[0]) if found is not None else ""
+
+
+def may_go(origin: str, bound_to: Collection[str]) -> bool:
+    """Whether a credential bound to these origins may be sent to that one."""
+    return origin in bound_to or (ANY_ORIGIN in bound_to and bool(origin))
 
 
 @lru_cache(maxsize=1024)

@@ -7,17 +7,16 @@ the flow is saved (wdl.md §2, §3).
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import NoReturn
-from uuid import UUID
 
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.definition.parameters_alone import MissingValue, ParametersAlone
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression import compile_template
 from flowmend.core.json_value import Json
 
+_WHO = "A recurrence"
 #: Parts of a recurrence go no deeper: `schedule.monthlyOccurrences[0].day`.
 _DEEPEST = 8
 #: Of these triggers the inputs say when they fire too: a window's delay.
@@ -49,7 +48,7 @@ def evaluated_trigger(
 
     findings: told of each part that does not compute; it stays as it is written.
     """
-    evaluator = _Evaluator(_ParametersAlone(parameters, unknown), findings or Findings())
+    evaluator = _Evaluator(ParametersAlone(_WHO, parameters, unknown), findings or Findings())
     changes: dict[str, Json] = {}
     for part in ("recurrence", "inputs"):
         written = getattr(trigger, part)
@@ -62,7 +61,7 @@ def evaluated_trigger(
 
 
 class _Evaluator:
-    def __init__(self, scope: "_ParametersAlone", findings: Findings) -> None:
+    def __init__(self, scope: ParametersAlone, findings: Findings) -> None:
         self._scope = scope
         self._findings = findings
 
@@ -78,7 +77,7 @@ class _Evaluator:
     def _text(self, text: str, pointer: str) -> Json:
         try:
             return compile_template(text).evaluate(self._scope)
-        except _MissingValue as missing:
+        except MissingValue as missing:
             self._findings.warning(
                 "MissingRecurrenceValue",
                 pointer,
@@ -90,73 +89,3 @@ class _Evaluator:
                 "InvalidRecurrenceExpression", pointer, error.message, "Use parameters and fixed values alone."
             )
         return text
-
-
-class _MissingValue(ExpressionError):
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Parameter '{name}' has no value.")
-        self.name = name
-
-
-class _ParametersAlone:
-    """A scope in which there are parameters, and nothing that comes with a run."""
-
-    def __init__(self, parameters: Mapping[str, Json], unknown: Collection[str]) -> None:
-        self._values = {name.lower(): value for name, value in parameters.items()}
-        self._unknown = {name.lower() for name in unknown}
-
-    def parameter(self, name: str) -> Json:
-        lower = name.lower()
-        if lower in self._unknown:
-            raise _MissingValue(name)
-        if lower not in self._values:
-            raise ExpressionError(f"The recurrence reads parameter '{name}', which the flow does not declare.")
-        return self._values[lower]
-
-    def variable(self, name: str) -> Json:
-        self._refuse(f"variable '{name}'")
-
-    def action(self, name: str) -> dict[str, Json]:
-        self._refuse(f"action '{name}'")
-
-    def action_outputs(self, name: str) -> Json:
-        self._refuse(f"action '{name}'")
-
-    def current_action(self) -> dict[str, Json]:
-        self._refuse("an action")
-
-    def trigger(self) -> dict[str, Json]:
-        self._refuse("the trigger's event")
-
-    def item(self) -> Json:
-        self._refuse("an item of a list")
-
-    def items(self, loop: str) -> Json:
-        self._refuse(f"an item of loop '{loop}'")
-
-    def iteration_index(self, loop: str) -> int:
-        self._refuse(f"the pass of loop '{loop}'")
-
-    def result(self, container: str) -> list[Json]:
-        self._refuse(f"the results of '{container}'")
-
-    def workflow(self) -> dict[str, Json]:
-        self._refuse("the run")
-
-    def callback_url(self) -> str:
-        self._refuse("a callback URL")
-
-    def app_setting(self, name: str) -> str:
-        self._refuse(f"app setting '{name}'")
-
-    def now(self) -> datetime:
-        self._refuse("the current time")
-
-    def guid(self) -> UUID:
-        self._refuse("a new identifier")
-
-    def draw(self) -> float:
-        self._refuse("a random number")
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise ExpressionError(f"A recurrence is computed before any run begins: it cannot use {what}.")

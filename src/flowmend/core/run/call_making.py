@@ -26,8 +26,8 @@ def call_of(compiled: CompiledFlow, node: Node, recorded: Recorded, authenticati
     return make(compiled, node, recorded, authentication)
 
 
-def http_call(node: Node, recorded: Recorded, authentication: Json) -> HttpCall:
-    """The request that `{method, uri, headers, queries, body}` means."""
+def http_call(node: Node, recorded: Recorded, authentication: Json, part: str = "") -> HttpCall:
+    """The request that `{method, uri, headers, queries, body}` means. part: of an HttpWebhook, which of its requests."""
     return HttpCall(
         method=to_text(recorded.get("method")),
         uri=to_text(recorded.get("uri")),
@@ -36,6 +36,7 @@ def http_call(node: Node, recorded: Recorded, authentication: Json) -> HttpCall:
         body=recorded.get("body"),
         has_body="body" in recorded,
         authentication=authentication,
+        embedded=node.embedded(part) if authentication else "",
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
         is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
@@ -47,7 +48,7 @@ def _http(_compiled: CompiledFlow, node: Node, recorded: Recorded, authenticatio
 
 
 def _http_webhook(_compiled: CompiledFlow, node: Node, recorded: Recorded, authentication: Json) -> Call:
-    return http_call(node, _object(recorded.get(SUBSCRIBE)), authentication)
+    return http_call(node, _object(recorded.get(SUBSCRIBE)), authentication, SUBSCRIBE)
 
 
 def _open_api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication: Json) -> Call:

@@ -8,6 +8,7 @@ expression still runs, and that action fails.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from flowmend.core.checking.inline_authentication import embedded_key
 from flowmend.core.definition.connection_references import connection_key, find_reference
 from flowmend.core.definition.flow import Action, Flow
 from flowmend.core.definition.ordering import find_cycles
@@ -82,6 +83,7 @@ class Node:
     dependents: tuple["Node", ...] = ()
     branches: tuple[Branch, ...] = ()
     _templates: dict[str, Template] = field(default_factory=dict)
+    _embedded: dict[str, str] = field(default_factory=dict)
     _columns: tuple[Column, ...] | None = _NOT_COMPILED
 
     def template(self, part: str, raw: Json) -> Template:
@@ -93,6 +95,19 @@ class Node:
         if template is None:
             template = self._templates[part] = compile_template(raw)
         return template
+
+    def embedded(self, part: str = "") -> str:
+        """The key for the authentication the action writes out itself (`core.checking.inline_authentication`), or "".
+
+        part: of an HttpWebhook, which of its requests.
+        """
+        key = self._embedded.get(part)
+        if key is None:
+            inputs = self.action.inputs
+            holder = inputs.get(part) if part and isinstance(inputs, Mapping) else inputs
+            written = holder.get("authentication") if isinstance(holder, Mapping) else None
+            key = self._embedded[part] = embedded_key(written) if written else ""
+        return key
 
     def condition(self, part: str, raw: Json) -> Template:
         """The compiled form of a condition, kept under `part`. Errors: as `template`."""

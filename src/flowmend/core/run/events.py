@@ -120,7 +120,8 @@ Event = (
 
 
 class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
-    """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled.
+    """An Http action's evaluated inputs. authentication: evaluated, with secrets; never journalled. embedded: the key
+    under which the flow's mapping may name a connection for it, whose credential then counts instead; "" for none.
 
     minimum_items: pages are followed until there are so many; None where pages are not followed. is_chunked: the body
     goes in pieces, each a `FollowUp`.
@@ -133,6 +134,7 @@ class HttpCall(msgspec.Struct, frozen=True, kw_only=True):
     body: Json
     has_body: bool
     authentication: Json
+    embedded: str = ""
     options: frozenset[str] = frozenset()
     minimum_items: int | None = None
     is_chunked: bool = False

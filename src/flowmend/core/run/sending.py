@@ -119,7 +119,7 @@ def unsubscribing_call(turn: Turn, node: Node, record: ActionRecord, subscribed:
             callback_url=callback_placeholder(turn.state.start.run_name, node.name, record.repetition),
         )
         request = evaluate_request(node, scope, UNSUBSCRIBE)
-        return http_call(node, request.recorded, request.authentication)
+        return http_call(node, request.recorded, request.authentication, UNSUBSCRIBE)
     location = header_of(subscribed, "location")
     if not location:
         return None
