@@ -5,6 +5,7 @@ from contextlib import suppress
 from flowmend.core.errors import StoreUnavailable
 from flowmend.store.access import Access
 from flowmend.store.audit import Audit
+from flowmend.store.blast_radius import BlastRadius
 from flowmend.store.connections import Connections
 from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
@@ -12,6 +13,7 @@ from flowmend.store.flows import Flows
 from flowmend.store.incidents import Incidents
 from flowmend.store.journal import Journal
 from flowmend.store.opening import open_database
+from flowmend.store.probes import Probes
 from flowmend.store.repair_links import RepairLinks
 from flowmend.store.runs import Runs
 from flowmend.store.secret_uses import SecretUses
@@ -33,9 +35,11 @@ class Store:
         self.tracked_values = TrackedValues(database)
         self.connectors = Connectors(database)
         self.connections = Connections(database)
+        self.probes = Probes(database)
         self.repair_links = RepairLinks(database)
         self.secret_uses = SecretUses(database)
         self.incidents = Incidents(database)
+        self.blast_radius = BlastRadius(database)
         self.access = Access(database)
         self.audit = Audit(database)
         self.journal = Journal(database)

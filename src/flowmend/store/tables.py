@@ -176,6 +176,16 @@ index_where("due", runs.c.wake_at.is_not(None), runs.c.wake_at)
 index_where("unfinished", IS_UNFINISHED, runs.c.run_name)
 index_where("ended_badly", HAS_ENDED_BADLY, runs.c.run_name)
 index_where("connection", HAS_CONNECTION, runs.c.connection_id, runs.c.run_name)
+# Counts what a broken connection did without reading a run.
+index_where(
+    "connection_ended",
+    HAS_CONNECTION,
+    runs.c.connection_id,
+    runs.c.ended_at,
+    runs.c.status,
+    runs.c.flow_id,
+    runs.c.started_at,
+)
 index_where("origin", HAS_ORIGIN, runs.c.origin_run)
 index_where("tracking_id", HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
 

@@ -12,6 +12,7 @@ from flowmend.core.run.record import ParentAction
 from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.store.trigger_events import change_held
+from flowmend.use_cases.business_keys import track_business_key
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.new_run import NewRun
@@ -60,7 +61,8 @@ def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
         outputs=b"",
     )
     row = _row(services, loaded, start, event.trigger_name)
-    return services.dispatch.begin(NewRun(loaded=loaded, start=start, row=row, event=None, together_with=(fired,)))
+    together = (*track_business_key(services, loaded, start), fired)
+    return services.dispatch.begin(NewRun(loaded=loaded, start=start, row=row, event=None, together_with=together))
 
 
 def new_start(
@@ -123,7 +125,7 @@ def begin_run(
             row=row,
             event=event,
             awaits_response=awaits_response,
-            together_with=together_with,
+            together_with=(*track_business_key(services, loaded, start), *together_with),
         )
     )
 

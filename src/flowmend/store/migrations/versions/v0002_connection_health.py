@@ -110,4 +110,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_secret_uses_connection_id", "secret_uses", ["connection_id", "use_id"])
     op.create_index("ix_secret_uses_at", "secret_uses", ["at"])
+    counted = ["connection_id", "ended_at", "status", "flow_id", "started_at"]
+    op.create_index("ix_runs_connection_ended", "runs", counted, **_where("connection_id != ''"))
     op.create_index("ix_secret_uses_run", "secret_uses", ["run_name"], **_where("run_name != ''"))

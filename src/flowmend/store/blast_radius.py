@@ -1,0 +1,101 @@
+"""What a broken connection did: the runs it failed, those that wait for it, and what these are about."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from flowmend.core.outcome import Status
+from flowmend.store.database import Database
+from flowmend.store.tables import HAS_CONNECTION, IS_UNFINISHED, runs, tracked_values
+
+_FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which a connection was broken. until: when it was mended, None while it is not."""
+
+    connection_id: str
+    since: datetime
+    until: datetime | None = None
+
+
+class AffectedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that failed for a connection."""
+
+    run_name: str
+    flow_id: str
+    failed_action: str
+    error_code: str
+    started_at: datetime
+
+
+class BlastRadius:
+    """A run counts where it named the connection as what failed it, began before the mend and ended after the break.
+
+    Errors of all methods: StoreUnavailable.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def failed_by_flow(self, windows: Sequence[Window]) -> dict[str, int]:
+        """{flow id: number of runs that failed}, flows without any left out."""
+        counts: dict[str, int] = {}
+        with self._database.reading() as connection:
+            for window in windows:
+                chosen = select(runs.c.flow_id, func.count()).where(*_failed_in(window)).group_by(runs.c.flow_id)
+                for flow_id, count in connection.execute(chosen):
+                    counts[flow_id] = counts.get(flow_id, 0) + count
+        return counts
+
+    def newest_failed(self, windows: Sequence[Window], limit: int) -> Sequence[AffectedRun]:
+        """The runs that failed last, the latest end first."""
+        columns = [runs.c[name] for name in AffectedRun.__struct_fields__]
+        found: list[tuple[datetime, AffectedRun]] = []
+        with self._database.reading() as connection:
+            for window in windows:
+                latest = runs.c.ended_at.desc()
+                chosen = select(runs.c.ended_at, *columns).where(*_failed_in(window)).order_by(latest).limit(limit)
+                found += [(ended_at, _affected(run)) for ended_at, *run in connection.execute(chosen)]
+        found.sort(key=lambda one: (one[0], one[1].run_name), reverse=True)
+        return [run for _, run in found[:limit]]
+
+    def held_runs(self, connection_ids: Sequence[str]) -> int:
+        """How many runs wait for one of these connections now."""
+        is_held = IS_UNFINISHED & (runs.c.status == Status.WAITING.value) & HAS_CONNECTION
+        held = select(func.count()).where(is_held, runs.c.connection_id.in_(connection_ids))
+        return int(self._database.value(held) or 0)
+
+    def tracked(self, windows: Sequence[Window], name: str, among: int) -> Sequence[str]:
+        """The values that runs which failed tracked under this name, of the last failed first, each once.
+
+        among: how many runs of each window are asked, the last ones; asking all of a hundred thousand takes its time.
+        """
+        values: dict[str, None] = {}
+        with self._database.reading() as connection:
+            for window in windows:
+                values.update(dict.fromkeys(_tracked(connection, window, name, among)))
+        return list(values)
+
+
+def _failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
+    yield HAS_CONNECTION
+    yield runs.c.connection_id == window.connection_id
+    yield runs.c.ended_at >= window.since
+    yield runs.c.status.in_(_FAILED)
+    if window.until is not None:
+        yield runs.c.started_at < window.until
+
+
+def _tracked(connection: Connection, window: Window, name: str, among: int) -> Sequence[str]:
+    last = select(runs.c.run_name, runs.c.ended_at).where(*_failed_in(window))
+    asked = last.order_by(runs.c.ended_at.desc()).limit(among).subquery()
+    same = (tracked_values.c.run_name == asked.c.run_name) & (tracked_values.c.name == name)
+    chosen = select(tracked_values.c.value).select_from(asked).join(tracked_values, same)
+    return connection.execute(chosen.order_by(asked.c.ended_at.desc())).scalars().all()
+
+
+def _affected(run: Sequence[object]) -> AffectedRun:
+    return AffectedRun(**dict(zip(AffectedRun.__struct_fields__, run, strict=True)))  # type: ignore[arg-type]
