@@ -17,6 +17,7 @@ from flowmend.settings import Settings
 from flowmend.store import Store, open_store
 from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.access import ensure_owner
+from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.incident_watch import make_consistent
 from flowmend.use_cases.known_health import KnownHealth
@@ -24,8 +25,12 @@ from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
 from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.ports import Clock, Services
+from flowmend.use_cases.repair_links import repair_door
+from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
+from flowmend.worker.health_watch import HealthWatch
+from flowmend.worker.housekeeping import Housekeeping
 from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.system_clock import SystemClock
 from flowmend.worker.timers import Timers
@@ -69,10 +74,13 @@ class Application:
         self.timers = Timers(lambda: self.services, lambda: self.run_loop)
         self.run_loop = RunLoop(lambda: self.services, self.timers.schedule_changed)
         operations = CallOperations(lambda: self.services)
+        self.housekeeping = Housekeeping(lambda: self.services)
+        self.health_watch = HealthWatch(lambda: self.services)
         changes.listen(flows.heard)
         changes.listen(connectors.heard)
         changes.listen(health.heard)
         changes.listen(operations.heard)
+        changes.listen(self.health_watch.heard)
         self.services: Services = Services(
             settings=settings,
             store=store,
@@ -87,6 +95,9 @@ class Application:
             health=health,
             operations=operations,
             consents=PendingConsents(),
+            secret_uses=SecretUses(store),
+            new_account_attempts=new_account_attempts(),
+            repair_door=repair_door(),
         )
         self.broadcast = changes
         self._running = AsyncExitStack()
@@ -113,6 +124,10 @@ class Application:
         await self.run_loop.recover()
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
+        self.housekeeping.start()
+        self._running.push_async_callback(self.housekeeping.stop)
+        self.health_watch.start()
+        self._running.push_async_callback(self.health_watch.stop)
 
     async def stop(self) -> None:
         """Stop in the opposite order; runs under way are recovered at the next start."""

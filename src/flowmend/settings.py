@@ -8,6 +8,7 @@ from flowmend.core.errors import AskedWrongly
 
 MEGABYTE = 1024 * 1024
 _MOST_DAYS = 36_500
+_SECRET_USES_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,9 @@ class Settings:
     allowed_private_hosts: `host:port` of private or loopback addresses that flows may call. caller_waits_seconds: how
     long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as
     text. run_duration_days: how long a run may take, 0 for any time, None for as long as the flow's own service lets it
-    (wdl.md §6).
+    (wdl.md §6). secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
+    connection is probed that no good call has proven meanwhile, 0 for never. probe_ahead_minutes: how long before a
+    scheduled run its connections are probed, 0 for not at all.
     """
 
     data: Path
@@ -37,6 +40,9 @@ class Settings:
     max_definition_bytes: int = 10 * MEGABYTE
     caller_waits_seconds: float = 120.0
     run_duration_days: int | None = None
+    secret_uses_days: int = _SECRET_USES_DAYS
+    probe_period_minutes: int = 360
+    probe_ahead_minutes: int = 120
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -51,6 +57,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
 
     Errors: AskedWrongly naming the variable whose value does not read.
     """
+    kept_days = _days(environment, "FLOWMEND_SECRET_USES_DAYS")
     chosen = {name: value for name, value in overrides.items() if value is not None}
     found: dict[str, object] = {
         "data": Path(environment.get("FLOWMEND_DATA", "flowmend-data")),
@@ -62,6 +69,9 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "master_key": environment.get("FLOWMEND_MASTER_KEY", ""),
         "allowed_private_hosts": frozenset(_names(environment, "FLOWMEND_ALLOWED_PRIVATE_HOSTS")),
         "run_duration_days": _days(environment, "FLOWMEND_RUN_DURATION_DAYS"),
+        "secret_uses_days": _SECRET_USES_DAYS if kept_days is None else kept_days,
+        "probe_period_minutes": _whole_number(environment, "FLOWMEND_PROBE_PERIOD_MINUTES", 360),
+        "probe_ahead_minutes": _whole_number(environment, "FLOWMEND_PROBE_AHEAD_MINUTES", 120),
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above

@@ -21,7 +21,10 @@ from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
+from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.pending_consents import PendingConsents
+from flowmend.use_cases.repair_links import repair_door
+from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.use_cases.ports import Dispatch, Services
 from flowmend.use_cases.sealed_credentials import seal_credential
 from flowmend.vault import Vault, open_vault
@@ -162,6 +165,9 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
             health=health,
             operations=operations,
             consents=PendingConsents(),
+            secret_uses=SecretUses(store),
+            new_account_attempts=new_account_attempts(),
+            repair_door=repair_door(),
         )
     )
     yield House(built[0], clock, published)

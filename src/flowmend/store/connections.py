@@ -80,12 +80,56 @@ class Connections:
                 another = {"credential_version": connections.c.credential_version + 1}
                 connection.execute(update(connections).where(sharing).values(another))
         if not swapped:
-            raise Conflict(
-                "The credential was changed meanwhile. Look at the connection, then verify again if it still fails.",
-                code="CredentialChanged",
-                target=connection_id,
-            )
+            raise _changed_meanwhile(connection_id)
         return expected_version + 1
+
+    def share_credential(self, connection_id: str, expected_version: int, holder_id: str, **changes: Any) -> None:
+        """Let a connection sign in with another's credential, and with it those that signed in with its own.
+
+        Errors: Conflict `CredentialChanged` as `swap_credential`, or `NoCredential` where the holder holds none of its own.
+        """
+        holds = (connections.c.connection_id == holder_id) & (connections.c.shares_with == "")
+        new = {"sealed_credential": b"", "shares_with": holder_id, "credential_version": expected_version + 1}
+        is_expected = _has_version(connection_id, expected_version)
+        with self._database.writing() as connection:
+            if connection.execute(select(connections.c.connection_id).where(holds).with_for_update()).first() is None:
+                raise Conflict("The sign-in to share is gone. Sign in again.", code="NoCredential", target=holder_id)
+            if connection.execute(update(connections).where(is_expected).values(**changes, **new)).rowcount == 0:
+                raise _changed_meanwhile(connection_id)
+            shared = connections.c.shares_with == connection_id
+            connection.execute(update(connections).where(shared).values(shares_with=holder_id))
+
+    def sharing(self, holder_id: str) -> Sequence[ConnectionRow]:
+        """The connections that sign in with this one's credential, by name."""
+        chosen = select_row(connections, ConnectionRow).where(connections.c.shares_with == holder_id)
+        return self._database.every(
+            chosen.where(connections.c.shares_with != "").order_by(
+                connections.c.display_name, connections.c.connection_id
+            ),
+            ConnectionRow,
+        )
+
+    def hand_over(self, holder_id: str, expected_version: int, heir_id: str, sealed_credential: bytes) -> None:
+        """Make a sharer the holder of the credential it shares, before its holder goes; the others share the heir's.
+
+        sealed_credential: sealed for the heir. Errors: Conflict `CredentialChanged` where it was renewed meanwhile.
+        """
+        is_expected = _has_version(holder_id, expected_version)
+        of_heir = (connections.c.connection_id == heir_id) & (connections.c.shares_with == holder_id)
+        heir = {
+            "sealed_credential": sealed_credential,
+            "shares_with": "",
+            "credential_version": connections.c.credential_version + 1,
+        }
+        with self._database.writing() as connection:
+            # The holder's refresh waits for this row, and finds another version afterwards.
+            held = update(connections).where(is_expected).values(credential_version=expected_version + 1)
+            if connection.execute(held).rowcount == 0:
+                raise _changed_meanwhile(holder_id)
+            if connection.execute(update(connections).where(of_heir).values(**heir)).rowcount == 0:
+                raise _changed_meanwhile(heir_id)
+            shared = connections.c.shares_with == holder_id
+            connection.execute(update(connections).where(shared).values(shares_with=heir_id))
 
     def risk_attempt(self, connection_id: str, *, at: datetime, since: datetime, most: int) -> int | None:
         """Count an attempt as refused before it is made, so that several at once risk no more than one after another;
@@ -120,6 +164,18 @@ class Connections:
         """Remove a connection's attempts; how many there were."""
         return self._database.remove(attempts, attempts.c.connection_id == connection_id)
 
+    def take_lease(self, connection_id: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Become the one that renews this connection's tokens, until then; False while another is."""
+        is_free = connections.c.lease_until.is_(None) | (connections.c.lease_until <= now)
+        is_mine = connections.c.lease_holder == holder
+        mine = (connections.c.connection_id == connection_id) & (is_free | is_mine)
+        return self._database.change(connections, mine, {"lease_holder": holder, "lease_until": until})
+
+    def end_lease(self, connection_id: str, holder: str) -> None:
+        """Let others renew; nothing where the lease was taken over meanwhile."""
+        mine = (connections.c.connection_id == connection_id) & (connections.c.lease_holder == holder)
+        self._database.change(connections, mine, {"lease_holder": "", "lease_until": None})
+
     def get_sign_in_app(self, app_id: str) -> SignInAppRow | None:
         return self._database.first(
             select_row(sign_in_apps, SignInAppRow).where(sign_in_apps.c.app_id == app_id), SignInAppRow
@@ -150,6 +206,14 @@ class Connections:
         if connector_id:
             chosen = chosen.where(accounts.c.connector_id == connector_id)
         return self._database.every(chosen.order_by(accounts.c.name, accounts.c.account_id), AccountRow)
+
+
+def _changed_meanwhile(connection_id: str) -> Conflict:
+    return Conflict(
+        "The credential was changed meanwhile. Look at the connection, then verify again if it still fails.",
+        code="CredentialChanged",
+        target=connection_id,
+    )
 
 
 def _has_version(connection_id: str, credential_version: int) -> ColumnElement[bool]:

@@ -3,10 +3,11 @@
 from datetime import datetime
 from enum import StrEnum
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.incident import SourceKind
 from flowmend.store.rows import Row
 
-__all__ = ["IncidentConnectionRow", "IncidentRow", "IncidentState", "RepairLinkRow", "SourceKind"]
+__all__ = ["IncidentConnectionRow", "IncidentMember", "IncidentRow", "IncidentState", "RepairLinkRow", "SourceKind"]
 
 
 class IncidentState(StrEnum):
@@ -54,6 +55,23 @@ class IncidentConnectionRow(Row, frozen=True, kw_only=True):
     first_bad_at: datetime
     bad_calls: int = 1
     mended_at: datetime | None = None
+
+
+class IncidentMember(Row, frozen=True, kw_only=True):
+    """A connection folded into an incident, with what is known of it now. health: None where it was deleted."""
+
+    incident_id: str
+    connection_id: str
+    last_good_at: datetime | None
+    first_bad_at: datetime
+    bad_calls: int
+    mended_at: datetime | None
+    display_name: str | None
+    connector_id: str | None
+    parameter_set: str | None
+    account_name: str | None
+    owner_id: str | None
+    health: HealthState | None
 
 
 class RepairLinkRow(Row, frozen=True, kw_only=True):

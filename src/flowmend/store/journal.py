@@ -25,6 +25,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
@@ -135,10 +136,15 @@ class Journal:
     def has_riders(self) -> bool:
         return bool(self._riders)
 
+    def submit_riders(self) -> None:
+        """Make a group for what rides along, should none come of itself. Nothing after `close`."""
+        with suppress(StoreUnavailable):
+            self.submit((), _nobody_waits)
+
     def close(self) -> None:
         """Write what was submitted or rides along, then stop; may be called twice."""
-        if self._riders and not self._is_closed:
-            self.submit((), _nobody_waits)
+        if self._riders:
+            self.submit_riders()
         with self._opening:
             thread, self._thread = self._thread, None
             self._is_closed = True

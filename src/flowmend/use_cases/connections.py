@@ -19,6 +19,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
+from flowmend.use_cases.credential_handover import hand_over
 from flowmend.use_cases.incident_watch import note_departure
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
@@ -157,7 +158,9 @@ async def install_connector_documents(
 
 
 async def delete_connection(services: Services, connection_id: str, person_id: str) -> None:
-    """Remove a connection. Errors: NotFound; Conflict while flows use it."""
+    """Remove a connection. Errors: NotFound; Conflict while flows use it, or while others sign in with its
+    credential and none of them can hold it for the rest.
+    """
     row = connection_row(services, connection_id)
     flows = services.store.flows.using(connection_id)
     if flows:
@@ -165,6 +168,7 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
         raise Conflict(
             f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse"
         )
+    hand_over(services, row)
     services.store.connections.delete(connection_id)
     services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)
     services.changes.publish("connection", connection_id=connection_id, health="untested")

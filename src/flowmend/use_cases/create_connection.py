@@ -6,14 +6,18 @@ from msgspec.structs import replace
 
 from flowmend.core.connection.credentials import MissingSecrets, credential_of
 from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.redaction import shortened
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector, SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow, SignInAppRow
+from flowmend.use_cases.account_check import identity_in
+from flowmend.use_cases.attempts import at_risk_of_new
 from flowmend.use_cases.connections import ConnectionView, fields_of, read_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.prove_credential import test_credential
 from flowmend.use_cases.sealed_credentials import seal_app_secret, seal_credential
+from flowmend.use_cases.secret_uses import Purpose, used_for
 
 
 async def create_connection(
@@ -28,7 +32,8 @@ async def create_connection(
     """Sign in to a connector. parameters: what its sign-in asks for, secrets included.
 
     An OAuth connection starts as "Sign-in not finished". Errors: NotFound for the connector; AskedWrongly naming the
-    missing value, or `CredentialRefused` with what the service said; nothing is kept then.
+    missing value, or `CredentialRefused` with what the service said; TooManyAttempts as for a verification. Nothing is kept
+    then.
     """
     connector = services.connectors.get(connector_id)
     method = connector.sign_in[0]
@@ -91,13 +96,16 @@ async def _proven(
         raise AskedWrongly(f"{credential.names[0]} is missing.", code="MissingParameter", target=credential.names[0])
     if credential is None:
         return replace(row, health=HealthState.CONNECTED)
-    test = await test_credential(services, connector, row, credential)
+    with used_for(Purpose.VERIFY):
+        test = await at_risk_of_new(services, row, lambda: test_credential(services, connector, row, credential))
     if test.is_testable and not test.is_proven:
         raise AskedWrongly(
-            f"The service refused: {test.message or test.code}. Nothing was kept.",
+            f"The service refused: {shortened(test.message) or test.code}. Nothing was kept.",
             code="CredentialRefused",
             target=method.password_parameter or None,
         )
+    identity = identity_in(credential, test)
+    row = replace(row, account_name=row.account_name or identity.name, account_id=identity.id)
     sealed = seal_credential(services.vault, row, credential)
     if not test.is_testable:
         return replace(row, sealed_credential=sealed)

@@ -20,6 +20,8 @@ from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.pending_consents import PendingConsents
+from flowmend.use_cases.recent_counts import RecentCounts
+from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.vault import Vault
 
 if TYPE_CHECKING:  # it is a use case itself and reads this module
@@ -82,7 +84,7 @@ class Changes(Protocol):
     """Tells open pages and caches of this process that something changed."""
 
     def publish(self, topic: str, **facts: Json) -> None:
-        """topic: `run`, `event`, `flow`, `connection` or `connector`; facts: ids and status, never payloads."""
+        """topic: `run`, `event`, `flow`, `connection`, `connector` or `incident`; facts: ids and status, never payloads."""
         ...
 
     def subscribe(self) -> AsyncIterator[dict[str, Json]]:
@@ -97,7 +99,10 @@ class Changes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The parts a use case works with."""
+    """The parts a use case works with.
+
+    new_account_attempts: refusals of accounts without a connection. repair_door: what was tried at repair links, by address.
+    """
 
     settings: Settings
     store: Store
@@ -112,3 +117,6 @@ class Services:
     health: KnownHealth
     operations: CallOperations
     consents: PendingConsents
+    secret_uses: SecretUses
+    new_account_attempts: RecentCounts
+    repair_door: RecentCounts

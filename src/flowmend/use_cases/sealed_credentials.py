@@ -4,12 +4,31 @@ A credential is bound to its connection, its slot and the origins it may be sent
 copied to another row, or sent to another host, it does not open.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from flowmend.core.connection.credentials import Credential, decode_credential, encode_credential
-from flowmend.core.errors import Conflict
+from flowmend.core.errors import Conflict, SecretUnreadable
+from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow
 from flowmend.vault import Binding, Vault
+
+
+class PreviousSignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connection signed in with before, with the columns that went with it: it may have gone to other addresses."""
+
+    credential: Json
+    parameters: Json
+    allowed_origins: list[str]
+    account_name: str = ""
+    account_id: str = ""
+    shares_with: str = ""
+    expires_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return "PreviousSignIn(…)"
 
 
 class Slot(StrEnum):
@@ -34,6 +53,38 @@ def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
     return decode_credential(vault.open_json(row.sealed_credential, bound_to=_binding(row, Slot.CURRENT)))
 
 
+def seal_previous(vault: Vault, row: ConnectionRow) -> bytes:
+    """What a row signs in with now, sealed for its other slot. Errors: as `open_credential`.
+
+    A connection that shares another's credential keeps which, and no copy of it.
+    """
+    kept = PreviousSignIn(
+        credential=None if row.shares_with else encode_credential(open_credential(vault, row)),
+        parameters=row.parameters,
+        allowed_origins=list(row.allowed_origins or ()),
+        account_name=row.account_name,
+        account_id=row.account_id,
+        shares_with=row.shares_with,
+        expires_at=row.expires_at,
+    )
+    return vault.seal_json(msgspec.to_builtins(kept), bound_to=_previous_binding(row))
+
+
+def open_previous(vault: Vault, row: ConnectionRow) -> PreviousSignIn:
+    """What is kept in the row's other slot. Errors: Conflict where nothing is; SecretUnreadable."""
+    if not row.sealed_candidate:
+        raise Conflict(
+            f"{row.display_name!r} keeps no earlier sign-in: it is let go once the new one was used successfully.",
+            code="NothingToPutBack",
+            target=row.connection_id,
+        )
+    opened = vault.open_json(row.sealed_candidate, bound_to=_previous_binding(row))
+    try:
+        return msgspec.convert(opened, PreviousSignIn)
+    except msgspec.ValidationError as error:
+        raise SecretUnreadable("The earlier sign-in has a form this version does not know.") from error
+
+
 def seal_app_secret(vault: Vault, app_id: str, secret: str) -> bytes:
     """A sign-in app's client secret."""
     return vault.seal(secret.encode(), bound_to=Binding(kind="sign_in_app", parts=(app_id,)))
@@ -42,6 +93,11 @@ def seal_app_secret(vault: Vault, app_id: str, secret: str) -> bytes:
 def open_app_secret(vault: Vault, app_id: str, sealed: bytes) -> str:
     """Errors: SecretUnreadable."""
     return vault.open(sealed, bound_to=Binding(kind="sign_in_app", parts=(app_id,))).decode() if sealed else ""
+
+
+def _previous_binding(row: ConnectionRow) -> Binding:
+    # Not bound to the row's addresses: those are of the new one. Its own are sealed with it.
+    return Binding(kind="credential", parts=(row.connection_id, Slot.PREVIOUS.value))
 
 
 def _binding(row: ConnectionRow, slot: Slot) -> Binding:

@@ -27,7 +27,7 @@ from flowmend.core.connection.account import NOBODY, Identity, identity_in_body,
         pytest.param({"user": {"id": 35, "email": "z@x.com"}}, "z@x.com", "35", id="Zendesk"),
         pytest.param({"data": {"gid": "12", "email": "a@x.com"}}, "a@x.com", "12", id="Asana"),
         pytest.param({"d": {"LoginName": "i:0#.f|m|e@x.com", "Id": 3}}, "i:0#.f|m|e@x.com", "3", id="SharePoint"),
-        pytest.param({"id": "acct_1"}, "acct_1", "acct_1", id="an id alone"),
+        pytest.param({"accountId": "5b10"}, "5b10", "5b10", id="an account's id alone"),
     ],
 )
 def test_the_account_is_named_as_services_document_it(answer: Any, name: str, stable: str) -> None:
@@ -35,7 +35,9 @@ def test_the_account_is_named_as_services_document_it(answer: Any, name: str, st
     assert (found.name, found.id) == (name, stable)
 
 
-@pytest.mark.parametrize("answer", [None, [], [{"id": 1}], "erika", 7, {}, {"id": None}, {"email": "  "}, {"id": True}])
+@pytest.mark.parametrize(
+    "answer", [None, [], [{"id": 1}], "erika", 7, {}, {"id": None}, {"id": "request-7"}, {"email": "  "}, {"id": True}]
+)
 def test_an_answer_that_names_nobody_proves_nothing(answer: Any) -> None:
     assert identity_of(answer) == NOBODY
 

@@ -35,7 +35,9 @@ _NAMES = (
     "user",
     "account",
 )
-_IDS = ("sub", "oid", "accountid", "account_id", "user_id", "userid", "id", "gid")
+_IDS = ("sub", "oid", "accountid", "account_id", "user_id", "userid")
+#: Requests and things have such ids too, so they count beside a name only.
+_COMMON_IDS = ("id", "gid")
 _WITHIN = ("user", "data", "account", "me", "profile", "d", "result")
 _LONGEST = 320  # an e-mail address, RFC 5321 §4.5.3.1
 _LARGEST_ANSWER = 1024 * 1024
@@ -70,7 +72,8 @@ def identity_of(answer: Json) -> Identity:
     """Who an identity call's answer, or the claims of a token, say is signed in; `NOBODY` where it says nothing."""
     for fields in _levels(answer):
         names = tuple(dict.fromkeys(text for name in _NAMES if (text := _text(fields.get(name)))))
-        stable = next((text for name in _IDS if (text := _text(fields.get(name)))), "")
+        ids = (*_IDS, *_COMMON_IDS) if names else _IDS
+        stable = next((text for name in ids if (text := _text(fields.get(name)))), "")
         if names or stable:
             return Identity(names=names, id=stable)
     return NOBODY

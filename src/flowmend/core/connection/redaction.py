@@ -18,6 +18,8 @@ from flowmend.core.connector import HttpResponse
 from flowmend.core.json_value import Json
 
 MARK = "*sanitized*"
+#: Of an answer, in what a verification, test or repair link shows.
+MOST_CHARACTERS = 300
 _OTHER_MARKS = ("***", "…", "[…]", "")
 _MOST_PASSES = 20
 _SENSITIVE = (
@@ -37,6 +39,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for field in _FIELDS:
         text = field.sub(lambda found: found[1] + MARK, text)
     return Redactor(secrets).text(text)
+
+
+def shortened(text: str) -> str:
+    """A service's own words as far as people need them: one that tests a credential must not become a way to read pages."""
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 
 class Redactor:

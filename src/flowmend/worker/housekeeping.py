@@ -1,0 +1,55 @@
+"""What is kept for a time only goes once the time is over, a little at a time."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from flowmend.core.errors import StoreUnavailable
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.secret_uses import forget_old_uses
+
+_log = logging.getLogger(__name__)
+
+_EVERY_SECONDS = 6 * 3600.0
+#: Not in the first moments, when runs are recovered.
+_FIRST_AFTER_SECONDS = 60.0
+#: A link that ended is kept a while, so that the page of its connection can tell what became of it.
+_LINKS_KEPT = timedelta(days=30)
+
+
+class Housekeeping:
+    """One task that tidies up now and then."""
+
+    def __init__(self, services: Callable[[], Services]) -> None:
+        self._services = services
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name="housekeeping")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        wait = _FIRST_AFTER_SECONDS
+        while True:
+            await asyncio.sleep(wait)
+            wait = _EVERY_SECONDS
+            try:
+                await tidy_up(self._services())
+            except StoreUnavailable as error:
+                _log.warning("What is too old could not be removed: %s", error)
+            except Exception:  # noqa: BLE001  # our own defect must not end the tidying for good
+                _log.exception("Tidying up failed; it is tried again")
+
+
+async def tidy_up(services: Services) -> None:
+    """Remove what is older than it is kept. Errors: StoreUnavailable."""
+    now = services.clock.now
+    services.store.repair_links.forget_expired(now - _LINKS_KEPT)
+    gone = await forget_old_uses(services, now)
+    if gone:
+        _log.info("Removed %d uses of secrets older than %d days", gone, services.settings.secret_uses_days)
