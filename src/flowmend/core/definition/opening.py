@@ -167,10 +167,14 @@ class _Opening:
         beside = self._files.get(f"{stem}.parameters.json")
         given = parameter_values(read_document(beside)) if beside else {}
         workflows = list(workflows_of(template, {**given, **self._values}))
-        for workflow in workflows:
+        taken: set[str] = set()
+        for number, workflow in enumerate(workflows, start=1):
             name = workflow.name or stem.rpartition("/")[2]
             if len(workflows) > 1 and not workflow.name:
                 name = f"{name}{workflow.pointer.replace('/', '-')}"
+            if name in taken:  # a copy whose name does not say its pass
+                name = f"{name}-{number}"
+            taken.add(name)
             identity = Identity(flow_id=derived_flow_id(Packaging.ARM, name), name=name, is_derived=True)
             packaged = _packaged(workflow.document, path, identity, Packaging.ARM, missing=workflow.missing)
             yield dataclasses.replace(packaged, pointer=workflow.pointer)

@@ -7,10 +7,11 @@ Source: learn.microsoft.com/azure/azure-resource-manager/templates/template-expr
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from flowmend.core.definition.flow import EMPTY
+from flowmend.core.definition.template_copies import Copy, passes_of, property_copies
 from flowmend.core.definition.template_functions import (
     GROUP_NAME,
     SUBSCRIPTION_ID,
@@ -50,20 +51,23 @@ class TemplateScope:
 
     parameters, variables: as the template writes them. values: given by whoever imports, by name, before the defaults.
     secrets: `{template parameter in lower case: flow parameter}`: these read as the workflow expression that gets the
-    secret at run time, so that no definition holds it.
+    secret at run time, so that no definition holds it. passes: `{loop in lower case: its pass}` of the copy loops around,
+    that of the resource also under "".
     """
 
     parameters: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     variables: Mapping[str, Json] = field(default_factory=lambda: EMPTY)
     values: Mapping[str, Json] = field(default_factory=lambda: EMPTY, repr=False)
     secrets: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    passes: Mapping[str, int] = field(default_factory=lambda: EMPTY)
     spent: Spent = field(default_factory=Spent)
 
 
 class TemplateEvaluator:
     """Evaluates against one scope. unresolved: names of the values that were missing, in the order met.
 
-    Errors of its methods: TooLarge `TemplateTooLarge` for a template that takes more than any real one.
+    Errors of its methods: TooLarge `TemplateTooLarge` for a template that takes more than any real one; what a copy loop
+    is refused with (`template_copies.passes_of`).
     """
 
     def __init__(self, scope: TemplateScope) -> None:
@@ -79,7 +83,12 @@ class TemplateEvaluator:
         if depth > _DEEPEST:
             return value
         if isinstance(value, Mapping):
-            return {key: self.evaluate(inner, depth + 1) for key, inner in value.items()}
+            made = self._copied(value, TemplateEvaluator.evaluate, depth)
+            if isinstance(made, Unresolved):
+                self.unresolved.update(dict.fromkeys(made.names))
+                made = {"copy": value["copy"]}
+            kept = value if made is None else {key: inner for key, inner in value.items() if key != "copy"}
+            return {key: self.evaluate(inner, depth + 1) for key, inner in kept.items()} | (made or {})
         if isinstance(value, list):
             return [self.evaluate(inner, depth + 1) for inner in value]
         return value
@@ -109,13 +118,13 @@ class TemplateEvaluator:
             return Unresolved((text[1:-1].strip(),))
 
     def _node(self, node: Node, depth: int) -> Json | Unresolved:
-        self._spend(1)
+        self.spend(1)
         if not isinstance(node, Call):
             return node.value
         if depth > _DEEPEST:
             raise ExpressionError("The expression nests too deep.")
         value = self._call(node, depth)
-        self._spend(_weight(value))
+        self.spend(_weight(value))
         for hop in node.hops:
             key = self._node(hop.key, depth + 1)
             if isinstance(value, Unresolved) or isinstance(key, Unresolved):
@@ -123,7 +132,8 @@ class TemplateEvaluator:
             value = _selected(value, key)
         return value
 
-    def _spend(self, steps: int) -> None:
+    def spend(self, steps: int) -> None:
+        """Count work that was done. Errors: TooLarge."""
         self._scope.spent.steps += steps
         if self._scope.spent.steps > _MOST_STEPS:
             raise _too_large()
@@ -177,9 +187,14 @@ class TemplateEvaluator:
     def _variable(self, arguments: list[Json]) -> Json | Unresolved:
         name = str(arguments[0]) if arguments else ""
         is_there, written = find(self._scope.variables, name)
-        if not is_there:
-            return Unresolved((f"variables('{name}')",))
-        return self._named("variable", name, written)
+        if is_there:
+            return self._named("variable", name, written)
+        for copy in property_copies(self._scope.variables):
+            if copy.name.lower() == name.lower():
+                alone: Json = {"copy": [{"name": copy.name, "count": copy.count, "input": copy.input}]}
+                made = self._named("variable", name, alone)
+                return made if isinstance(made, Unresolved) else made[copy.name]
+        return Unresolved((f"variables('{name}')",))
 
     def _named(self, kind: str, name: str, written: Json) -> Json | Unresolved:
         """The value of a parameter's default or of a variable, which may read others but not itself."""
@@ -196,10 +211,48 @@ class TemplateEvaluator:
         if isinstance(value, str):
             return self.resolve(value)
         if depth <= _DEEPEST and isinstance(value, Mapping):
-            return {key: self._within(inner, depth + 1) for key, inner in value.items()}
+            made = self._copied(value, TemplateEvaluator._within, depth)
+            if isinstance(made, Unresolved):
+                return made
+            kept = value if made is None else {key: inner for key, inner in value.items() if key != "copy"}
+            return {key: self._within(inner, depth + 1) for key, inner in kept.items()} | (made or {})
         if depth <= _DEEPEST and isinstance(value, list):
             return [self._within(inner, depth + 1) for inner in value]
         return value
+
+    def _copied(
+        self, holder: Mapping[str, Json], evaluate: Callable[["TemplateEvaluator", Json, int], Json], depth: int
+    ) -> dict[str, Json] | Unresolved | None:
+        """The arrays that the copy loops among an object's properties make; None where it has none."""
+        copies = property_copies(holder)
+        if not copies or depth > _DEEPEST:
+            return None
+        made: dict[str, Json] = {}
+        for copy in copies:
+            count = self._within(copy.count, 0)
+            missing = unresolved_in(count)
+            if missing:
+                return Unresolved(tuple(dict.fromkeys(missing)))
+            items = made[copy.name] = []
+            for index in passes_of(copy, count):
+                item = evaluate(self._in_pass(copy, index), copy.input, depth + 1)
+                self.spend(_weight(item))
+                items.append(item)
+        return made
+
+    def _in_pass(self, copy: Copy, index: int) -> "TemplateEvaluator":
+        """An evaluator for one pass of a loop; what is missing there is missing here."""
+        inside = TemplateEvaluator(replace(self._scope, passes={**self._scope.passes, copy.name.lower(): index}))
+        inside.unresolved, inside._under_way = self.unresolved, self._under_way
+        return inside
+
+    def _copy_index(self, arguments: list[Json]) -> Json | Unresolved:
+        name = arguments[0].lower() if arguments and isinstance(arguments[0], str) else ""
+        offset = arguments[-1] if arguments and isinstance(arguments[-1], int) else 0
+        index = self._scope.passes.get(name)
+        if index is None:
+            return Unresolved((f"copyIndex({', '.join(map(repr, arguments))})",))
+        return index + offset
 
     def _resource_id(self, arguments: list[Json]) -> Json | Unresolved:
         known = {name: find(self._scope.values, name)[1] for name in (SUBSCRIPTION_ID, GROUP_NAME)}
@@ -226,6 +279,7 @@ class TemplateEvaluator:
     _SPECIAL: ClassVar[Mapping[str, Callable[["TemplateEvaluator", list[Json]], Json | Unresolved]]] = {
         "parameters": _parameter,
         "variables": _variable,
+        "copyindex": _copy_index,
         "resourceid": _resource_id,
         "subscriptionresourceid": _subscription_resource_id,
         "tenantresourceid": _tenant_resource_id,

@@ -1,4 +1,4 @@
-"""The workflows of an Azure Resource Manager template, nested templates included.
+"""The workflows of an Azure Resource Manager template, nested templates and copy loops included.
 
     {"$schema": …/deploymentTemplate.json#, "parameters", "variables", "resources": [{"type": "Microsoft.Logic/workflows",
      "name", "properties": {"definition", "parameters": {name: {"value"}}}}, {"type": "Microsoft.Resources/deployments",
@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 
 from flowmend.core.definition.flow import EMPTY
 from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.definition.template_copies import MOST_COPIES, passes_of, resource_copy
 from flowmend.core.definition.template_expressions import TemplateEvaluator, TemplateScope, find
 from flowmend.core.definition.template_functions import GROUP_NAME, LOCATION, SUBSCRIPTION_ID, TENANT_ID, unresolved_in
+from flowmend.core.errors import TooLarge
 from flowmend.core.json_value import Json
 
 _DEEPEST = 8
+_STEPS_A_PASS = 100
 _WORKFLOW = "microsoft.logic/workflows"
 # What a connection's id says of subscription and group is a hint about where it was, which no run reads.
 _SOMEWHERE: Mapping[str, Json] = {
@@ -64,11 +67,16 @@ def workflows_of(template: Mapping[str, Json], values: Mapping[str, Json]) -> It
 
     values: of template parameters and facts (`resourceGroup().location`), by name. A resource whose condition is
     false with them is left out.
+    Errors: TooLarge, InvalidDocument for a copy loop that no deployment goes through, or too much to compute.
     """
     scope = TemplateScope(
         parameters=_section(template, "parameters"), variables=_section(template, "variables"), values=values
     )
-    yield from _in_resources(template.get("resources"), "/resources", scope, depth=1)
+    for count, workflow in enumerate(_in_resources(template.get("resources"), "/resources", scope, depth=1)):
+        if count == MOST_COPIES:  # which is also how many resources a deployment has at most
+            message = f"The template deploys more than {MOST_COPIES} workflows, and no deployment does that."
+            raise TooLarge(message, code="TemplateCopyLimitExceeded")
+        yield workflow
 
 
 def parameter_values(document: Json) -> dict[str, Json]:
@@ -85,6 +93,26 @@ def _in_resources(raw: Json, pointer: str, scope: TemplateScope, *, depth: int) 
 
 
 def _in_resource(
+    resource: Mapping[str, Json], pointer: str, scope: TemplateScope, *, depth: int
+) -> Iterator[TemplateWorkflow]:
+    """The workflows of a resource, in each pass of its copy loop."""
+    copy = resource_copy(resource)
+    if copy is None:
+        yield from _in_copy(resource, pointer, scope, depth=depth)
+        return
+    count = TemplateEvaluator(scope).resolve(copy.count) if isinstance(copy.count, str) else copy.count
+    unknown = unresolved_in(count)
+    for index in range(1) if unknown else passes_of(copy, count):
+        inside = replace(scope, passes={**scope.passes, copy.name.lower(): index, "": index})
+        TemplateEvaluator(inside).spend(_STEPS_A_PASS)
+        for workflow in _in_copy(resource, pointer, inside, depth=depth):
+            # How often it is deployed depends on these too; until they are said it is shown once.
+            missing = [_described(name, scope.parameters) for name in unknown]
+            missing = [one for one in missing if one not in workflow.missing]
+            yield replace(workflow, missing=(*workflow.missing, *missing)) if missing else workflow
+
+
+def _in_copy(
     resource: Mapping[str, Json], pointer: str, scope: TemplateScope, *, depth: int
 ) -> Iterator[TemplateWorkflow]:
     if TemplateEvaluator(scope).evaluate(resource.get("condition", True)) is False:
