@@ -39,8 +39,9 @@ from flowmend.use_cases.probe_calls import (
 )
 from flowmend.use_cases.protocol_sign_in import SIGN_IN, try_sign_in
 from flowmend.use_cases.sealed_credentials import open_credential
+from flowmend.use_cases.secret_uses import Purpose, note_use
 
-__all__ = ["CredentialTest", "TestPlan", "plan_test", "test_credential"]
+__all__ = ["CredentialTest", "TestPlan", "plan_test", "test_credential", "test_opened"]
 
 #: So many guesses are tried in one test; each costs two calls.
 _MOST_GUESSES = 3
@@ -113,10 +114,18 @@ async def test_credential(
     that has aged is refreshed first where it is the stored one, and kept.
     Errors: SecretUnreadable, Conflict where what is stored cannot be opened; AskedWrongly where a parameter names no server.
     """
+    test, _ = await test_opened(services, open_connection(connection_row, connector, credential))
+    return test
+
+
+async def test_opened(services: Services, opened: OpenedConnection) -> tuple[CredentialTest, OpenedConnection]:
+    """As `test_credential`; with the connection as it was left, newer tokens and all. Errors: as that."""
     began = time.perf_counter()
-    attempt = _Attempt(services, open_connection(connection_row, connector, credential))
+    attempt = _Attempt(services, opened)
     test = await attempt.made()
-    return dataclasses.replace(test, duration_ms=round((time.perf_counter() - began) * 1000))
+    if test.operation_id or test.status_code is not None:  # else nothing was sent
+        note_use(services, opened.holder, Purpose.PROBE, outcome=test.code)
+    return dataclasses.replace(test, duration_ms=round((time.perf_counter() - began) * 1000)), attempt.opened
 
 
 class _Attempt:
@@ -124,17 +133,17 @@ class _Attempt:
 
     def __init__(self, services: Services, opened: OpenedConnection) -> None:
         self._services = services
-        self._opened = opened
+        self.opened = opened
         self._is_refreshed = False
         self._failed = failed_call(services.vault, opened.row)
 
     async def made(self) -> CredentialTest:
-        if self._opened.connector.protocol != "http":
-            return await try_sign_in(self._services, self._opened)
-        oauth = self._opened.oauth
+        if self.opened.connector.protocol != "http":
+            return await try_sign_in(self._services, self.opened)
+        oauth = self.opened.oauth
         if oauth is not None and oauth.is_due(self._services.clock.now) and (refusal := await self._refreshed()):
             return refusal
-        memory = decode_memory(self._opened.row.probe)
+        memory = decode_memory(self.opened.row.probe)
         test: CredentialTest | None = None
         guesses = 0
         for probe in self._probes(memory):
@@ -148,8 +157,8 @@ class _Attempt:
             return test
         return CredentialTest(is_testable=False, is_proven=False, code="NotTestable", message=_NOT_TESTABLE)
 
-    def _probes(self, memory: ProbeMemory) -> "tuple[Probe, ...]":
-        opened = self._opened
+    def _probes(self, memory: ProbeMemory) -> tuple[Probe, ...]:
+        opened = self.opened
         return tuple(
             probes_of(
                 opened.connector,
@@ -168,20 +177,20 @@ class _Attempt:
                 is_testable=True, is_proven=True, operation_id="token", code="OK", kind=ProbeKind.REFRESH
             )
             return refusal or good, memory
-        test = await probe_once(self._services, self._opened, probe)
-        if test.is_refused and not self._is_refreshed and self._opened.oauth is not None:
-            stale = self._opened  # its token may only have aged: once more with a new one, as for a run's call
+        test = await probe_once(self._services, self.opened, probe)
+        if test.is_refused and not self._is_refreshed and self.opened.oauth is not None:
+            stale = self.opened  # its token may only have aged: once more with a new one, as for a run's call
             if (refusal := await self._refreshed()) is not None:
                 return refusal, memory
-            if self._opened is not stale:
-                test = await probe_once(self._services, self._opened, probe)
+            if self.opened is not stale:
+                test = await probe_once(self._services, self.opened, probe)
         if memory.trusts(probe):
             return test, memory
         if not test.is_proven:
             return dataclasses.replace(test, is_trusted=False), memory
-        is_public = await answers_anybody(self._services, self._opened, probe)
+        is_public = await answers_anybody(self._services, self.opened, probe)
         memory = memory.has_seen(probe, refusing=not is_public)
-        row = self._opened.row
+        row = self.opened.row
         self._services.store.connections.change(
             row.connection_id, probe=encode_memory(memory), probe_is_trusted=not is_public
         )
@@ -191,7 +200,7 @@ class _Attempt:
 
     async def _replayed(self, test: CredentialTest) -> CredentialTest:
         """The test, and what the very call that had failed says now: it is what its owner waits for."""
-        opened = self._opened
+        opened = self.opened
         if not test.is_proven or self._failed is None or test.kind is ProbeKind.FAILED_CALL:
             return test
         wanted = (probe for probe in self._probes(ProbeMemory()) if probe.kind is ProbeKind.FAILED_CALL)
@@ -205,23 +214,23 @@ class _Attempt:
 
     def _stored(self) -> ConnectionRow | None:
         """The row whose credential is tested, where it is the stored one."""
-        row = self._services.store.connections.get(self._opened.row.connection_id)
+        row = self._services.store.connections.get(self.opened.row.connection_id)
         holder = credential_holder(self._services, row) if row is not None else None
         if holder is None or not holder.sealed_credential:
             return None
-        is_it = open_credential(self._services.vault, holder) == self._opened.credential
+        is_it = open_credential(self._services.vault, holder) == self.opened.credential
         return holder if is_it else None
 
     def _can_refresh(self) -> bool:
         """Whether the token endpoint says something of this credential: it has just issued it, or can renew it."""
-        oauth = self._opened.oauth
+        oauth = self.opened.oauth
         if oauth is not None and oauth.refresh_token:
             return True
-        return self._opened.method.kind is SignInKind.CLIENT_CREDENTIALS or self._stored() is None
+        return self.opened.method.kind is SignInKind.CLIENT_CREDENTIALS or self._stored() is None
 
     async def _refreshed(self) -> CredentialTest | None:
         """New tokens for the stored ones, or how the test ends without them; another credential stays as it is."""
-        opened = self._opened
+        opened = self.opened
         holder = self._stored()
         renews_itself = opened.method.kind is SignInKind.CLIENT_CREDENTIALS
         if holder is None or opened.oauth is None or not (opened.oauth.refresh_token or renews_itself):
@@ -233,5 +242,5 @@ class _Attempt:
         )
         if isinstance(fresh, SignInRefusal):
             return refused_by_provider(fresh)
-        self._opened, self._is_refreshed = fresh, True
+        self.opened, self._is_refreshed = fresh, True
         return None

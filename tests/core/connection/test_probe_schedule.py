@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.probe_schedule import (
     LEAST_WAIT_BROKEN,
+    SETTLES_WITHIN,
     counts_as_probe,
     looks_ahead,
     next_probe_at,
@@ -63,7 +64,7 @@ def test_what_no_probe_can_help_is_not_probed(state: HealthState) -> None:
 
 
 def test_a_suspect_is_probed_at_once_and_then_ever_less_often() -> None:
-    assert next_probe_at("c", HealthState.SUSPECT, NOW, PERIOD) == NOW
+    assert next_probe_at("c", HealthState.SUSPECT, NOW, PERIOD) == NOW + SETTLES_WITHIN
     waits = [next_probe_at("c", HealthState.SUSPECT, NOW, PERIOD, doubts=n) for n in range(1, 30)]
     slot = next_slot("c", NOW, PERIOD)
     assert waits[:3] == [NOW + MINUTE, NOW + 2 * MINUTE, NOW + 4 * MINUTE]

@@ -14,6 +14,8 @@ from flowmend.core.outcome import Category, FixableBy
 
 #: A doubtful connection is looked at again after this, then twice as long, …; never later than by its slot.
 FIRST_WAIT = timedelta(minutes=1)
+#: The call that raised a doubt refreshes and repeats by itself; asked before that is done, a service would be asked twice.
+SETTLES_WITHIN = timedelta(seconds=3)
 #: What nobody uses is asked for so many times less often.
 UNUSED_FACTOR = 4
 #: A broken connection that may recover by itself is asked no sooner: lock-outs open within the hour, and a single sign-in
@@ -74,7 +76,7 @@ def next_probe_at(
         wait = FIRST_WAIT * (1 << min(doubts - 1, _MOST_DOUBLINGS))
         return min(now + max(wait, retry_after), slot)
     if health is HealthState.SUSPECT:
-        return now + retry_after
+        return now + max(SETTLES_WITHIN, retry_after)
     return slot
 
 

@@ -1,0 +1,181 @@
+"""Keeps connections honest: probes each in its slot, a doubtful one at once, and those of a scheduled run before it begins.
+
+One task, driven by rows: what is due is asked of the store, so a restart loses nothing and ten thousand connections need
+no timer. Few probes run at once, fewer still against one host, and a host that is slow holds up no other.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from flowmend.core.connection.probe_schedule import looks_ahead
+from flowmend.core.errors import FlowmendError, StoreUnavailable
+from flowmend.core.json_value import Json
+from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.known_health import needs_repair
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.probe_connections import needs_probe, planned_at, probe_connection
+
+_log = logging.getLogger(__name__)
+
+#: A look at the store at least this often: schedules move, the clock may be set.
+_LOOK_AGAIN = timedelta(seconds=60)
+_SOONEST = timedelta(milliseconds=50)
+#: What failed for a reason of ours is left alone this long.
+_AFTER_TROUBLE = timedelta(minutes=10)
+_MOST_AT_ONCE = 8
+_MOST_PER_HOST = 2
+_MOST_LISTED = 500
+
+
+class HealthWatch:
+    """One task that sleeps until the next connection is to be probed."""
+
+    def __init__(self, services: Callable[[], Services]) -> None:
+        self._services = services
+        self._changed = asyncio.Event()
+        self._news: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._probing: dict[str, asyncio.Task[None]] = {}
+        self._hosts: Counter[str] = Counter()
+
+    def start(self) -> None:
+        if self._services().settings.probe_period_minutes:
+            self._task = asyncio.get_running_loop().create_task(self._watch(), name="health watch")
+
+    async def stop(self) -> None:
+        """Let go of what is asked just now; it stays due and is asked after the next start."""
+        tasks = [*self._probing.values(), *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def heard(self, topic: str, facts: dict[str, Json]) -> None:
+        """A listener for `Changes`: a connection is new, doubtful, broken or mended."""
+        if topic == "connection" and facts["connection_id"] not in self._probing:
+            self._news.add(facts["connection_id"])
+            self._changed.set()
+
+    async def _watch(self) -> None:
+        is_first = True
+        while True:
+            self._changed.clear()
+            wait = _LOOK_AGAIN
+            try:
+                if is_first:
+                    await asyncio.to_thread(_plan_unplanned, self._services())
+                    is_first = False
+                wait = await self._look()
+            except FlowmendError as error:
+                _log.warning("The health watch could not look at the store: %s", error)
+            except Exception:  # noqa: BLE001  # our own defect must not stop every probe
+                _log.exception("The health watch failed; it looks again")
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment the event is set.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait.total_seconds()):
+                    await self._changed.wait()
+
+    async def _look(self) -> timedelta:
+        """Begin what is due and may be begun; how long nothing more is to be done."""
+        services = self._services()
+        news, self._news = self._news, set()
+        due, used = await asyncio.to_thread(_due, services, news)
+        for row in due:
+            if len(self._probing) >= _MOST_AT_ONCE:
+                break
+            host = _host(row)
+            if row.connection_id not in self._probing and self._hosts[host] < _MOST_PER_HOST:
+                self._begin(services, row.connection_id, host, is_used=row.connection_id in used)
+        if due:
+            return _LOOK_AGAIN  # whichever probe ends says so
+        next_at = await asyncio.to_thread(services.store.probes.next_due)
+        if next_at is None:
+            return _LOOK_AGAIN
+        return min(_LOOK_AGAIN, max(_SOONEST, next_at - services.clock.now))
+
+    def _begin(self, services: Services, connection_id: str, host: str, *, is_used: bool) -> None:
+        self._hosts[host] += 1
+        task = asyncio.get_running_loop().create_task(_probe(services, connection_id, is_used=is_used))
+        self._probing[connection_id] = task
+
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._probing[connection_id]
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
+            self._changed.set()
+
+        task.add_done_callback(ended)
+
+
+async def _probe(services: Services, connection_id: str, *, is_used: bool) -> None:
+    try:
+        test = await probe_connection(services, connection_id, is_used=is_used)
+        if test is not None and test.is_refused:
+            _log.info("A probe of connection %s was refused: %s", connection_id, test.code)
+    except FlowmendError as error:
+        _log.warning("Connection %s could not be probed: %s", connection_id, error)
+        await _leave_alone(services, connection_id)
+    except Exception:  # noqa: BLE001  # one connection must not keep the others from being probed
+        _log.exception("Connection %s could not be probed", connection_id)
+        await _leave_alone(services, connection_id)
+
+
+async def _leave_alone(services: Services, connection_id: str) -> None:
+    with suppress(StoreUnavailable):
+        await asyncio.to_thread(services.store.probes.plan, connection_id, services.clock.now + _AFTER_TROUBLE)
+
+
+def _plan_unplanned(services: Services) -> None:
+    """Give a time to every connection that has none: of before there were probes, or new while nobody watched."""
+    rows, now = services.store.probes.unplanned(), services.clock.now
+    used = services.store.probes.used([row.connection_id for row in rows])
+    _plan(services, rows, now, used)
+
+
+def _due(services: Services, news: Iterable[str]) -> tuple[list[ConnectionRow], frozenset[str]]:
+    """What is to be probed now, and which of it flows use. What needs no probe is planned anew on the way."""
+    store, settings, now = services.store, services.settings, services.clock.now
+    changed = [row for one in sorted(news) if (row := store.connections.get(one)) is not None]
+    _plan(services, changed, now, store.probes.used([row.connection_id for row in changed]))
+    rows = store.probes.due(now, _MOST_LISTED)
+    used = store.probes.used([row.connection_id for row in rows])
+    asked: list[ConnectionRow] = []
+    later: list[ConnectionRow] = []
+    for row in rows:
+        needs = needs_probe(settings, row, now, is_used=row.connection_id in used)
+        (asked if needs else later).append(row)
+    _plan(services, later, now, used)
+    known = {row.connection_id for row in asked}
+    ahead = [row for row in _ahead(services, now) if row.connection_id not in known]
+    return [*ahead, *asked], used | {row.connection_id for row in ahead}
+
+
+def _ahead(services: Services, now: datetime) -> Iterator[ConnectionRow]:
+    """The connections to be probed now because a scheduled run needs them before long."""
+    lead = timedelta(minutes=services.settings.probe_ahead_minutes)
+    if not lead:
+        return
+    for one in services.store.probes.ahead(now, now + lead):
+        row = one.row
+        looks = [at for at in (row.last_probe_at, row.last_good_at) if at is not None]
+        is_proven = row.last_good_at is not None and row.last_good_at >= one.run_at - lead
+        if not needs_repair(row.health) and looks_ahead(
+            one.run_at, now, lead, max(looks, default=None), is_proven=is_proven
+        ):
+            yield row
+
+
+def _plan(services: Services, rows: Iterable[ConnectionRow], now: datetime, used: frozenset[str]) -> None:
+    settings = services.settings
+    services.store.probes.plan_all(
+        [(row.connection_id, planned_at(settings, row, now, is_used=row.connection_id in used)) for row in rows]
+    )
+
+
+def _host(row: ConnectionRow) -> str:
+    """What a probe bothers: the first address the connection may go to, else its connector."""
+    return str(next(iter(row.allowed_origins or ()), row.connector_id))
