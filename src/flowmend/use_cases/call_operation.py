@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from flowmend.core.connection.health import HealthEvent
 from flowmend.core.connection.redaction import Redactor
+from flowmend.core.connection.token_grants import can_renew
 from flowmend.core.connector import (
     HttpRequest,
     SignInKind,
@@ -40,6 +41,7 @@ from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnec
 from flowmend.use_cases.partial_answers import send_whole
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import TokenRefresher
+from flowmend.use_cases.secret_uses import Purpose, note_use
 
 #: What becomes one request.
 Sent: TypeAlias = HttpCall | ConnectorCall | FollowUp
@@ -201,7 +203,7 @@ class CallOperations:
         after: what was diagnosed of the token in hand; None ahead of expiry, when it may still serve.
         """
         credential, connection_id = opened.oauth, opened.row.connection_id
-        if credential is not None and not credential.refresh_token and after is None:
+        if credential is not None and not can_renew(opened.method, credential) and after is None:
             return opened  # nothing to refresh with: the service says when it is over
         fresh = await self.refresher.refreshed(services, opened)
         if isinstance(fresh, OpenedConnection):
@@ -249,6 +251,9 @@ class CallOperations:
         judged = judge(
             answer, opened.redactor, now=services.clock.now, kind=opened.method.kind, connection_id=connection_id
         )
+        if opened.credential is not None:
+            outcome = "" if judged.diagnosis is None and judged.outcome.status is Status.SUCCEEDED else judged.outcome.code
+            note_use(services, opened.holder, Purpose.CALL, outcome=outcome, host=request.origin.partition("//")[2])
         return replace(judged, outcome=after_transfer(request, judged.outcome))
 
     async def _report(

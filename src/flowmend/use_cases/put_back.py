@@ -4,13 +4,14 @@ from contextlib import suppress
 
 import msgspec
 
-from flowmend.core.connection.credentials import Credential, OAuthCredential, decode_credential
+from flowmend.core.connection.credentials import Credential, decode_credential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, SecretUnreadable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.attempts import at_risk
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.credential_holder import credential_holder
+from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.prove_credential import test_credential
 from flowmend.use_cases.sealed_credentials import open_credential, open_previous, seal_credential, seal_previous
@@ -71,7 +72,7 @@ async def put_back(services: Services, connection_id: str, *, person_id: str) ->
         account_name=before.account_name,
         account_id=before.account_id,
         shares_with=before.shares_with,
-        expires_at=credential.expires_at if isinstance(credential, OAuthCredential) else before.expires_at,
+        **lifetime_columns(row, credential),
         changed_at=services.clock.now,
         **good(services, health),
     )

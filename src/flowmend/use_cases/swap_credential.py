@@ -8,11 +8,12 @@ is killed leaves either the old or the new, whole.
 from collections.abc import Callable
 
 from flowmend.core.connection.account import NOBODY, Identity
-from flowmend.core.connection.credentials import CertificateCredential, Credential, OAuthCredential
+from flowmend.core.connection.credentials import Credential, OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, SecretUnreadable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.connection_reports import NO_REFUSAL
+from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential, seal_previous
 
@@ -41,7 +42,7 @@ def swap(
         "account_name": row.account_name or changed.account_name or account,
         "account_id": row.account_id or identity.id,
         "shares_with": "",
-        "expires_at": _expiry(credential),
+        **lifetime_columns(row, credential),
         "changed_at": services.clock.now,
         **good(services, health),
     }
@@ -77,15 +78,11 @@ def share(services: Services, row: ConnectionRow, holder: ConnectionRow) -> None
         sealed_candidate=_previous(services, row),
         account_id=row.account_id or holder.account_id,
         expires_at=holder.expires_at,
+        lasts_until=holder.lasts_until,
+        lasts_until_kind=holder.lasts_until_kind,
         changed_at=services.clock.now,
         **good(services, HealthState.CONNECTED),
     )
-
-
-def _expiry(credential: Credential) -> object:
-    if isinstance(credential, OAuthCredential):
-        return credential.expires_at
-    return credential.not_after if isinstance(credential, CertificateCredential) else None
 
 
 def _previous(services: Services, row: ConnectionRow) -> bytes:

@@ -7,6 +7,7 @@ from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import CallFinished, CallInDoubt, CallOperation, Event
 from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.secret_uses import used_for
 from flowmend.worker.active_run import ActiveRun
 from flowmend.worker.inside_calls import is_inside, perform_inside
 from flowmend.worker.run_writing import RunWriting
@@ -36,14 +37,15 @@ async def perform(services: Services, run: ActiveRun, command: CallOperation, wr
     call = command.call
     if run.loaded.compiled.nodes[command.key[0]].is_webhook:
         call = with_real_callback(services, run.loaded, run.name, command.key, call)
-    outcome = await services.operations.call(
-        call,
-        flow_id=run.flow_id,
-        mappings=mappings,
-        client_request_id=command.client_request_id,
-        trace_headers=outgoing_headers(run, command.key),
-        attempt=command.attempt,
-    )
+    with used_for(run_name=run.name, action=command.key[0]):
+        outcome = await services.operations.call(
+            call,
+            flow_id=run.flow_id,
+            mappings=mappings,
+            client_request_id=command.client_request_id,
+            trace_headers=outgoing_headers(run, command.key),
+            attempt=command.attempt,
+        )
     return CallFinished(command.key, outcome, started_at, services.clock.now)
 
 
