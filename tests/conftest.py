@@ -8,10 +8,20 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from certificates import authority, trusted_authority
 from databases import empty_database, postgresql_url, sqlite_template
+from mail_servers import imap_server
+from password_database import password_database
 from running import Handler, LocalServer, MovableClock, Open, Running, RunningOrderService, open_running
 
-__all__ = ["postgresql_url", "sqlite_template"]
+__all__ = [
+    "authority",
+    "imap_server",
+    "password_database",
+    "postgresql_url",
+    "sqlite_template",
+    "trusted_authority",
+]
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,19 +16,16 @@ from flowmend.store import open_store
 from flowmend.store.tables import metadata
 
 #: Speed over safety: nothing here outlives the tests.
-_SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses=''"
+_IN_A_HURRY = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+_ON_A_SOCKET = "-c listen_addresses=''"
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """The URL of an empty database on a server that lives as long as the tests."""
-    binaries = _find_binaries()
-    if binaries is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is not installed, and CI tests both databases.")
-        pytest.skip("PostgreSQL is not installed (no initdb and pg_ctl found).")
-    with _running_server(binaries) as url:
-        yield url
+    binaries = postgresql_binaries()
+    with running_server(binaries, _ON_A_SOCKET) as folder:
+        yield f"postgresql://flowmend@/postgres?host={folder}"
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +45,16 @@ def empty_database(url: str) -> None:
     store.close()
 
 
+def postgresql_binaries() -> Path:
+    """The folder of `initdb` and `pg_ctl`. At home their absence skips; under CI=true it fails."""
+    found = _find_binaries()
+    if found is not None:
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("PostgreSQL is not installed, and CI tests both databases.")
+    pytest.skip("PostgreSQL is not installed (no initdb and pg_ctl found).")
+
+
 def _find_binaries() -> Path | None:
     """The folder of `initdb` and `pg_ctl`; Debian keeps them off the path, one folder for each version."""
     on_path = shutil.which("initdb")
@@ -58,7 +66,11 @@ def _find_binaries() -> Path | None:
 
 
 @contextmanager
-def _running_server(binaries: Path) -> Iterator[str]:
+def running_server(binaries: Path, options: str, files: Mapping[str, bytes] = MappingProxyType({})) -> Iterator[Path]:
+    """The folder of a running server's socket, where the role `flowmend` needs no password.
+
+    options: of `postgres`. files: put into the cluster's folder before it starts.
+    """
     # A short path: a socket's may have about 100 characters, and pytest's folders are long.
     folder = Path(tempfile.mkdtemp(prefix="fm-pg-"))
     person: dict[str, Any] = {}
@@ -78,9 +90,15 @@ def _running_server(binaries: Path) -> Iterator[str]:
 
     try:
         run("initdb", "-U", "flowmend", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
-        run("pg_ctl", "-w", "-l", folder / "log", "-o", f"-k {folder} {_SERVER_OPTIONS}", "start")
+        for name, content in files.items():
+            path = cluster / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            if person:
+                shutil.chown(path, "nobody")
+        run("pg_ctl", "-w", "-l", folder / "log", "-o", f"-k {folder} {_IN_A_HURRY} {options}", "start")
         try:
-            yield f"postgresql://flowmend@/postgres?host={folder}"
+            yield folder
         finally:
             run("pg_ctl", "-m", "immediate", "stop")
     finally:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = {"alembic", "psycopg", "lxml", "babel", "authlib", "jsonschema"}
+HEAVY = {"alembic", "psycopg", "lxml", "babel", "authlib", "jsonschema", "aiosmtplib", "imaplib"}
 
 _START = """
 import asyncio, json, sys

@@ -77,7 +77,8 @@ def _session(
                 client.starttls(ssl.create_default_context())
             return _authenticated(client, credential)
         finally:
-            client.shutdown()
+            with contextlib.suppress(OSError):  # it is closed already after LOGOUT
+                client.shutdown()
     except imaplib.IMAP4.abort as error:
         return _of_abort(error, server)
     except imaplib.IMAP4.error as error:

@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html
 
 import asyncio
 import math
+import re
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,11 +16,13 @@ import psycopg
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connector import ProtocolRefusal, Server, SignedIn, TransportFailure
 from flowmend.transport.address_guard import AddressGuard
-from flowmend.transport.http import TLS_FAILED
+from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
 from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
 
 _MOST_AT_ONCE = 8
-#: What libpq writes itself, in whatever language the server speaks (interfaces/libpq/fe-connect.c, fe-secure*.c).
+#: `FATAL:  …`, in whatever language the server speaks (interfaces/libpq/fe-protocol3.c, pqBuildErrorMessage3).
+_OF_THE_SERVER = re.compile(r"[^\s:]{1,20}:  ")
+#: What libpq writes itself (interfaces/libpq/fe-connect.c, fe-secure*.c).
 _NO_TLS = "server does not support SSL"
 _TLS_TROUBLE = ("SSL error", "certificate", "could not establish SSL", "SSL connection has been closed")
 _BROKE_OFF = ("server closed the connection", "could not receive data", "could not send data")
@@ -80,7 +83,7 @@ def _refusal(said: str, server: Server) -> ProtocolRefusal | TransportFailure:
     place = f"'{server.host}:{server.port}'"
     # libpq puts where it connected to before what was said: `connection to server at "…", port … failed: `
     text = said.rpartition(" failed: ")[2].strip()
-    if text.startswith("FATAL:"):
+    if _OF_THE_SERVER.match(text):
         return ProtocolRefusal(text=text, code="", protocol="postgresql")
     if _NO_TLS in text:
         message = f"{place} does not offer TLS, so the password was not sent."
@@ -90,4 +93,4 @@ def _refusal(said: str, server: Server) -> ProtocolRefusal | TransportFailure:
         return unsent(TLS_FAILED, message, is_retryable=False)
     if any(words in text for words in _BROKE_OFF):
         return failure_of(EOFError(), server.host, server.port)
-    return ProtocolRefusal(text=text, code="", protocol="postgresql")
+    return unsent(INVALID_RESPONSE, f"The answer of {place} is not PostgreSQL's: {text}.")

@@ -9,7 +9,7 @@ import ssl
 import aiosmtplib
 
 from flowmend.core.connection.credentials import BasicCredential
-from flowmend.core.connector import ProtocolRefusal, Server, SignedIn
+from flowmend.core.connector import ProtocolRefusal, Server, SignedIn, TransportFailure
 from flowmend.transport.address_guard import AddressGuard
 from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
 from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
@@ -41,13 +41,12 @@ class SmtpTransport:
             refusal = await _authenticated(client, server, credential)
             if refusal is None:
                 await client.quit()
-        except aiosmtplib.SMTPResponseException as error:
-            return _refusal(error)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise Unreachable(_failure(error, server).failure) from error
+            if isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 0:
+                return ProtocolRefusal(text=f"{error.code} {error.message}", code=str(error.code), protocol="smtp")
+            raise Unreachable(_failure(error, server)) from error
         finally:
             client.close()
-            opened.close()
         return refusal or SignedIn()
 
     def close(self) -> None:
@@ -75,19 +74,15 @@ async def _authenticated(
     return None
 
 
-def _refusal(error: aiosmtplib.SMTPResponseException) -> ProtocolRefusal:
-    return ProtocolRefusal(text=f"{error.code} {error.message}", code=str(error.code), protocol="smtp")
-
-
-def _failure(error: Exception, server: Server) -> Unreachable:
-    cause = error if isinstance(error, OSError) else error.__cause__ or error
-    if isinstance(cause, OSError) or isinstance(error, aiosmtplib.SMTPServerDisconnected):
-        is_gone = isinstance(error, aiosmtplib.SMTPServerDisconnected) and not isinstance(cause, OSError)
-        return Unreachable(failure_of(EOFError() if is_gone else cause, server.host, server.port))
-    if isinstance(error, aiosmtplib.SMTPException) and "STARTTLS" in str(error):
-        message = f"'{server.host}:{server.port}' does not offer STARTTLS, so the password was not sent."
-        return Unreachable(unsent(TLS_FAILED, message, is_retryable=False))
-    return Unreachable(unsent(INVALID_RESPONSE, f"The answer of '{server.host}:{server.port}' is not SMTP."))
+def _failure(error: Exception, server: Server) -> TransportFailure:
+    place = f"'{server.host}:{server.port}'"
+    if "STARTTLS" in str(error):
+        return unsent(TLS_FAILED, f"{place} does not offer STARTTLS, so the password was not sent.", is_retryable=False)
+    # The library's own errors are ConnectionErrors too; what they were raised from says more.
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(cause, OSError):
+        return failure_of(cause, server.host, server.port)
+    return unsent(INVALID_RESPONSE, f"The answer of {place} is not SMTP.")
 
 
 def _address_literal(opened: socket.socket) -> str:
