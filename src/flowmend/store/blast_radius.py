@@ -7,8 +7,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from flowmend.core.outcome import Status
+from flowmend.store.connection_tables import connection_mappings
 from flowmend.store.database import Database
-from flowmend.store.tables import HAS_CONNECTION, IS_UNFINISHED, runs, tracked_values
+from flowmend.store.tables import HAS_CONNECTION, IS_UNFINISHED, flows, runs, tracked_values
 
 _FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
 
@@ -61,6 +62,16 @@ class BlastRadius:
                 found += [(ended_at, _affected(run)) for ended_at, *run in connection.execute(chosen)]
         found.sort(key=lambda one: (one[0], one[1].run_name), reverse=True)
         return [run for _, run in found[:limit]]
+
+    def flows_using(self, connection_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """{connection id: {flow id: its name}}, by name; connections that no flow uses left out."""
+        mapped = connection_mappings.c
+        chosen = select(mapped.connection_id, flows.c.flow_id, flows.c.name).distinct()
+        chosen = chosen.join(flows, flows.c.flow_id == mapped.flow_id).where(mapped.connection_id.in_(connection_ids))
+        using: dict[str, dict[str, str]] = {}
+        for connection_id, flow_id, name in self._database.tuples(chosen.order_by(flows.c.name, flows.c.flow_id)):
+            using.setdefault(connection_id, {})[flow_id] = name
+        return using
 
     def held_runs(self, connection_ids: Sequence[str]) -> int:
         """How many runs wait for one of these connections now."""

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from flowmend.core.connection.health import HealthState
 from flowmend.store.bad_calls import BadCalls
-from flowmend.store.connection_tables import IS_OPEN, incident_connections, incidents
+from flowmend.store.connection_tables import IS_OPEN, connections, incident_connections, incidents
 from flowmend.store.database import Database, select_row
 from flowmend.store.incident_changes import Refusal, add_bad_calls, current, fold_in, mend
-from flowmend.store.incident_rows import IncidentConnectionRow, IncidentRow, IncidentState
+from flowmend.store.incident_rows import IncidentConnectionRow, IncidentMember, IncidentRow, IncidentState
 from flowmend.store.rows import ConnectionRow
 
 __all__ = ["Incidents", "Refusal"]
@@ -128,6 +128,16 @@ class Incidents:
         return self._database.every(
             chosen.order_by(members.c.first_bad_at, members.c.connection_id), IncidentConnectionRow
         )
+
+    def members_of(self, incident_ids: Iterable[str]) -> Sequence[IncidentMember]:
+        """The connections of these incidents, the first broken first."""
+        of_member = {**connections.c, **incident_connections.c}
+        columns = [of_member[name] for name in IncidentMember.__struct_fields__]
+        same = connections.c.connection_id == incident_connections.c.connection_id
+        chosen = select(*columns).select_from(incident_connections.outerjoin(connections, same))
+        chosen = chosen.where(incident_connections.c.incident_id.in_(list(incident_ids)))
+        in_order = chosen.order_by(incident_connections.c.first_bad_at, incident_connections.c.connection_id)
+        return self._database.every(in_order, IncidentMember)
 
     @contextmanager
     def _changing(self) -> Iterator[Connection]:
