@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flowmend.core.connection.sign_in import Consent
+from flowmend.store.incident_rows import RepairLinkRow
 
 _MOST_PENDING = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingConsent:
-    """A sign-in under way. browser: digest of what binds it to the browser that began it."""
+    """A sign-in under way. browser: digest of what binds it to the browser that began it.
+
+    confirmed: whoever began it knows that they sign in with the connection's account. link: the repair link that it was
+    begun with, None by a person who is signed in here.
+    """
 
     connection_id: str
     person_id: str
@@ -18,6 +23,8 @@ class PendingConsent:
     consent: Consent
     return_to: str
     began_at: datetime
+    confirmed: bool = False
+    link: RepairLinkRow | None = None
 
 
 class PendingConsents:
@@ -30,6 +37,10 @@ class PendingConsents:
         if len(self._by_state) >= _MOST_PENDING:
             del self._by_state[next(iter(self._by_state))]
         self._by_state[state] = pending
+
+    def look_at(self, state: str) -> PendingConsent | None:
+        """The sign-in of this state, which stays under way."""
+        return self._by_state.get(state)
 
     def take(self, state: str) -> PendingConsent | None:
         return self._by_state.pop(state, None)

@@ -13,33 +13,41 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from flowmend.core.connection.sign_in import (
-    Consent,
-    SignInRefusal,
-    authorization_url,
-    exchange_code,
-    read_callback,
-)
+from flowmend.core.connection.sign_in import Consent, authorization_url, exchange_code, read_callback
+from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind
 from flowmend.core.errors import AskedWrongly, NotAllowed
+from flowmend.store.incident_rows import RepairLinkRow
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, seal_proof
+from flowmend.use_cases.app_settings import Proof, app_settings, proof_origins, settings_column
 from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.pending_consents import PendingConsent
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.refresh_token import carry_out, sign_in_app
-from flowmend.use_cases.sealed_credentials import seal_app_secret
+from flowmend.use_cases.provider_metadata import known_provider
+from flowmend.use_cases.refresh_token import carry_out
+from flowmend.use_cases.repair_links import use_up
+from flowmend.use_cases.secret_uses import Purpose, note_use
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
 _ANSWERED_WITHIN = timedelta(minutes=15)
 
 
 async def begin_consent(
-    services: Services, connection_id: str, person_id: str, browser_binding: str, return_to: str
+    services: Services,
+    connection_id: str,
+    person_id: str,
+    browser_binding: str,
+    return_to: str,
+    *,
+    confirmed: bool = False,
+    link: RepairLinkRow | None = None,
 ) -> str:
     """The provider's page to send the browser to. browser_binding: a secret of this browser, e.g. its session's.
 
+    confirmed, link: see `PendingConsent`; the link's connection is the one to sign in to.
     Errors: NotFound; AskedWrongly for a connection that is not signed in to in the browser, and `ClientSecretNeeded`
     where its client secret was given for other hosts: see `give_client_secret`.
     """
@@ -52,8 +60,17 @@ async def begin_consent(
             code="ClientSecretNeeded",
             target=connection_id,
         )
+    settings, issuer_is_required = await known_provider(services, row, settings)
+    app, parameters = acting_app(services, row), row.parameters or {}
     state = secrets.token_urlsafe(32)
-    consent = Consent(state=state, verifier=secrets.token_urlsafe(48), redirect_url=redirect_url(services))
+    consent = Consent(
+        state=state,
+        verifier=secrets.token_urlsafe(48),
+        redirect_url=redirect_url(services),
+        issuer=settings.issuer,
+        issuer_is_required=issuer_is_required,
+        authorization_url=endpoint(settings.authorization_url, settings, app, parameters),
+    )
     pending = PendingConsent(
         connection_id=connection_id,
         person_id=person_id,
@@ -61,9 +78,11 @@ async def begin_consent(
         consent=consent,
         return_to=return_to,
         began_at=services.clock.now,
+        confirmed=confirmed,
+        link=link,
     )
     services.consents.put(state, pending)
-    return authorization_url(settings, sign_in_app(services, row), consent, row.parameters or {})
+    return authorization_url(settings, app, consent, parameters)
 
 
 async def give_client_secret(services: Services, connection_id: str, client_secret: str, person_id: str) -> None:
@@ -76,7 +95,8 @@ async def give_client_secret(services: Services, connection_id: str, client_secr
     connector, _ = _browser_sign_in(services, row)
     if not client_secret:
         raise AskedWrongly("Client secret is missing.", code="MissingParameter", target="client_secret")
-    if not row.app_id:
+    app = app_of(services, row)
+    if app is None:
         raise AskedWrongly(
             f"{row.display_name!r} has no sign-in app of its own; delete it and connect again.", code="NoSignInApp"
         )
@@ -85,8 +105,16 @@ async def give_client_secret(services: Services, connection_id: str, client_secr
         services.store.connections.swap_credential(
             connection_id, row.credential_version, b"", sealed_candidate=b"", expires_at=None, allowed_origins=origins
         )
-    sealed = seal_app_secret(services.vault, row.app_id, client_secret)
-    services.store.connections.change_sign_in_app(row.app_id, sealed_secret=sealed)
+    # Others may act as the same app: the new secret is for where any of them sends it now.
+    users = services.store.connections.list(app_id=app.app_id)
+    known = [(services.connectors.get(one.connector_id), one.parameters or {}) for one in users]
+    bound = sorted({origin for user in known for origin in proof_origins(*user)})
+    app = replace(
+        app,
+        settings=settings_column(replace(app_settings(app), proof=Proof.SECRET, origins=tuple(bound))),
+    )
+    sealed = seal_proof(services.vault, app, client_secret)
+    services.store.connections.change_sign_in_app(app.app_id, sealed_secret=sealed, settings=app.settings)
     services.store.audit.note(
         person_id, "give_client_secret", connection_id, {"origins": origins}, at=services.clock.now
     )
@@ -111,22 +139,36 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
         raise _refused(code, pending.connection_id)
     row = connection_row(services, pending.connection_id)
     connector, settings = _browser_sign_in(services, row)
+    settings, _ = await known_provider(services, row, settings)
     changed = replace(row, allowed_origins=list(allowed_origins(connector, row.parameters or {})))
     has_secret = bool(hosts_to_trust(services, row, connector))
     # A secret goes only where it was given for; an app without one has none to give away.
     trusted = frozenset(row.allowed_origins if has_secret else changed.allowed_origins)
     exchange = exchange_code(
         settings,
-        sign_in_app(services, row),
+        acting_app(services, row),
         pending.consent,
         code,
         now=services.clock.now,
         parameters=row.parameters or {},
     )
-    credential = await carry_out(services.http, exchange, origins=trusted)
+    may_go_to = proof_may_go_to(services, replace(row, allowed_origins=sorted(trusted)))
+    credential = await carry_out(services.http, exchange, origins=may_go_to)
+    host = pending.consent.authorization_url.partition("//")[2].partition("/")[0]
+    outcome = credential.code if isinstance(credential, SignInRefusal) else ""
+    note_use(services, row, Purpose.CONSENT, outcome=outcome, host=host)
     if isinstance(credential, SignInRefusal):
         raise _refused(credential, pending.connection_id)
-    result = await replace_credential(services, row, changed, credential, person_id=pending.person_id)
+    result = await replace_credential(
+        services,
+        row,
+        changed,
+        credential,
+        person_id=pending.person_id,
+        confirmed=pending.confirmed,
+        purpose=Purpose.VERIFY if pending.link is None else Purpose.REPAIR_LINK,
+        permit=None if pending.link is None else use_up(services, pending.link),
+    )
     return dataclasses.replace(result, return_to=pending.return_to)
 
 
