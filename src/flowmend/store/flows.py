@@ -100,6 +100,32 @@ class Flows:
         """Let a flow's reference mean this connection from now on. Errors: Conflict where either does not exist."""
         self._database.put(connection_mappings, mapping)
 
+    def mappings_to(self, connection_id: str) -> Sequence[ConnectionMappingRow]:
+        """The mappings that mean this connection, by flow and reference."""
+        return self._database.every(
+            select_row(connection_mappings, ConnectionMappingRow)
+            .where(connection_mappings.c.connection_id == connection_id)
+            .order_by(connection_mappings.c.flow_id, connection_mappings.c.reference),
+            ConnectionMappingRow,
+        )
+
+    def swap_mappings(self, mappings: Sequence[ConnectionMappingRow], new_connection_id: str) -> None:
+        """Let all these mean another connection, or none of them.
+
+        Errors: Conflict `MappingChanged` where one no longer means what it says, or the new connection does not exist.
+        """
+        table = connection_mappings
+        with self._database.writing() as connection:
+            for one in mappings:
+                same = (table.c.flow_id == one.flow_id) & (table.c.reference == one.reference)
+                changed = update(table).where(same & (table.c.connection_id == one.connection_id))
+                if connection.execute(changed.values(connection_id=new_connection_id)).rowcount == 0:
+                    raise Conflict(
+                        "Somebody chose other connections for these flows meanwhile. Look again, then swap.",
+                        code="MappingChanged",
+                        target=one.flow_id,
+                    )
+
     def remove_mapping(self, flow_id: str, reference: str) -> bool:
         """Let a reference mean no connection; False where it meant none."""
         same = (connection_mappings.c.flow_id == flow_id) & (connection_mappings.c.reference == reference)
