@@ -30,9 +30,7 @@ async def try_sign_in(services: Services, opened: OpenedConnection) -> Credentia
         received = ReceivedAnswer(body=answer.text, phase=Phase.CONNECT, protocol=answer.protocol)
         code, message = answer.code or "SignInRefused", answer.text
     else:
-        received = ReceivedAnswer(
-            failure_code=answer.code, body=answer.message, phase=Phase.CONNECT, protocol=opened.connector.protocol
-        )
+        received = ReceivedAnswer(failure_code=answer.code, body=answer.message, phase=Phase.CONNECT)
         code, message = answer.code, answer.message
     diagnosis = diagnose(received, had_credential=True, kind=opened.method.kind)
     return CredentialTest(
