@@ -6,7 +6,6 @@ password must not put it into the history.
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,23 +16,21 @@ from flowmend.core.connection.token_grants import can_renew
 from flowmend.core.connector import (
     HttpRequest,
     SignInKind,
-    TransferPiece,
     UnbuildableRequest,
     after_transfer,
     build_http_action,
-    build_path_request,
-    build_request,
-    match_operation,
     opening_of,
     refused_outcome,
 )
-from flowmend.core.connector.operation import READ_METHODS, Operation
+from flowmend.core.connector.operation import READ_METHODS
 from flowmend.core.connector.request import may_go
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
+from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_authentication, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
+from flowmend.use_cases.failed_calls import note_failed_call
 from flowmend.use_cases.follow_ups import follow_request, with_all_pages
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
@@ -42,12 +39,10 @@ from flowmend.use_cases.partial_answers import send_whole
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import TokenRefresher
 from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.sign_in_gate import GUARDED, SignInGate
 
-#: What becomes one request.
-Sent: TypeAlias = HttpCall | ConnectorCall | FollowUp
 #: How long a service may take; the platform's own limit for synchronous calls (wdl.md §8).
 CALL_TIMEOUT = timedelta(seconds=120)
-_USER_AGENT = "flowmend"
 _BLAMES_THE_TOKEN = frozenset({Category.UNKNOWN, Category.EXPIRED, Category.WRONG_PASSWORD})
 _NO_SECRETS = Redactor(())
 
@@ -66,6 +61,7 @@ class CallOperations:
     def __init__(self, services: Callable[[], Services]) -> None:
         self._services = services
         self._opened = OpenedConnections()
+        self._gate = SignInGate()
         self.refresher = TokenRefresher()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
@@ -93,7 +89,7 @@ class CallOperations:
             opened = self._opened.get(self._services(), connection_id) if connection_id else None
         except FlowmendError:
             opened = None  # the call itself will say why
-        operation = _operation(opened, call) if opened is not None else None
+        operation = operation_of(opened, call) if opened is not None else None
         if operation is None:
             is_read = call.method.upper() in READ_METHODS
             return OperationFacts(is_read=is_read, honours_key=False, connection_id=connection_id)
@@ -150,11 +146,18 @@ class CallOperations:
         services = self._services()
         try:
             opened = self._opened.get(services, connection_id) if connection_id else None
-            if opened is None and isinstance(begun, HttpCall):
-                return await self._call_http(call, begun, client_request_id, traces)
             if opened is None:
+                if isinstance(begun, HttpCall):
+                    return await self._call_http(call, begun, client_request_id, traces)
                 return _not_mapped(begun, flow_id)
-            return await self._call_connector(services, opened, call, client_request_id, traces)
+            if opened.method.kind not in GUARDED:
+                return await self._call_connector(services, opened, call, client_request_id, traces)
+            async with self._gate.passage(connection_id) as passage:
+                if passage.has_waited:  # what the others were answered may have broken it
+                    opened = self._opened.get(services, connection_id) or opened
+                outcome = await self._call_connector(services, opened, call, client_request_id, traces)
+                passage.was_refused = outcome.diagnosis is not None and outcome.diagnosis.connection_broken
+                return outcome
         except StoreUnavailable:
             raise
         except FlowmendError as error:
@@ -185,14 +188,17 @@ class CallOperations:
             await report_refusal(services, opened, HealthEvent.DOUBTED, diagnosis, attempt.outcome.code)
             fresh = await self._refreshed(services, opened, after=diagnosis)
             if isinstance(fresh, Outcome):
-                return fresh if fresh.diagnosis is None else replace(attempt.outcome, diagnosis=fresh.diagnosis)
+                if fresh.diagnosis is None:
+                    return fresh
+                await note_failed_call(services, opened, call)
+                return replace(attempt.outcome, diagnosis=fresh.diagnosis)
             opened = fresh
             attempt = await self._send(services, opened, call, client_request_id, traces)
             if isinstance(attempt, Outcome):
                 return attempt
-            await self._report(services, opened, attempt, HealthEvent.REFUSED_AGAIN)
+            await self._report(services, opened, attempt, HealthEvent.REFUSED_AGAIN, call)
         else:
-            await self._report(services, opened, attempt, HealthEvent.REFUSED)
+            await self._report(services, opened, attempt, HealthEvent.REFUSED, call)
         return attempt.outcome
 
     async def _refreshed(
@@ -237,7 +243,7 @@ class CallOperations:
         traces: Mapping[str, str],
     ) -> JudgedAnswer | Outcome:
         connection_id = opened.row.connection_id
-        request = _to_send(opened, call)
+        request = request_of(opened, call)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, opened.redactor.text(request.message), connection_id=connection_id)
         if not may_go(request.origin, opened.origins):
@@ -246,24 +252,29 @@ class CallOperations:
                 f"to {', '.join(sorted(opened.origins)) or 'no address'}. Verify the connection again."
             )
             return refused_outcome("OriginNotAllowed", message, connection_id=connection_id)
-        traced = _traced(request, client_request_id, traces)
-        answer = await send_whole(services.http, traced, timeout=CALL_TIMEOUT)
+        sent = with_our_headers(request, client_request_id, traces)
+        answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
         judged = judge(
             answer, opened.redactor, now=services.clock.now, kind=opened.method.kind, connection_id=connection_id
         )
         if opened.credential is not None:
-            outcome = "" if judged.diagnosis is None and judged.outcome.status is Status.SUCCEEDED else judged.outcome.code
+            outcome = (
+                "" if judged.diagnosis is None and judged.outcome.status is Status.SUCCEEDED else judged.outcome.code
+            )
             note_use(services, opened.holder, Purpose.CALL, outcome=outcome, host=request.origin.partition("//")[2])
         return replace(judged, outcome=after_transfer(request, judged.outcome))
 
     async def _report(
-        self, services: Services, opened: OpenedConnection, attempt: JudgedAnswer, refused: HealthEvent
+        self, services: Services, opened: OpenedConnection, attempt: JudgedAnswer, refused: HealthEvent, call: Sent
     ) -> None:
         diagnosis = attempt.diagnosis
         if diagnosis is None:
             await report_good(services, opened)
         elif diagnosis.connection_broken and opened.credential is not None:
+            before = opened.row.health
             await report_refusal(services, opened, refused, diagnosis, attempt.outcome.code)
+            if opened.row.health is not before:
+                await note_failed_call(services, opened, call)
 
     async def _call_http(
         self, call: Sent, begun: HttpCall, client_request_id: str, traces: Mapping[str, str]
@@ -284,87 +295,12 @@ class CallOperations:
             request = opening_of(request)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, request.message)
-        secrets = _secrets_of_authentication(begun.authentication, request)
+        secrets = secrets_of_authentication(begun.authentication, request)
         redactor = Redactor(secrets) if secrets else _NO_SECRETS
-        answer = await send_whole(services.http, _traced(request, client_request_id, traces), timeout=CALL_TIMEOUT)
+        sent = with_our_headers(request, client_request_id, traces)
+        answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
         judged = judge(answer, redactor, now=services.clock.now, kind=SignInKind.BASIC, had_credential=bool(secrets))
         return after_transfer(request, judged.outcome)
-
-
-def _operation(opened: OpenedConnection, call: ConnectorCall) -> Operation | None:
-    """The operation a call means, in either spelling; None for one its connector does not have."""
-    if call.operation_id:
-        return opened.connector.operation(call.operation_id)
-    found = match_operation(opened.connector, call.method, call.path.partition("?")[0])
-    return found.operation if found is not None else None
-
-
-def _to_send(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
-    """The request to make now: of a call whose operation takes its content in pieces, the one that begins that."""
-    request = _build(opened, call)
-    if isinstance(call, HttpCall) and call.is_chunked and isinstance(request, HttpRequest):
-        return opening_of(request)
-    if isinstance(call, ConnectorCall) and call.is_chunked and isinstance(request, HttpRequest):
-        operation = _operation(opened, call)
-        return opening_of(request) if operation is not None and operation.takes_chunks else request
-    return request
-
-
-def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
-    if isinstance(call, FollowUp):
-        first = _build(opened, call.call)
-        return follow_request(first, call) if isinstance(first, HttpRequest) else first
-    if isinstance(call, HttpCall):
-        return build_http_action(
-            method=call.method,
-            uri=call.uri,
-            headers=call.headers,
-            queries=call.queries,
-            body=call.body,
-            has_body=call.has_body,
-            authentication=None,
-            sign_in=opened.sign_in,
-        )
-    if call.operation_id:
-        operation = opened.connector.operation(call.operation_id)
-        if operation is None:
-            return UnbuildableRequest(
-                code="OperationNotFound",
-                message=f"The connector '{opened.connector.display_name}' has no operation '{call.operation_id}'.",
-            )
-        arguments = call.parameters or {}
-        if call.notification_url and operation.notification_parameter:
-            arguments = {**arguments, operation.notification_parameter: call.notification_url}
-        return build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
-    return build_path_request(
-        opened.connector,
-        call.method,
-        call.path,
-        opened.parameters,
-        queries=call.queries,
-        headers=call.headers,
-        body=call.body,
-        sign_in=opened.sign_in,
-    )
-
-
-def _traced(request: HttpRequest, client_request_id: str, traces: Mapping[str, str]) -> HttpRequest:
-    """The request with our headers; what the flow or the connector set stands."""
-    headers = {"User-Agent": _USER_AGENT, "x-ms-client-request-id": client_request_id, **traces}
-    if request.method not in READ_METHODS:
-        is_piece = isinstance(request, TransferPiece)
-        headers["Idempotency-Key"] = f"{client_request_id}-{request.start}" if is_piece else client_request_id
-    if request.headers:
-        given = {name.lower() for name in request.headers}
-        headers = {name: text for name, text in headers.items() if name.lower() not in given}
-        headers.update(request.headers)
-    return HttpRequest(
-        method=request.method,
-        url=request.url,
-        headers=headers,
-        body=request.body,
-        client_certificate=request.client_certificate,
-    )
 
 
 def _may_only_have_aged(attempt: JudgedAnswer) -> bool:
@@ -392,13 +328,3 @@ def _not_mapped(call: ConnectorCall, flow_id: str) -> Outcome:
         f"The connection reference {call.reference!r} of flow {flow_id} means no connection"
         f"{f' to {call.connector}' if call.connector else ''}. Choose one on the flow's page.",
     )
-
-
-def _secrets_of_authentication(authentication: Json, request: HttpRequest) -> tuple[str, ...]:
-    """What an Http action's `authentication` must not leave in the history, in the forms it was given and sent."""
-    if not isinstance(authentication, dict):
-        return ()
-    sent = request.headers.get("Authorization", "")
-    names = ("password", "value", "secret", "pfx")
-    texts = [authentication[name] for name in names if isinstance(authentication.get(name), str)]
-    return tuple(text for text in (*texts, sent, sent.partition(" ")[2]) if text)

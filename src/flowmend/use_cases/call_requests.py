@@ -1,0 +1,110 @@
+"""The request of one call of a run: what its flow asks for, signed in, with our own headers."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from flowmend.core.connector import (
+    HttpRequest,
+    TransferPiece,
+    UnbuildableRequest,
+    build_http_action,
+    build_path_request,
+    build_request,
+    match_operation,
+    opening_of,
+)
+from flowmend.core.connector.operation import READ_METHODS, Operation
+from flowmend.core.json_value import Json
+from flowmend.core.run.events import ConnectorCall, FollowUp, HttpCall
+from flowmend.use_cases.follow_ups import follow_request
+from flowmend.use_cases.opened_connections import OpenedConnection
+
+#: What becomes one request.
+Sent: TypeAlias = HttpCall | ConnectorCall | FollowUp
+USER_AGENT = "flowmend"
+
+
+def operation_of(opened: OpenedConnection, call: ConnectorCall) -> Operation | None:
+    """The operation a call means, in either spelling; None for one its connector does not have."""
+    if call.operation_id:
+        return opened.connector.operation(call.operation_id)
+    found = match_operation(opened.connector, call.method, call.path.partition("?")[0])
+    return found.operation if found is not None else None
+
+
+def request_of(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
+    """The request to make now: of a call whose operation takes its content in pieces, the one that begins that."""
+    request = _build(opened, call)
+    if isinstance(call, HttpCall) and call.is_chunked and isinstance(request, HttpRequest):
+        return opening_of(request)
+    if isinstance(call, ConnectorCall) and call.is_chunked and isinstance(request, HttpRequest):
+        operation = operation_of(opened, call)
+        return opening_of(request) if operation is not None and operation.takes_chunks else request
+    return request
+
+
+def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
+    if isinstance(call, FollowUp):
+        first = _build(opened, call.call)
+        return follow_request(first, call) if isinstance(first, HttpRequest) else first
+    if isinstance(call, HttpCall):
+        return build_http_action(
+            method=call.method,
+            uri=call.uri,
+            headers=call.headers,
+            queries=call.queries,
+            body=call.body,
+            has_body=call.has_body,
+            authentication=None,
+            sign_in=opened.sign_in,
+        )
+    if call.operation_id:
+        operation = opened.connector.operation(call.operation_id)
+        if operation is None:
+            return UnbuildableRequest(
+                code="OperationNotFound",
+                message=f"The connector '{opened.connector.display_name}' has no operation '{call.operation_id}'.",
+            )
+        arguments = call.parameters or {}
+        if call.notification_url and operation.notification_parameter:
+            arguments = {**arguments, operation.notification_parameter: call.notification_url}
+        return build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
+    return build_path_request(
+        opened.connector,
+        call.method,
+        call.path,
+        opened.parameters,
+        queries=call.queries,
+        headers=call.headers,
+        body=call.body,
+        sign_in=opened.sign_in,
+    )
+
+
+def with_our_headers(request: HttpRequest, client_request_id: str, traces: Mapping[str, str]) -> HttpRequest:
+    """The request with our headers; what the flow or the connector set stands."""
+    headers = {"User-Agent": USER_AGENT, "x-ms-client-request-id": client_request_id, **traces}
+    if request.method not in READ_METHODS:
+        part = f"-{request.start}" if isinstance(request, TransferPiece) else ""
+        headers["Idempotency-Key"] = client_request_id + part
+    if request.headers:
+        given = {name.lower() for name in request.headers}
+        headers = {name: text for name, text in headers.items() if name.lower() not in given}
+        headers.update(request.headers)
+    return HttpRequest(
+        method=request.method,
+        url=request.url,
+        headers=headers,
+        body=request.body,
+        client_certificate=request.client_certificate,
+    )
+
+
+def secrets_of_authentication(authentication: Json, request: HttpRequest) -> tuple[str, ...]:
+    """What an Http action's `authentication` must not leave in the history, in the forms it was given and sent."""
+    if not isinstance(authentication, dict):
+        return ()
+    sent = request.headers.get("Authorization", "")
+    names = ("password", "value", "secret", "pfx")
+    texts = [authentication[name] for name in names if isinstance(authentication.get(name), str)]
+    return tuple(text for text in (*texts, sent, sent.partition(" ")[2]) if text)
