@@ -186,31 +186,48 @@ def connection_row(services: Services, connection_id: str) -> ConnectionRow:
 def fields_of(method: SignInMethod, present: Mapping[str, Json]) -> tuple[SecretField, ...]:
     """The values a sign-in asks for, in their order; present ones filled in unless they are secret."""
     fields = tuple(_field(parameter, present) for parameter in method.parameters if parameter.type != "oauthsetting")
-    if method.kind is SignInKind.OAUTH2:
-        known = bool(method.oauth and method.oauth.client_id)
-        return (*_app_fields(present, is_known=known), *fields)
-    return fields
+    if method.oauth is None or method.oauth.is_managed_identity:
+        return fields
+    declared = {field.name for field in fields}
+    return (*(field for field in _app_fields(method, present) if field.name not in declared), *fields)
 
 
-def _app_fields(present: Mapping[str, Json], *, is_known: bool) -> tuple[SecretField, ...]:
-    """Client id and secret of the owner's own sign-in app; most connectors bring none."""
-    client_id = SecretField(
-        name="client_id",
-        title="Client ID",
-        description="Of the app you registered with the service.",
-        is_secret=False,
-        required=not is_known,
-        value=str(present.get("client_id", "")),
+def _app_fields(method: SignInMethod, present: Mapping[str, Json]) -> tuple[SecretField, ...]:
+    """What is asked of the owner's own sign-in app unless the connector asks for it by a parameter of its own."""
+    settings = method.oauth
+    if settings is None:
+        return ()
+    needs_client_id = not settings.client_id and "client_id" not in settings.app_parameters
+    asked = [
+        ("client_id", "Client ID", "Of the app you registered with the service.", False, needs_client_id),
+        ("client_secret", "Client secret", "Of the same app.", True, False),
+    ]
+    if settings.wants_certificate:
+        asked += [
+            (
+                "certificate",
+                "Certificate",
+                "With its private key: a PFX file, or PEM text. In place of a secret.",
+                True,
+                False,
+            ),
+            ("certificate_password", "Certificate password", "Of the PFX file or the key, if it has one.", True, False),
+        ]
+    if "{tenantid}" in settings.token_url:
+        title = "Microsoft Entra directory ID; empty for the one who signs in."
+        asked.append(("tenant", "Tenant", title, False, method.kind is SignInKind.CLIENT_CREDENTIALS))
+    return tuple(
+        SecretField(
+            name=name,
+            title=title,
+            description=description,
+            is_secret=is_secret,
+            required=required,
+            value="" if is_secret else str(present.get(name, "")),
+        )
+        for name, title, description, is_secret, required in asked
+        if name not in settings.app_parameters
     )
-    secret = SecretField(
-        name="client_secret",
-        title="Client secret",
-        description="Of the same app.",
-        is_secret=True,
-        required=False,
-        value="",
-    )
-    return client_id, secret
 
 
 def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> SecretField:

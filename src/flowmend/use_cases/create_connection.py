@@ -4,19 +4,30 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from flowmend.core.connection.credentials import MissingSecrets, credential_of
+from flowmend.core.connection.credentials import MissingSecrets, OAuthCredential, credential_of
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.redaction import shortened
+from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector.building import allowed_origins
-from flowmend.core.connector.operation import Connector, SignInKind, SignInMethod
+from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.account_check import identity_in
+from flowmend.use_cases.app_tokens import token_of_app
 from flowmend.use_cases.attempts import at_risk_of_new
+from flowmend.use_cases.chosen_app import (
+    app_secret_names,
+    app_value_names,
+    existing_app,
+    managed_identity_app,
+    new_app,
+)
 from flowmend.use_cases.connections import ConnectionView, fields_of, read_connection
+from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.probe_calls import CredentialTest, refused_by_provider
 from flowmend.use_cases.prove_credential import test_credential
-from flowmend.use_cases.sealed_credentials import seal_app_secret, seal_credential
+from flowmend.use_cases.sealed_credentials import seal_credential
 from flowmend.use_cases.secret_uses import Purpose, used_for
 
 
@@ -28,20 +39,23 @@ async def create_connection(
     person_id: str,
     *,
     connection_id: str = "",
+    parameter_set: str = "",
+    app_id: str = "",
 ) -> ConnectionView:
-    """Sign in to a connector. parameters: what its sign-in asks for, secrets included.
+    """Sign in to a connector. parameters: what its sign-in asks for, secrets included. parameter_set: the way to sign in,
+    "" for the first. app_id: the sign-in app to act as, "" for one made of the parameters.
 
     An OAuth connection starts as "Sign-in not finished". Errors: NotFound for the connector; AskedWrongly naming the
     missing value, or `CredentialRefused` with what the service said; TooManyAttempts as for a verification. Nothing is kept
     then.
     """
     connector = services.connectors.get(connector_id)
-    method = connector.sign_in[0]
-    values = checked_values(method, parameters)
+    method = way_to_sign_in(connector, parameter_set)
+    has_app = bool(app_id) or (method.oauth is not None and method.oauth.is_managed_identity)
+    values = checked_values(method, parameters, has_app=has_app)
     now = services.clock.now
-    plain = {
-        name: value for name, value in values.items() if name not in method.secret_names and name != "client_secret"
-    }
+    hidden = method.secret_names | (app_secret_names(method) if method.oauth is not None else frozenset())
+    plain = {name: value for name, value in values.items() if name not in hidden}
     row = ConnectionRow(
         connection_id=connection_id or str(services.clock.guid()),
         connector_id=connector_id,
@@ -56,21 +70,47 @@ async def create_connection(
         created_at=now,
         changed_at=now,
     )
+    app, proof = None, None
+    if method.oauth is not None:
+        if has_app:
+            app = _app_that_is_there(services, connector, method.oauth, row, app_id)
+        else:
+            app, proof = new_app(services, connector, method.oauth, row, values)
+        row = replace(row, app_id=app.app_id)
     if method.kind is SignInKind.OAUTH2:
-        app = _sign_in_app(services, connector, method, values)
-        row = replace(row, app_id=app.app_id, health=HealthState.PENDING_CONSENT)
+        row = replace(row, health=HealthState.PENDING_CONSENT)
+    elif app is not None:
+        row = await _signed_in_by_app(services, connector, method, row, app)
     else:
-        app = None
         row = await _proven(services, connector, method, row, values)
-    services.store.connections.add(row, app)
+    services.store.connections.add(row, app if proof is not None else None)
     services.store.audit.note(person_id, "create_connection", row.connection_id, {"connector": connector_id}, at=now)
     services.changes.publish("connection", connection_id=row.connection_id, health=row.health.value)
     return await read_connection(services, row.connection_id)
 
 
-def checked_values(method: SignInMethod, parameters: Mapping[str, str]) -> dict[str, str]:
-    """The values a sign-in needs, defaults filled in. Errors: AskedWrongly naming the first that is missing or unknown."""
-    fields = {field.name: field for field in fields_of(method, {})}
+def way_to_sign_in(connector: Connector, parameter_set: str) -> SignInMethod:
+    """The way of this name, the first for "". Errors: AskedWrongly `UnknownParameterSet`."""
+    if not parameter_set:
+        return connector.sign_in[0]
+    found = next((method for method in connector.sign_in if method.name == parameter_set), None)
+    if found is None:
+        names = ", ".join(method.name for method in connector.sign_in if method.name)
+        raise AskedWrongly(
+            f"{connector.display_name!r} has no way to sign in named {parameter_set!r}. It has: {names or 'one, unnamed'}.",
+            code="UnknownParameterSet",
+            target=parameter_set,
+        )
+    return found
+
+
+def checked_values(method: SignInMethod, parameters: Mapping[str, str], *, has_app: bool = False) -> dict[str, str]:
+    """The values a sign-in needs, defaults filled in. has_app: those of the sign-in app are known already.
+
+    Errors: AskedWrongly naming the first that is missing or unknown.
+    """
+    of_app = app_value_names(method) if has_app else frozenset()
+    fields = {field.name: field for field in fields_of(method, {}) if field.name not in of_app}
     unknown = next((name for name in parameters if name not in fields), None)
     if unknown is not None:
         raise AskedWrongly(
@@ -99,30 +139,58 @@ async def _proven(
     with used_for(Purpose.VERIFY):
         test = await at_risk_of_new(services, row, lambda: test_credential(services, connector, row, credential))
     if test.is_testable and not test.is_proven:
-        raise AskedWrongly(
-            f"The service refused: {shortened(test.message) or test.code}. Nothing was kept.",
-            code="CredentialRefused",
-            target=method.password_parameter or None,
-        )
+        raise _refused_by_service(test, method)
     identity = identity_in(credential, test)
     row = replace(row, account_name=row.account_name or identity.name, account_id=identity.id)
+    row = replace(row, **lifetime_columns(row, credential))
     sealed = seal_credential(services.vault, row, credential)
     if not test.is_testable:
         return replace(row, sealed_credential=sealed)
     return replace(row, sealed_credential=sealed, health=HealthState.CONNECTED, last_good_at=services.clock.now)
 
 
-def _sign_in_app(
-    services: Services, connector: Connector, method: SignInMethod, values: Mapping[str, str]
-) -> SignInAppRow:
-    client_id = str(values.get("client_id") or (method.oauth.client_id if method.oauth else ""))
-    app = SignInAppRow(
-        app_id=str(services.clock.guid()),
-        connector_id=connector.connector_id,
-        client_id=client_id,
-        created_at=services.clock.now,
+async def _signed_in_by_app(
+    services: Services, connector: Connector, method: SignInMethod, row: ConnectionRow, app: SignInAppRow
+) -> ConnectionRow:
+    """The connection with the token its app got for itself."""
+    row = replace(row, account_name=app.client_id)
+    got: list[OAuthCredential] = []
+
+    async def testing() -> CredentialTest:
+        tokens = await token_of_app(services, row, app, method)
+        if isinstance(tokens, SignInRefusal):
+            return refused_by_provider(tokens)
+        got.append(tokens)
+        return await test_credential(services, connector, row, tokens)
+
+    with used_for(Purpose.VERIFY):
+        test = await at_risk_of_new(services, row, testing)
+    if not got or (test.is_testable and not test.is_proven):
+        raise _refused_by_service(test, method)
+    (tokens,) = got
+    now = services.clock.now
+    return replace(
+        row,
+        sealed_credential=seal_credential(services.vault, row, tokens),
+        health=HealthState.CONNECTED,
+        last_good_at=now,
+        refreshed_at=now,
+        expires_at=tokens.expires_at,
     )
-    secret = str(values.get("client_secret", ""))
-    if secret:
-        app = replace(app, sealed_secret=seal_app_secret(services.vault, app.app_id, secret))
-    return app
+
+
+def _app_that_is_there(
+    services: Services, connector: Connector, settings: OAuthSettings, row: ConnectionRow, app_id: str
+) -> SignInAppRow:
+    parameters = row.parameters or {}
+    if settings.is_managed_identity and not app_id:
+        return managed_identity_app(services, connector, parameters)
+    return existing_app(services, app_id, connector, parameters)
+
+
+def _refused_by_service(test: CredentialTest, method: SignInMethod) -> AskedWrongly:
+    return AskedWrongly(
+        f"The service refused: {shortened(test.message) or test.code}. Nothing was kept.",
+        code="CredentialRefused",
+        target=method.password_parameter or None,
+    )

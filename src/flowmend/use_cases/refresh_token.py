@@ -1,30 +1,47 @@
-"""Refresh an OAuth connection's tokens: once at a time per connection, kept sealed before they are used."""
+"""Refresh an OAuth connection's tokens: once at a time per credential, in this process and across all, kept sealed before
+they are used.
+
+A rotating refresh token is good once, so two processes that spend the same one at the same time burn it, and often the
+whole grant. Hence the lease in the connection's row: whoever holds it refreshes, the others wait and then find the work
+done. A holder that died lets go when its lease is over.
+"""
 
 import asyncio
+import random
+import time
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.sign_in import SignIn, SignInApp, SignInRefusal, refresh
+from flowmend.core.connection.token_endpoint import SignIn, SignInRefusal
+from flowmend.core.connection.token_grants import renew
 from flowmend.core.connector import HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict
-from flowmend.store.rows import ConnectionRow
 from flowmend.transport import HttpTransport
+from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, provider_of
 from flowmend.use_cases.credential_holder import credential_holder
+from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.sealed_credentials import open_app_secret, open_credential, seal_credential
+from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
+from flowmend.use_cases.secret_uses import Purpose, note_use
 
 _TOKEN_SECONDS = timedelta(seconds=30)
 _LARGEST_TOKEN_ANSWER = 1024 * 1024
+#: Longer than a refresh can take, its one repeat and the writing included.
+_LEASE = timedelta(seconds=90)
+_LOOK_AGAIN_SECONDS = (0.02, 0.5)
 
 
 class TokenRefresher:
-    """Refreshes one connection at a time; whoever waited finds the work done."""
+    """Refreshes one credential at a time; whoever waited finds the work done."""
 
     def __init__(self) -> None:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: set[asyncio.Task[OpenedConnection | SignInRefusal]] = set()
+        self._holder = uuid4().hex
 
     async def refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
         """The connection with tokens newer than those of `stale`, or why there are none.
@@ -48,20 +65,56 @@ class TokenRefresher:
             task.exception()  # whoever asked may be gone
 
     async def _refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
-        async with self._locks[stale.holder.connection_id]:
-            newer = _newer(services, stale)
+        holder_id = stale.holder.connection_id
+        async with self._locks[holder_id]:
+            newer = await self._lease_or_newer(services, stale)
             if newer is not None:
                 return newer
-            row, credential, settings = stale.holder, stale.oauth, stale.method.oauth
-            if credential is None or settings is None:
-                raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
-            app = sign_in_app(services, row)
-            steps = refresh(settings, app, credential, now=services.clock.now, parameters=row.parameters or {})
-            tokens = await carry_out(services.http, steps, origins=frozenset(row.allowed_origins or ()))
-            if isinstance(tokens, SignInRefusal):
-                # Another process may have spent the same rotating token and stored the new one.
-                return _newer(services, stale) or tokens
-            return await _kept(services, stale, tokens)
+            try:
+                return await _renewed(services, stale)
+            finally:
+                await asyncio.to_thread(services.store.connections.end_lease, holder_id, self._holder)
+
+    async def _lease_or_newer(self, services: Services, stale: OpenedConnection) -> OpenedConnection | None:
+        """Newer tokens that another has got meanwhile; None once the lease is ours and the tokens are still the stale ones."""
+        store, holder_id = services.store.connections, stale.holder.connection_id
+        wait, longest = _LOOK_AGAIN_SECONDS
+        # The lease ends by the clock of the machine; how long to wait for it is measured by one that nobody sets.
+        deadline = time.monotonic() + 2 * _LEASE.total_seconds()
+        while True:
+            now = services.clock.now
+            is_ours = await asyncio.to_thread(store.take_lease, holder_id, self._holder, now, now + _LEASE)
+            newer = _newer(services, stale)  # read after the lease: what was written before it was given is seen
+            if newer is not None:
+                if is_ours:
+                    await asyncio.to_thread(store.end_lease, holder_id, self._holder)
+                return newer
+            if is_ours:
+                return None
+            if time.monotonic() > deadline or store.get(holder_id) is None:
+                raise Conflict(
+                    f"The tokens of {stale.row.display_name!r} are being renewed by another process. Try again.",
+                    code="RefreshUnderWay",
+                    target=stale.row.connection_id,
+                )
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  so that those who wait do not ask together
+            wait = min(wait * 2, longest)
+
+
+async def _renewed(services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+    row, method = stale.holder, stale.method
+    if method.oauth is None:
+        raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
+    method = replace(method, oauth=provider_of(method.oauth, app_of(services, row)))
+    steps = renew(
+        method, acting_app(services, row), stale.oauth, now=services.clock.now, parameters=row.parameters or {}
+    )
+    tokens = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
+    note_use(services, row, Purpose.REFRESH, outcome=tokens.code if isinstance(tokens, SignInRefusal) else "")
+    if isinstance(tokens, SignInRefusal):
+        # A process whose lease had run out may have spent the same rotating token and stored the new one.
+        return _newer(services, stale) or tokens
+    return await _kept(services, stale, tokens)
 
 
 async def carry_out(
@@ -92,20 +145,6 @@ async def carry_out(
             )
 
 
-def sign_in_app(services: Services, row: ConnectionRow) -> SignInApp:
-    """The provider's client a connection acts as: its own sign-in app, or the one its connector brings.
-
-    Errors: SecretUnreadable.
-    """
-    app = services.store.connections.get_sign_in_app(row.app_id) if row.app_id else None
-    if app is not None:
-        return SignInApp(
-            client_id=app.client_id, client_secret=open_app_secret(services.vault, app.app_id, app.sealed_secret)
-        )
-    settings = services.connectors.get(row.connector_id).method_named(row.parameter_set).oauth
-    return SignInApp(client_id=settings.client_id if settings is not None else "")
-
-
 def _newer(services: Services, stale: OpenedConnection) -> OpenedConnection | None:
     """The stored credential, where somebody replaced the stale one."""
     row = services.store.connections.get(stale.row.connection_id)
@@ -117,14 +156,14 @@ def _newer(services: Services, stale: OpenedConnection) -> OpenedConnection | No
 
 async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCredential) -> OpenedConnection:
     row = stale.holder
-    sealed = seal_credential(services.vault, row, tokens)
     try:
         await asyncio.to_thread(
             services.store.connections.swap_credential,
             row.connection_id,
             row.credential_version,
-            sealed,
-            expires_at=tokens.expires_at,
+            seal_credential(services.vault, row, tokens),
+            refreshed_at=services.clock.now,
+            **lifetime_columns(row, tokens),
         )
     except Conflict:
         newer = _newer(services, stale)

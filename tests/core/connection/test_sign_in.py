@@ -7,18 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.sign_in import (
-    Answer,
-    Consent,
-    SignIn,
-    SignInApp,
-    SignInRefusal,
-    authorization_url,
-    code_challenge,
-    exchange_code,
-    read_callback,
-    refresh,
-)
+from flowmend.core.connection.sign_in import Consent, authorization_url, code_challenge, exchange_code, read_callback
+from flowmend.core.connection.token_endpoint import Answer, SignIn, SignInApp, SignInRefusal
+from flowmend.core.connection.token_grants import refresh
 from flowmend.core.connector import HttpRequest, HttpResponse, OAuthSettings, TransportFailure
 from flowmend.core.outcome import Category, FixableBy
 

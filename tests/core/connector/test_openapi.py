@@ -194,13 +194,14 @@ def test_azure_sign_in_uses_the_second_version_and_asks_for_refresh() -> None:
     assert reading.connector is not None
     settings = reading.connector.sign_in[0].oauth
     assert settings is not None
-    assert settings.token_url == "https://login.windows.net/common/oauth2/v2.0/token"
+    assert settings.token_url == "https://login.microsoftonline.com/{tenantid}/oauth2/v2.0/token"
+    assert settings.tenant == "common"
     assert settings.scopes == ("read", "offline_access")
     assert settings.client_id == ""
 
 
 def test_a_provider_without_endpoints_is_named_as_not_supported() -> None:
-    reading = read_connector(MINIMAL, oauth("facebook"), connector_id="x")
+    reading = read_connector(MINIMAL, oauth("unheard-of"), connector_id="x")
     assert reading.connector is not None
     assert reading.connector.sign_in[0].kind is SignInKind.UNSUPPORTED
     assert [problem.code for problem in reading.problems] == ["UnsupportedSignIn"]

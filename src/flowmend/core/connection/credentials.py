@@ -17,6 +17,8 @@ from flowmend.core.errors import SecretUnreadable
 from flowmend.core.json_value import Json
 
 _LONGEST_MARGIN = timedelta(minutes=5)
+#: The standard has no name for it; these are what providers write.
+_REFRESH_LIFETIMES = ("refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in")
 
 
 class _Hidden(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -40,7 +42,8 @@ class ApiKeyCredential(_Hidden, frozen=True, kw_only=True, tag="api_key"):
 class OAuthCredential(_Hidden, frozen=True, kw_only=True, tag="oauth2"):
     """Tokens. issued_at and expires_at: of the access token, expires_at None where the provider does not say.
 
-    account: who signed in, as the provider names them, "" where it does not say.
+    account: who signed in, as the provider names them, "" where it does not say. refresh_expires_at: of the refresh
+    token, None where the provider does not say.
     """
 
     access_token: str
@@ -49,6 +52,7 @@ class OAuthCredential(_Hidden, frozen=True, kw_only=True, tag="oauth2"):
     expires_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     account: str = ""
+    refresh_expires_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
         """Whether it is time to refresh: within 5 minutes of expiry, or the last tenth of a shorter life."""
@@ -189,6 +193,9 @@ def read_tokens(answer: Mapping[str, Any], *, now: datetime, before: OAuthCreden
     """
     scope = answer.get("scope")
     lifetime = _seconds(answer.get("expires_in"))
+    last = next((seconds for name in _REFRESH_LIFETIMES if (seconds := _seconds(answer.get(name))) is not None), None)
+    is_kept = before is not None and answer.get("refresh_token") in (None, "", before.refresh_token)
+    refresh_expires_at = before.refresh_expires_at if before is not None and is_kept else None
     return OAuthCredential(
         access_token=str(answer.get("access_token") or ""),
         refresh_token=str(answer.get("refresh_token") or (before.refresh_token if before is not None else "")),
@@ -196,6 +203,7 @@ def read_tokens(answer: Mapping[str, Any], *, now: datetime, before: OAuthCreden
         expires_at=now + timedelta(seconds=lifetime) if lifetime is not None else None,
         scopes=tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else before.scopes if before else (),
         account=_account(answer.get("id_token")) or (before.account if before is not None else ""),
+        refresh_expires_at=now + timedelta(seconds=last) if last is not None else refresh_expires_at,
     )
 
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 from flowmend.core.json_value import Json
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+#: The type of a connection parameter that is a certificate with its key: PEM text, or a PFX file in base64.
+CERTIFICATE_TYPE = "clientcertificate"
 
 
 class Location(StrEnum):

@@ -5,10 +5,11 @@ definition's in 20 only. So a key goes where a definition of its name says, else
 else pairwise in the order both are declared.
 """
 
-import re
 from collections.abc import Mapping
 
+from flowmend.core.connector.identity_providers import asks_for_itself, read_oauth_settings
 from flowmend.core.connector.operation import (
+    CERTIFICATE_TYPE,
     ConnectionParameter,
     KeyPlacement,
     Location,
@@ -19,9 +20,9 @@ from flowmend.core.connector.operation import (
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
-_PLACEHOLDER = re.compile(r"[<>\[\]{}]|dummy|please|enter|your", re.IGNORECASE)
+#: Values that a set of parameters repeats for the author's own use; the settings of the sign-in say them already.
+_SET_BY_THE_SETTINGS = frozenset({"token:granttype", "token:resourceuri"})
 _USER_NAMES = ("username", "user", "login", "email", "account")
-_AZURE_LOGIN = "https://login.microsoftonline.com"
 
 
 def read_sign_in_methods(
@@ -69,8 +70,10 @@ def _method(
         kind_of_value = str(node.get("type", "string")).lower()
         if kind_of_value == "oauthsetting":
             settings = _mapping(node.get("oAuthSettings") or node.get("oauthSettings"))
-            oauth = _oauth(settings, security)
-            kind = SignInKind.OAUTH2 if oauth is not None else SignInKind.UNSUPPORTED
+            oauth = read_oauth_settings(settings, declared, security)
+            kind = SignInKind.CLIENT_CREDENTIALS if asks_for_itself(settings) else SignInKind.OAUTH2
+            if oauth is None:
+                kind = SignInKind.UNSUPPORTED
             if oauth is None:
                 provider = settings.get("identityProvider", "")
                 problems.append(
@@ -87,13 +90,20 @@ def _method(
             )
         else:
             fields.append(_field(key, node, kind_of_value))
-    method = SignInMethod(kind=kind, name=name, title=title, parameters=tuple(fields), oauth=oauth)
+    shown = [field for field in fields if field.name.lower() not in _SET_BY_THE_SETTINGS]
+    method = SignInMethod(kind=kind, name=name, title=title, parameters=tuple(shown if oauth else fields), oauth=oauth)
     return method if kind is not SignInKind.NONE else _with_secrets(method, security)
 
 
 def _with_secrets(method: SignInMethod, security: Mapping[str, Json]) -> SignInMethod:
     definitions = [_mapping(node) for node in security.values()]
     secrets = [field for field in method.parameters if field.is_secret]
+    certificate = next((field.name for field in secrets if field.type == CERTIFICATE_TYPE), "")
+    if certificate:
+        password = next((field.name for field in secrets if field.name != certificate), "")
+        return _as(
+            method, SignInKind.CLIENT_CERTIFICATE, certificate_parameter=certificate, password_parameter=password
+        )
     if any(str(node.get("type", "")).lower() == "basic" for node in definitions):
         pair = _user_and_password(method.parameters)
         if pair is not None:
@@ -140,6 +150,7 @@ def _user_and_password(fields: tuple[ConnectionParameter, ...]) -> tuple[str, st
 def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParameter:
     shown = _mapping(node.get("uiDefinition"))
     constraints = _mapping(shown.get("constraints"))
+    is_secret = kind.startswith("secure") or kind == CERTIFICATE_TYPE
     allowed = node.get("allowedValues") or constraints.get("allowedValues") or []
     return ConnectionParameter(
         name=name,
@@ -147,49 +158,10 @@ def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParamete
         title=str(shown.get("displayName") or name),
         description=str(shown.get("description") or ""),
         hint=str(shown.get("tooltip") or ""),
-        is_secret=kind.startswith("secure"),
-        is_required=_is_true(constraints.get("required", kind.startswith("secure")))
-        and not _is_true(constraints.get("hidden")),
+        is_secret=is_secret,
+        is_required=_is_true(constraints.get("required", is_secret)) and not _is_true(constraints.get("hidden")),
         default=node.get("defaultValue", constraints.get("default")),
         allowed_values=tuple(str(_mapping(value).get("value", value)) for value in allowed if value is not None),
-    )
-
-
-def _oauth(settings: Mapping[str, Json], security: Mapping[str, Json]) -> OAuthSettings | None:
-    provider = str(settings.get("identityProvider", "")).lower()
-    custom = {
-        str(name).lower(): str(_mapping(node).get("value") or "")
-        for name, node in _mapping(settings.get("customParameters")).items()
-    }
-    flow: Mapping[str, Json] = next(
-        (_mapping(node) for node in security.values() if _mapping(node).get("type") == "oauth2"), {}
-    )
-    scopes = tuple(str(scope) for scope in settings.get("scopes") or () if scope)
-    resource = custom.get("resourceuri", "")
-    if provider == "aad":
-        login = (custom.get("loginuri") or custom.get("loginuriaad") or _AZURE_LOGIN).rstrip("/")
-        tenant = f"{login}/{custom.get('tenantid') or 'common'}/oauth2/v2.0"
-        authorization_url, token_url = f"{tenant}/authorize", f"{tenant}/token"
-        refresh_url = token_url
-        scopes = tuple(dict.fromkeys((*(scopes or (f"{resource.rstrip('/')}/.default",)), "offline_access")))
-    else:
-        authorization_url = (
-            custom.get("authorizationurl") or custom.get("authorizationurltemplate") or flow.get("authorizationUrl", "")
-        )
-        token_url = custom.get("tokenurl") or custom.get("tokenurltemplate") or flow.get("tokenUrl", "")
-        refresh_url = custom.get("refreshurl") or custom.get("refreshurltemplate") or token_url
-    if not authorization_url or not token_url or provider == "aadcertificate":
-        return None
-    client_id = str(settings.get("clientId") or "")
-    return OAuthSettings(
-        identity_provider=provider,
-        authorization_url=authorization_url,
-        token_url=token_url,
-        refresh_url=refresh_url,
-        scopes=scopes,
-        scope_delimiter=custom.get("scopelistdelimiter") or " ",
-        client_id="" if _PLACEHOLDER.search(client_id) else client_id,
-        resource=resource,
     )
 
 

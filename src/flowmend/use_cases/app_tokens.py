@@ -1,0 +1,44 @@
+"""The token a sign-in app gets for itself."""
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.credentials import CertificateCredential, OAuthCredential
+from flowmend.core.connection.token_endpoint import SignInRefusal
+from flowmend.core.connection.token_grants import client_credentials
+from flowmend.core.connector.operation import OAuthSettings, SignInMethod
+from flowmend.core.errors import AskedWrongly
+from flowmend.store.rows import ConnectionRow, SignInAppRow
+from flowmend.use_cases.app_proofs import open_proof, provider_of, sign_in_as
+from flowmend.use_cases.app_settings import app_settings, settings_column, with_metadata
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.provider_metadata import ask_provider_of
+from flowmend.use_cases.refresh_token import carry_out
+
+
+async def token_of_app(
+    services: Services,
+    row: ConnectionRow,
+    app: SignInAppRow,
+    method: SignInMethod,
+    proof: str | CertificateCredential | None = None,
+) -> OAuthCredential | SignInRefusal:
+    """A token for the app on this connection; neither need be kept yet. proof: to try instead of the app's own.
+
+    Errors: AskedWrongly where the app does not sign in as itself; Conflict `OriginNotAllowed`; SecretUnreadable.
+    """
+    if method.oauth is None:
+        raise AskedWrongly("This sign-in is not one of an app.", code="NoAppSignIn", target=row.connection_id)
+    settings = await _known(services, row, app, method.oauth)
+    shown = open_proof(services.vault, app) if proof is None else proof
+    acting = sign_in_as(services, app, shown, method)
+    steps = client_credentials(settings, acting, now=services.clock.now, parameters=row.parameters or {})
+    may_go_to = frozenset(row.allowed_origins or ()).intersection(app_settings(app).origins)
+    return await carry_out(services.http, steps, origins=may_go_to)
+
+
+async def _known(services: Services, row: ConnectionRow, app: SignInAppRow, settings: OAuthSettings) -> OAuthSettings:
+    kept = app_settings(app)
+    if not kept.is_discovered:
+        metadata = await ask_provider_of(services, row, app, settings)
+        kept = with_metadata(kept, metadata) if metadata is not None else kept
+    return provider_of(settings, replace(app, settings=settings_column(kept)))

@@ -1,0 +1,136 @@
+"""The sign-in app a new connection acts as: one that is there already, or one made of the values of its form."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from flowmend.core.connection.certificates import read_certificate
+from flowmend.core.connection.credentials import CertificateCredential, certificate_credential
+from flowmend.core.connector.operation import Connector, OAuthSettings, SignInMethod
+from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.json_value import Json
+from flowmend.store.rows import ConnectionRow, SignInAppRow
+from flowmend.use_cases.app_proofs import seal_proof
+from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings, proof_origins, settings_column
+from flowmend.use_cases.ports import Services
+
+#: Values of a sign-in app that are secrets, whatever the connector calls them.
+_SECRET = ("client_secret", "certificate", "certificate_password")
+
+
+def app_secret_names(method: SignInMethod) -> frozenset[str]:
+    """The values of a form that prove the sign-in app; they are kept with it, not with the connection."""
+    named = method.oauth.app_parameters if method.oauth is not None else {}
+    return frozenset(named.get(name, name) for name in _SECRET)
+
+
+def app_value_names(method: SignInMethod) -> frozenset[str]:
+    """The values of a form that are of the sign-in app; with an app that is there already they are not asked for."""
+    named = method.oauth.app_parameters if method.oauth is not None else {}
+    return frozenset(named.get(name, name) for name in (*_SECRET, "client_id", "tenant"))
+
+
+def existing_app(services: Services, app_id: str, connector: Connector, parameters: Mapping[str, Json]) -> SignInAppRow:
+    """The app, where its proof was given for the addresses that this connection would send it to.
+
+    Errors: NotFound; AskedWrongly `AppNotForThisAddress`.
+    """
+    app = sign_in_app_row(services, app_id)
+    beyond = sorted(set(proof_origins(connector, parameters)) - set(app_settings(app).origins))
+    if beyond:
+        raise AskedWrongly(
+            f"The secret of the sign-in app {app_name(app)!r} was not given for {', '.join(beyond)}. Make a sign-in app "
+            "for this connection.",
+            code="AppNotForThisAddress",
+            target=app_id,
+        )
+    return app
+
+
+def managed_identity_app(services: Services, connector: Connector, parameters: Mapping[str, Json]) -> SignInAppRow:
+    """The app that signs in where a flow says "managed identity". Errors: AskedWrongly `NoManagedIdentity`."""
+    wanted = set(proof_origins(connector, parameters))
+    for app in services.store.connections.sign_in_apps():
+        settings = app_settings(app)
+        if settings.is_managed_identity and wanted <= set(settings.origins):
+            return app
+    raise AskedWrongly(
+        "Managed identities exist inside Azure only. Choose the sign-in app that signs in instead: on the page of a sign-in "
+        "app, switch on 'Signs in for managed identities'.",
+        code="NoManagedIdentity",
+    )
+
+
+def new_app(
+    services: Services,
+    connector: Connector,
+    settings: OAuthSettings,
+    row: ConnectionRow,
+    values: Mapping[str, str],
+) -> tuple[SignInAppRow, str | CertificateCredential]:
+    """(the app made of a form's values, its proof sealed in it, and the proof). row: the connection it is made for.
+
+    Errors: AskedWrongly `MissingParameter`, `InvalidCertificate`.
+    """
+    named = {
+        name: values.get(settings.app_parameters.get(name, name), "") for name in (*_SECRET, "client_id", "tenant")
+    }
+    app = SignInAppRow(
+        app_id=str(services.clock.guid()),
+        connector_id=connector.connector_id,
+        client_id=named["client_id"] or settings.client_id,
+        tenant=named["tenant"],
+        display_name=f"{connector.display_name} app",
+        owner_id=row.owner_id,
+        created_at=services.clock.now,
+    )
+    proof = read_proof(named["client_secret"], named["certificate"], named["certificate_password"])
+    if settings.wants_certificate and not proof:
+        raise AskedWrongly(
+            "This sign-in proves its app by a client secret or a certificate; give one of them.",
+            code="MissingParameter",
+            target=settings.app_parameters.get("certificate", "certificate"),
+        )
+    return with_proof(services, app, proof, proof_origins(connector, row.parameters or {})), proof
+
+
+def read_proof(client_secret: str, certificate: str, password: str) -> str | CertificateCredential:
+    """A secret, a certificate, or "" for neither. Errors: AskedWrongly `InvalidCertificate`, `TwoProofs`."""
+    if client_secret and certificate:
+        raise AskedWrongly("Give a client secret or a certificate, not both.", code="TwoProofs", target="certificate")
+    if certificate:
+        return certificate_credential(read_certificate(certificate, password, target="certificate"))
+    return client_secret
+
+
+def with_proof(
+    services: Services,
+    app: SignInAppRow,
+    proof: str | CertificateCredential,
+    origins: tuple[str, ...],
+    *,
+    expires_at: datetime | None = None,
+) -> SignInAppRow:
+    """The app with this proof sealed for these origins. expires_at: of a secret, as noted; a certificate says itself."""
+    kind = Proof.CERTIFICATE if isinstance(proof, CertificateCredential) else Proof.SECRET if proof else Proof.NONE
+    settings: AppSettings = replace(app_settings(app), proof=kind, origins=origins)
+    app = replace(
+        app,
+        settings=settings_column(settings),
+        secret_expires_at=proof.not_after if isinstance(proof, CertificateCredential) else expires_at,
+    )
+    return replace(app, sealed_secret=seal_proof(services.vault, app, proof))
+
+
+def sign_in_app_row(services: Services, app_id: str) -> SignInAppRow:
+    """Errors: NotFound."""
+    app = services.store.connections.get_sign_in_app(app_id)
+    if app is None:
+        raise NotFound(f"There is no sign-in app {app_id}.", code="SignInAppNotFound", target=app_id)
+    return app
+
+
+def app_name(app: SignInAppRow) -> str:
+    """What people call it."""
+    return app.display_name or app.client_id or app.app_id

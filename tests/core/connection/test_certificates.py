@@ -1,0 +1,124 @@
+"""Certificates as people have them, and the assertions signed with them."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from flowmend.core.connection.app_assertion import client_assertion
+from flowmend.core.connection.certificates import read_certificate
+from flowmend.core.connection.credentials import CertificateCredential, credential_of, secrets_of, sign_in_parts
+from flowmend.core.connector import ConnectionParameter, SignInKind, SignInMethod
+from flowmend.core.errors import AskedWrongly
+from made_certificates import make
+
+AUTHORITY = make("authority")
+ADA = make("ada", signed_by=AUTHORITY)
+RSA = make("app", rsa_key=True)
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "password"),
+    [
+        ("PEM", ADA.pem, ""),
+        ("the key first", ADA.key_pem + ADA.certificate_pem, ""),
+        ("a password nobody needs", ADA.pem, "pw"),
+        ("an encrypted key", ADA.encrypted_pem("pw"), "pw"),
+        ("PFX", base64.b64encode(ADA.pfx("pw")).decode(), "pw"),
+        ("PFX without a password", base64.b64encode(ADA.pfx("")).decode(), ""),
+        ("PFX with the chain, in lines", base64.encodebytes(ADA.pfx("pw", AUTHORITY.certificate)).decode(), "pw"),
+        ("the authority first", AUTHORITY.certificate_pem + ADA.pem, ""),
+    ],
+)
+def test_a_certificate_is_read_with_its_key(case: str, text: str, password: str) -> None:
+    read = read_certificate(text, password, target="pfx")
+    assert read.subject == "CN=ada", case
+    assert read.not_after == ADA.certificate.not_valid_after_utc
+    assert read.certificate_pem.startswith(ADA.certificate_pem)
+    assert read.key_pem == ADA.key_pem
+    assert "PRIVATE" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "password"),
+    [
+        ("nothing of the kind", "hello", ""),
+        ("base64 of something else", base64.b64encode(b"hello").decode(), ""),
+        ("no key", ADA.certificate_pem, ""),
+        ("no certificate", ADA.key_pem, ""),
+        ("another's key", ADA.certificate_pem + RSA.key_pem, ""),
+        ("the wrong password", base64.b64encode(ADA.pfx("pw")).decode(), "other"),
+        ("no password for an encrypted key", ADA.encrypted_pem("pw"), ""),
+        ("a mangled key", ADA.certificate_pem + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ""),
+        ("a lone surrogate", "\ud800", ""),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_not_repeated(case: str, text: str, password: str) -> None:
+    with pytest.raises(AskedWrongly) as refused:
+        read_certificate(text, password, target="pfx")
+    assert (refused.value.code, refused.value.target) == ("InvalidCertificate", "pfx"), case
+    assert text not in refused.value.message
+
+
+def test_a_form_gives_a_client_certificate() -> None:
+    method = SignInMethod(
+        kind=SignInKind.CLIENT_CERTIFICATE,
+        parameters=(ConnectionParameter(name="pfx", is_secret=True),),
+        certificate_parameter="pfx",
+        password_parameter="password",
+    )
+    credential = credential_of(method, {"pfx": base64.b64encode(ADA.pfx("pw")).decode(), "password": "pw"})
+    assert isinstance(credential, CertificateCredential)
+    shown = sign_in_parts(method, credential).client_certificate
+    assert shown is not None
+    assert shown.key_pem == ADA.key_pem
+    assert secrets_of(credential) == (ADA.key_pem,)
+    assert "PRIVATE" not in repr(credential) + repr(shown)
+
+
+def parts(assertion: str) -> tuple[dict[str, str], dict[str, str], bytes, bytes]:
+    head, claims, signature = assertion.split(".")
+
+    def decoded(text: str) -> bytes:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+    return json.loads(decoded(head)), json.loads(decoded(claims)), f"{head}.{claims}".encode(), decoded(signature)
+
+
+def credential(made: object) -> CertificateCredential:
+    return CertificateCredential(
+        certificate_pem=made.certificate_pem,  # type: ignore[attr-defined]
+        key_pem=made.key_pem,  # type: ignore[attr-defined]
+        subject="CN=app",
+        not_after=NOW,
+    )
+
+
+@pytest.mark.parametrize(("is_entra", "algorithm"), [(True, "PS256"), (False, "RS256")])
+def test_an_assertion_says_who_for_whom_and_when(is_entra: bool, algorithm: str) -> None:
+    assertion = client_assertion(
+        credential(RSA), "app", "https://id.example/token", now=NOW, jti="once", is_entra=is_entra
+    )
+    header, claims, signed, signature = parts(assertion)
+    digest = base64.urlsafe_b64encode(RSA.certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    assert (header["alg"], header["x5t#S256"]) == (algorithm, digest)
+    assert claims == {
+        "iss": "app", "sub": "app", "aud": "https://id.example/token", "jti": "once",
+        "iat": int(NOW.timestamp()), "nbf": int(NOW.timestamp()) - 60, "exp": int(NOW.timestamp()) + 300,
+    }  # fmt: skip
+    key = RSA.key.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    pad = padding.PSS(padding.MGF1(hashes.SHA256()), 32) if is_entra else padding.PKCS1v15()
+    key.verify(signature, signed, pad, hashes.SHA256())
+
+
+def test_an_elliptic_key_signs_too() -> None:
+    header, _, _, signature = parts(
+        client_assertion(credential(ADA), "app", "https://id.example/t", now=NOW, jti="1", is_entra=False)
+    )
+    assert header["alg"] == "ES256"
+    assert len(signature) == 64
