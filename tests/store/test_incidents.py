@@ -41,7 +41,8 @@ def broken(store: Store, connection_id: str, **columns: object) -> ConnectionRow
 
 def refusal(category: str = "wrong_password", **parts: object) -> Refusal:
     said = {"fixable_by": "reverify", "remedy": "verify_password", "code": "Unauthorized", "message": "Wrong password."}
-    return Refusal(**({"at": NOON, "category": category} | said | parts))  # type: ignore[arg-type]
+    at = parts.get("at", NOON)
+    return Refusal(**({"at": at, "since": at, "category": category} | said | parts))  # type: ignore[arg-type]
 
 
 def reported(store: Store, row: ConnectionRow, new_id: str = "", **parts: object) -> IncidentRow:

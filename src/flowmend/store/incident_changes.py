@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, case, func, insert, literal, or_, select, update
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.incident import Member, Refused, Source, fold, is_over, says_more
 from flowmend.core.outcome import Category
+from flowmend.store.column_types import Instant
 from flowmend.store.connection_tables import IS_OPEN, connections, incident_connections, incidents
 from flowmend.store.database import columns_of, select_row
 from flowmend.store.incident_rows import IncidentConnectionRow, IncidentRow, IncidentState
@@ -19,9 +20,13 @@ _REFUSED = (HealthState.BROKEN, HealthState.REPAIRING)
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a connection was refused with. at: when. calls: how many refused calls tell of it. code, message: as received."""
+    """What a connection was refused with. at: when; since: when that began. code, message: as received.
+
+    calls: how many refused calls tell of it.
+    """
 
     at: datetime
+    since: datetime
     category: str
     fixable_by: str
     remedy: str
@@ -164,7 +169,7 @@ def _opened(incident_id: str, source: Source, row: ConnectionRow, refusal: Refus
         source_id=source.source_id,
         opened_at=refusal.at,
         last_good_at=row.last_good_at,
-        first_bad_at=refusal.at,
+        first_bad_at=refusal.since,
         last_bad_at=refusal.at,
         bad_calls=0,
         category=refusal.category,
@@ -204,13 +209,16 @@ def _merge(connection: Connection, left: Iterable[str], into: str, at: datetime)
 def _join(connection: Connection, incident_id: str, row: ConnectionRow, refusal: Refusal) -> None:
     members = incident_connections
     mine = (members.c.incident_id == incident_id) & (members.c.connection_id == row.connection_id)
-    again = {"bad_calls": members.c.bad_calls + refusal.calls, "mended_at": None}
+    # Of two calls refused at one moment the second may report first.
+    since = literal(refusal.since, Instant)
+    began = case((members.c.first_bad_at > since, since), else_=members.c.first_bad_at)
+    again = {"bad_calls": members.c.bad_calls + refusal.calls, "mended_at": None, "first_bad_at": began}
     if connection.execute(update(members).where(mine).values(**again)).rowcount == 0:
         new = IncidentConnectionRow(
             incident_id=incident_id,
             connection_id=row.connection_id,
             last_good_at=row.last_good_at,
-            first_bad_at=refusal.at,
+            first_bad_at=refusal.since,
             bad_calls=refusal.calls,
         )
         connection.execute(insert(members), columns_of(new))

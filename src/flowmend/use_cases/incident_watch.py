@@ -22,12 +22,14 @@ async def note_break(
 ) -> str:
     """Open or join the incident of what a connection was refused for; its id, "" where the connection is good again.
 
-    To be called once its health is written as broken. row: `last_good_at` is that of before the refusal. code, message:
+    To be called once its health is written as broken. row: of the connection before or after that. code, message:
     as received, secrets removed. calls: how many refused calls this tells of, 0 where none was made.
     Errors: StoreUnavailable.
     """
+    now, is_broken = services.clock.now, row.health in {HealthState.BROKEN, HealthState.REPAIRING}
     refusal = Refusal(
-        at=services.clock.now,
+        at=now,
+        since=(row.refused_at if is_broken else None) or now,
         category=diagnosis.category.value,
         fixable_by=diagnosis.fixable_by.value,
         remedy=diagnosis.remedy,
@@ -40,8 +42,10 @@ async def note_break(
 
 async def note_known_break(services: Services, row: ConnectionRow, *, calls: int = 1) -> str:
     """As `note_break`, from what the connection's row says of its refusal."""
+    since = row.refused_at or row.health_changed_at
     refusal = Refusal(
-        at=row.refused_at or row.health_changed_at,
+        at=since,
+        since=since,
         category=row.refused_category or Category.UNKNOWN.value,
         fixable_by=row.refused_fixable_by or FixableBy.REVERIFY.value,
         remedy=row.remedy,
