@@ -186,7 +186,7 @@ class ConnectionRow(Row, frozen=True, kw_only=True):
     (`refresh_token`, `certificate`, `idle`, or `noted` by the owner). refreshed_at: when tokens were last renewed.
     shares_with: the connection whose credential this one uses, "" for its own.
     probe: the chosen probe (`core.connection.probe`). probe_is_trusted: it was seen to fail with a broken credential.
-    doubts: refusals in a row that proved nothing yet. sealed_failed_call: the safe form of the call that failed last.
+    doubts: answers in a row that neither proved nor refused the credential. sealed_failed_call: the safe form of the call that failed last.
     lease_holder, lease_until: which process renews the tokens just now.
     """
 

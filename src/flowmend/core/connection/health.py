@@ -1,4 +1,13 @@
-"""Connection health: the states, and the one table of how they follow each other."""
+"""Connection health: the states, and the one table of how they follow each other.
+
+Two things keep false alarms out. What an answer cannot tell changes nothing: an outage, a throttling, a refusal of what was
+asked. And what new tokens may cure is only a doubt: a suspect connection is broken by a refused refresh, repeat or probe, never
+by the doubt itself, however often it comes back. A password or key that is refused has nothing to refresh, so its connection
+is broken at once, and no other run tries it again.
+
+Beside the state stands a count, `doubts`: answers in a row that neither proved nor refused the credential. It makes
+probes ever less frequent (`probe_schedule`), changes no state, and a good or a refused answer sets it to 0.
+"""
 
 from enum import StrEnum
 
