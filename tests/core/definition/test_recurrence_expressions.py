@@ -100,6 +100,15 @@ def test_what_cannot_be_computed_is_named_where_it_stands(interval: str, kind: s
     assert kept == interval or expected == "InvalidRecurrence"
 
 
+def test_what_a_template_is_to_fill_in_is_missed() -> None:
+    trigger = {"type": "Recurrence", "recurrence": {"frequency": "Day", "interval": "@int(parameters('days'))"}}
+    parameters = {"days": {"type": "String", "defaultValue": "[parameters('days')]"}}
+    reading = read_flow({"triggers": {"T": trigger}, "actions": {}, "parameters": parameters}, packaging=Packaging.ARM, name="f")  # fmt: skip
+    assert reading.flow is not None
+    found = [(one.code, one.pointer) for one in check_flow(reading.flow) if one.code != "MissingTemplateValue"]
+    assert found == [("MissingRecurrenceValue", "/triggers/T/recurrence/interval")]
+
+
 def test_an_apps_parameter_that_is_nowhere_is_missed() -> None:
     flow = flow_with({"frequency": "Day", "interval": "@parameters('of_the_app')"}, packaging=Packaging.STANDARD)
     found = {(one.code, one.pointer) for one in check_flow(flow)}

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from flowmend.core.checking.expressions import is_literal
+from flowmend.core.checking.expressions import is_literal, is_template_expression
 from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.checking.places import Place, Places
 from flowmend.core.definition.action_types import is_runnable
 from flowmend.core.definition.findings import Findings
-from flowmend.core.definition.flow import EMPTY, Action, Flow, Trigger
+from flowmend.core.definition.flow import EMPTY, Action, Flow, Packaging, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.definition.recurrence import read_recurrence
 from flowmend.core.definition.recurrence_expressions import evaluated_trigger
@@ -49,8 +49,11 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
 def _check_recurrence(flow: Flow, trigger: Trigger, findings: Findings) -> None:
     declared = flow.definition.parameters
     values = {name: parameter.default for name, parameter in declared.items()} | dict(flow.parameter_values)
+    unknown = set(missing_parameters(flow))
+    if flow.packaging is Packaging.ARM:  # what a template is to fill in is not known yet either
+        unknown |= {name for name, value in values.items() if isinstance(value, str) and is_template_expression(value)}
     computed = Findings()
-    evaluated = evaluated_trigger(trigger, values, unknown=missing_parameters(flow), findings=computed)
+    evaluated = evaluated_trigger(trigger, values, unknown=unknown, findings=computed)
     findings.extend(computed)
     if not computed.problems:
         read_recurrence(evaluated.recurrence, pointer_to(trigger.pointer, "recurrence"), findings)
