@@ -68,3 +68,13 @@ def test_an_expression_action_fails_as_its_function_does() -> None:
     assert record.error is not None
     assert record.error.code == "InvalidTemplate"
     assert run({"A": compose()}).status == "Succeeded"
+
+
+def test_a_list_that_is_none_is_not_the_conditions_fault() -> None:
+    query = {"type": "Query", "inputs": {"from": "@null", "where": "@equals(item(), 1)"}}
+    error = run({"A": query}).record("A").error
+    assert error is not None
+    assert error.message == (
+        "Unable to process template language expressions in action 'A' inputs at line '0' and column '0': 'The 'from' "
+        "property value in the 'query' action inputs is of type 'Null'. The value must be an array.'."
+    )

@@ -129,6 +129,22 @@ def test_a_connector_call_names_its_reference_in_every_spelling(
         assert call.parameters == {"emailMessage/To": "me"}
 
 
+@pytest.mark.parametrize(
+    "authentication",
+    [
+        {"type": "Raw", "value": "@json(decodeBase64(triggerOutputs().headers['X-MS-APIM-Tokens']))['$ConnectionKey']"},
+        "@parameters('$authentication')",
+    ],
+)
+@pytest.mark.parametrize("kind", ["OpenApiConnection", "ApiConnection"])
+def test_a_connectors_own_authentication_is_its_connections_and_not_evaluated(kind: str, authentication: Any) -> None:
+    host = {"connectionName": "shared_x", "operationId": "Get", "apiId": "/apis/shared_x"}
+    inputs = {"host": host, "method": "get", "path": "/x", "authentication": authentication}
+    drive = run({"A": {"type": kind, "inputs": inputs}})
+    assert drive.status == "Succeeded"
+    assert drive.record("A").inputs["authentication"] == "*sanitized*"
+
+
 @pytest.mark.parametrize("inputs", [{"uri": None}, {"uri": 5}, {"method": ""}])
 def test_a_call_without_an_address_fails_before_it_is_sent(inputs: Actions) -> None:
     drive = begun({"A": http(**inputs)})

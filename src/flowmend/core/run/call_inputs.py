@@ -54,6 +54,8 @@ def evaluate_inputs(node: Node, scope: RunScope, *, is_mock: bool = False) -> Ca
         if is_connector and "host" in raw:
             recorded["host"] = _recorded_host(node, raw["host"])
         authentication = evaluate_authentication(node, scope)
+        if is_connector and raw.get("authentication") is not None:
+            recorded["authentication"] = SANITIZED
     else:
         inputs = node.template("inputs", raw).evaluate(scope)
         if not isinstance(inputs, dict):
@@ -82,8 +84,11 @@ def evaluate_request(node: Node, scope: RunScope, part: str) -> CallInputs:
 def evaluate_authentication(node: Node, scope: RunScope, part: str = "") -> Json:
     """The authentication an action's inputs say, with its secrets; None for none. Errors: ExpressionError.
 
-    part: of an HttpWebhook, which of its requests.
+    A connector's is none: its connection signs in, and what Power Automate writes there, such as a token of its gateway in
+    a header of the trigger, is nowhere else. part: of an HttpWebhook, which of its requests.
     """
+    if node.type in _CONNECTORS:
+        return None
     raw = node.action.inputs
     if not isinstance(raw, Mapping):
         inputs = node.template("inputs", raw).evaluate(scope)

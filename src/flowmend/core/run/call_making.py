@@ -51,7 +51,7 @@ def _http_webhook(_compiled: CompiledFlow, node: Node, recorded: Recorded, authe
     return http_call(node, _object(recorded.get(SUBSCRIBE)), authentication, SUBSCRIBE)
 
 
-def _open_api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication: Json) -> Call:
+def _open_api(compiled: CompiledFlow, node: Node, recorded: Recorded, _authentication: Json) -> Call:
     host = _object(recorded.get("host"))
     reference, connector = _connection(compiled, node, recorded, str(host.get("apiId") or ""))
     return ConnectorCall(
@@ -59,14 +59,13 @@ def _open_api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentica
         connector=connector,
         operation_id=str(host.get("operationId") or ""),
         parameters=_object(recorded.get("parameters")),
-        authentication=authentication,
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
         is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
     )
 
 
-def _api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication: Json) -> Call:
+def _api(compiled: CompiledFlow, node: Node, recorded: Recorded, _authentication: Json) -> Call:
     host = _object(recorded.get("host"))
     reference, connector = _connection(compiled, node, recorded, str(host.get("apiId") or ""))
     return ConnectorCall(
@@ -77,14 +76,13 @@ def _api(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication:
         queries=_object(recorded.get("queries")),
         headers=_object(recorded.get("headers")),
         body=recorded.get("body"),
-        authentication=authentication,
         options=node.action.operation_options,
         minimum_items=node.action.runtime.minimum_item_count,
         is_chunked=node.action.runtime.is_chunked and not node.is_webhook,
     )
 
 
-def _service_provider(compiled: CompiledFlow, node: Node, recorded: Recorded, authentication: Json) -> Call:
+def _service_provider(compiled: CompiledFlow, node: Node, recorded: Recorded, _authentication: Json) -> Call:
     configuration = _object(recorded.get("serviceProviderConfiguration"))
     provider = str(configuration.get("serviceProviderId") or "").rstrip("/").rpartition("/")[2].lower()
     reference, connector = _connection(compiled, node, recorded, "")
@@ -93,7 +91,6 @@ def _service_provider(compiled: CompiledFlow, node: Node, recorded: Recorded, au
         connector=connector if node.reference else f"serviceproviders/{provider}",
         operation_id=str(configuration.get("operationId") or ""),
         parameters=_object(recorded.get("parameters")),
-        authentication=authentication,
         options=node.action.operation_options,
     )
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping
 
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression import to_text
-from flowmend.core.expression.data_operations import ValidationFailed, join, parse_json, query, select, table
+from flowmend.core.expression.data_operations import (
+    ValidationFailed,
+    array_of,
+    join,
+    parse_json,
+    query,
+    select,
+    table,
+)
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run.compiling import Node
@@ -33,7 +41,7 @@ def run_parse_json(node: Node, scope: RunScope) -> Finish:
 
 def run_query(node: Node, scope: RunScope) -> Finish:
     """Query: `{body: […]}`. Errors: ExpressionError in `from`."""
-    source = _source(node, scope)
+    source = array_of(_source(node, scope), "query")  # first: what is wrong with it is not the condition's fault
     where = _inputs(node).get("where")
     try:
         return Finish(inputs=source, outputs={"body": query(source, node.condition("where", where), scope)})

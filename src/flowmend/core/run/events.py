@@ -159,7 +159,6 @@ class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     queries: dict[str, Json] | None = None
     headers: dict[str, Json] | None = None
     body: Json = None
-    authentication: Json = None
     options: frozenset[str] = frozenset()
     notification_url: str = ""
     minimum_items: int | None = None

@@ -6,6 +6,8 @@ What a call does beyond its first request shows in `details["phase"]`: `upload` 
 
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from flowmend.core.definition.action_types import action_type
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
@@ -56,15 +58,7 @@ def first_call(turn: Turn, node: Node, record: ActionRecord, authentication: Jso
     call = call_of(turn.compiled, node, record.inputs, authentication)
     if node.type == "OpenApiConnectionWebhook" and isinstance(call, ConnectorCall):
         url = callback_placeholder(turn.state.start.run_name, node.name, record.repetition)
-        return ConnectorCall(
-            reference=call.reference,
-            connector=call.connector,
-            operation_id=call.operation_id,
-            parameters=call.parameters,
-            authentication=call.authentication,
-            options=call.options,
-            notification_url=url,
-        )
+        return replace(call, notification_url=url)
     return call
 
 
