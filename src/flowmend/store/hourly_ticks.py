@@ -1,5 +1,6 @@
 """How the runs that use a connection ended, hour by hour."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +24,8 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
-def select_ticks(since: datetime, connection_id: str | None) -> Select[Any]:
-    """(connection id, hour, status, count) of runs that ended at or after `since`, in this order."""
+def select_ticks(since: datetime, connection_ids: Sequence[str] | None) -> Select[Any]:
+    """(connection id, hour, status, count) of runs that ended at or after `since`, in this order. None: of every one."""
     hour = type_coerce((type_coerce(runs.c.ended_at, BigInteger) // _HOUR) * _HOUR, Instant).label("hour")
     # Counted before it is joined, so that only the index of ended runs is read.
     ended = (
@@ -41,4 +42,4 @@ def select_ticks(since: datetime, connection_id: str | None) -> Select[Any]:
         .group_by(*in_order)
         .order_by(*in_order)
     )
-    return ticks if connection_id is None else ticks.where(uses.c.connection_id == connection_id)
+    return ticks if connection_ids is None else ticks.where(uses.c.connection_id.in_(connection_ids))

@@ -170,7 +170,7 @@ class Runs:
 
     def hourly_ticks(self, since: datetime, connection_id: str | None = None) -> Sequence[Tick]:
         """How runs of the flows that use a connection, or each connection, ended per hour since then, oldest first."""
-        ticks = self._database.tuples(select_ticks(since, connection_id))
+        ticks = self._database.tuples(select_ticks(since, None if connection_id is None else [connection_id]))
         return [Tick(connection_id=key, hour=hour, status=status, count=count) for key, hour, status, count in ticks]
 
     def resubmission(self, run_name: str, request_id: str) -> str | None:

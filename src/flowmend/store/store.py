@@ -6,6 +6,7 @@ from flowmend.core.errors import StoreUnavailable
 from flowmend.store.access import Access
 from flowmend.store.audit import Audit
 from flowmend.store.blast_radius import BlastRadius
+from flowmend.store.connection_list import ConnectionList
 from flowmend.store.connections import Connections
 from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
@@ -35,6 +36,7 @@ class Store:
         self.tracked_values = TrackedValues(database)
         self.connectors = Connectors(database)
         self.connections = Connections(database)
+        self.connection_list = ConnectionList(database)
         self.probes = Probes(database)
         self.repair_links = RepairLinks(database)
         self.secret_uses = SecretUses(database)
