@@ -173,9 +173,10 @@ class CallOperations:
     ) -> Outcome:
         if needs_repair(opened.row.health):
             return await stop_call(services, opened.row)
-        if opened.credential is None and opened.method.kind is not SignInKind.NONE:
+        is_first = opened.credential is None and opened.method.kind is SignInKind.CLIENT_CREDENTIALS
+        if opened.credential is None and opened.method.kind is not SignInKind.NONE and not is_first:
             return _not_signed_in(opened)
-        if opened.oauth is not None and opened.oauth.is_due(services.clock.now):
+        if is_first or (opened.oauth is not None and opened.oauth.is_due(services.clock.now)):
             fresh = await self._refreshed(services, opened)
             if isinstance(fresh, Outcome):
                 return fresh

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +18,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import FlowRow, FlowState, FlowVersionRow
+from flowmend.use_cases.embedded_connections import connect_sign_ins, keys_of, map_sign_ins, valued_flow
 from flowmend.use_cases.flow_parameters import (
     given_values,
     holding_definition,
@@ -198,10 +199,16 @@ async def store_version(
     *,
     lifted: Mapping[str, Json],
     given: Mapping[str, Json],
+    fresh: Collection[str],
     person_id: str,
     verb: str,
 ) -> str:
-    """A new version of the flow with these values, as `with_values` wants them. Errors: Conflict `FlowChanged`."""
+    """A new version of the flow with these values, as `with_values` wants them. fresh: the names of those that came with
+    this very change. Errors: Conflict `FlowChanged`.
+    """
+    values = {**lifted, **given}
+    kept = [name for name in values if name not in fresh]
+    valued = valued_flow(services, row, with_sealed(flow, values), kept=kept)
     now, version = services.clock.now, version_name(services.clock.ticks())
     stored = with_values(
         document,
@@ -216,6 +223,8 @@ async def store_version(
         FlowVersionRow(flow_id=row.flow_id, version=version, document=stored, created_at=now),
         after=row.version,
     )
+    connected = connect_sign_ins(services, [valued], chosen={}, person_id=person_id)
+    map_sign_ins(services, row.flow_id, keys_of(connected, flow.flow_id))
     services.store.audit.note(person_id, verb, row.flow_id, {"version": version}, at=now)
     services.changes.publish("flow", flow_id=row.flow_id, state=row.state.value)
     await follow_new_version(services, row.flow_id, person_id)
@@ -259,6 +268,7 @@ async def _save(
         flow,
         lifted={**kept, **lifted.values},
         given=given,
+        fresh=lifted.values.keys(),
         person_id=person_id,
         verb=verb,
     )

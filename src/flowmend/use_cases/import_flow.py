@@ -8,13 +8,21 @@ from dataclasses import dataclass, field
 import msgspec
 
 from flowmend.core.checking import check_flow
+from flowmend.core.checking.distinct_sign_ins import ValuedFlow
 from flowmend.core.definition import FileProblem, Flow
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowState, FlowVersionRow
-from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_values
+from flowmend.use_cases.embedded_connections import (
+    EmbeddedConnection,
+    connect_sign_ins,
+    keys_of,
+    map_sign_ins,
+    valued_flow,
+)
+from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_sealed, with_values
 from flowmend.use_cases.flows import follow_new_version, turn_on
 from flowmend.use_cases.import_plan import Files, ReadFlow, read_package, reference_id
 from flowmend.use_cases.loaded_flows import access_key_binding, read_stored_flow
@@ -25,7 +33,8 @@ from flowmend.use_cases.ports import Services
 class ImportChoices:
     """What a person says about an import; all of it may be said later too.
 
-    connections: `{reference: connection id}`; a reference is meant by its id in the plan, its logical name or its key.
+    connections: `{reference: connection id}`; a reference is meant by its id in the plan, its logical name or its key, an
+    authentication written in the flows by its id in the plan.
     values: of parameters, template values and environment
     variables, by name. flows: ids of the flows to take, None for all. as_new: fresh ids, never a new version.
     name: for a package of one flow. turns_on: those that can run then are on at once.
@@ -43,7 +52,8 @@ class ImportChoices:
 class Imported:
     """A flow taken in. created: False where it is a new version of a flow already here. is_on: it waits for its trigger.
 
-    moved_secrets: where literal secrets stood in its document that now lie sealed in the vault.
+    moved_secrets: where literal secrets stood in its document that now lie sealed in the vault. sign_ins: the connections
+    that its HTTP actions sign in by, which the authentication written in them has become.
     """
 
     flow_id: str
@@ -54,6 +64,7 @@ class Imported:
     is_on: bool
     problems: tuple[Problem, ...]
     moved_secrets: tuple[str, ...] = ()
+    sign_ins: tuple[EmbeddedConnection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,9 @@ async def import_package(
         for one in chosen
         if one.flow
     ]
-    imported = [await _take_in(services, one, file_name, choices, person_id) for one in arrivals]
+    valued = [_valued(services, one, as_new=choices.as_new) for one in arrivals]
+    sign_ins = connect_sign_ins(services, valued, chosen=choices.connections, person_id=person_id)
+    imported = [await _take_in(services, one, file_name, choices, person_id, sign_ins=sign_ins) for one in arrivals]
     left_out = [
         FileProblem(path=one.packaged.path, problem=problem) for one in read if not one.flow for problem in one.problems
     ]
@@ -153,8 +166,21 @@ class _Arrival:
     mappings: Mapping[str, str]
 
 
+def _valued(services: Services, arrival: _Arrival, *, as_new: bool) -> ValuedFlow:
+    flow = arrival.flow
+    known = None if as_new else services.store.flows.get(flow.flow_id)
+    kept = {name: value for name, value in _kept_values(services, known, flow).items() if name not in arrival.given}
+    return valued_flow(services, known, with_sealed(flow, {**kept, **arrival.given}), kept=kept)
+
+
 async def _take_in(
-    services: Services, arrival: _Arrival, file_name: str, choices: ImportChoices, person_id: str
+    services: Services,
+    arrival: _Arrival,
+    file_name: str,
+    choices: ImportChoices,
+    person_id: str,
+    *,
+    sign_ins: tuple[EmbeddedConnection, ...],
 ) -> Imported:
     read, flow, identity = arrival.read, arrival.flow, arrival.read.packaged.identity
     flow_id = str(services.clock.guid()) if choices.as_new else identity.flow_id
@@ -194,6 +220,7 @@ async def _take_in(
         )
         services.store.flows.add_version(row, version_row)
     _map(services, flow_id, flow, arrival.mappings)
+    map_sign_ins(services, flow_id, keys_of(sign_ins, flow.flow_id))
     details = {"file": file_name, "version": version}
     if read.lifted.places:
         details["moved_secrets"] = str(len(read.lifted.places))
@@ -211,8 +238,9 @@ async def _take_in(
         path=read.packaged.path,
         created=known is None,
         is_on=loaded.row.state is FlowState.ON,
-        problems=tuple(dict.fromkeys(check_flow(loaded.flow))),
+        problems=tuple(dict.fromkeys(check_flow(loaded.flow, embedded=loaded.mappings))),
         moved_secrets=read.lifted.places,
+        sign_ins=tuple(one for one in sign_ins if any(use.flow_id == flow.flow_id for use in one.uses)),
     )
 
 

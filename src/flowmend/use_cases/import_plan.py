@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowmend.core.checking import Lifted, check_flow, lift_secrets
+from flowmend.core.checking.distinct_sign_ins import ValuedFlow
 from flowmend.core.definition import EnvironmentVariable, FileProblem, Flow, PackagedFlow, open_package, read_flow
 from flowmend.core.definition.flow import ConnectionReference, Parameter
 from flowmend.core.definition.json_pointer import tokens_of
@@ -12,8 +13,10 @@ from flowmend.core.definition.surroundings import schema_name_of
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.embedded_connections import valued_flow
 from flowmend.use_cases.flow_parameters import given_values, holding_definition, with_sealed
 from flowmend.use_cases.loaded_flows import missing_parameters, read_stored_flow
+from flowmend.use_cases.planned_sign_ins import PlannedSignIn, planned_sign_ins
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_words import what_will_begin
 
@@ -87,10 +90,14 @@ class PlannedValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """Everything there is to see, and say, before an import. problems: of files that hold no flow or cannot be read."""
+    """Everything there is to see, and say, before an import. problems: of files that hold no flow or cannot be read.
+
+    sign_ins: what the flows' HTTP actions sign in with by themselves, each distinct one once.
+    """
 
     findings: tuple[ImportFinding, ...]
     references: tuple[PlannedReference, ...]
+    sign_ins: tuple[PlannedSignIn, ...]
     parameters: tuple[PlannedValue, ...]
     environment_variables: tuple[PlannedValue, ...]
     problems: tuple[FileProblem, ...]
@@ -122,6 +129,9 @@ async def plan_import(
     return ImportPlan(
         findings=tuple(_finding(services, one, connections, installed, known) for one in flows),
         references=_references(flows, connections, installed),
+        sign_ins=planned_sign_ins(
+            services, [_valued(services, one.flow, known) for one in flows if one.flow], connections
+        ),
         parameters=_parameters(flows, known),
         environment_variables=_environment_variables(flows, known),
         problems=problems,
@@ -175,6 +185,11 @@ def _known_values(services: Services, read: ReadFlow) -> Mapping[str, Json]:
     if row is None or stored is None:
         return {}
     return given_values(stored, read_stored_flow(row, stored), services.vault)
+
+
+def _valued(services: Services, flow: Flow, known: Mapping[str, Mapping[str, Json]]) -> ValuedFlow:
+    row = services.store.flows.get(flow.flow_id)
+    return valued_flow(services, row, with_sealed(flow, known.get(flow.flow_id, {})), kept=())
 
 
 def _finding(

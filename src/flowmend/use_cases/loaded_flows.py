@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
+from flowmend.core.checking.inline_authentication import inline_authentications
 from flowmend.core.definition import read_flow
 from flowmend.core.definition.connection_references import connection_key
-from flowmend.core.definition.flow import Action, Flow, Packaging
+from flowmend.core.definition.flow import Action, Flow, Packaging, Trigger
 from flowmend.core.definition.recurrence_expressions import with_evaluated_recurrences
 from flowmend.core.errors import InvalidDocument, NotFound
 from flowmend.core.json_value import Json
@@ -182,8 +183,11 @@ def _on_broken_connection(flow: Flow, row: FlowRow, *, answers_caller: bool) -> 
 def _certain_connections(flow: Flow, mappings: dict[str, str]) -> tuple[str, ...]:
     steps: list[Action] = []
     _collect_certain(flow.definition.actions.values(), steps)
-    inputs = [action.inputs for action in steps] + [trigger.inputs for trigger in flow.definition.triggers.values()]
+    every: list[Action | Trigger] = [*steps, *flow.definition.triggers.values()]
+    inputs = [step.inputs for step in every]
     references = [key for value in inputs if (key := connection_key(value)) is not None]
+    names = {step.name for step in every}
+    references += [one.key for one in inline_authentications(flow) if one.key and one.step in names]
     return tuple(dict.fromkeys(mappings[key] for key in references if key in mappings))
 
 

@@ -78,7 +78,15 @@ async def set_parameters(
         raise InvalidDocument(f"The stored definition of {row.name!r} does not read.")
     refuse_to_turn_off(services, row, flow, {**kept, **given})
     return await store_version(
-        services, row, document, flow, lifted=kept, given=given, person_id=person_id, verb="set_parameters"
+        services,
+        row,
+        document,
+        flow,
+        lifted=kept,
+        given=given,
+        fresh=typed.keys(),
+        person_id=person_id,
+        verb="set_parameters",
     )
 
 

@@ -105,15 +105,39 @@ def test_every_step_that_calls_an_address_is_read_and_none_is_no_authentication(
 def test_an_authentication_comes_to_its_fields_in_their_own_spelling() -> None:
     flow = flow_of(
         {"TYPE": "activedirectoryOAUTH", "Tenant": "t", "ClientID": "c", "secret": "@parameters('s')", "audience": ""},
-        s="hidden",
+        s="s3cr3t",
     )
     (inline,) = inline_authentications(flow)
     settled = settled_authentication(flow, inline)
     assert settled is not None
     assert settled.kind == "ActiveDirectoryOAuth"
-    assert settled.fields == {"tenant": "t", "clientId": "c", "secret": "hidden"}
+    assert settled.fields == {"tenant": "t", "clientId": "c", "secret": "s3cr3t"}
     assert settled.shown == {"tenant": "t", "clientId": "c"}
-    assert "hidden" not in repr(settled) + repr(inline)
+    assert "s3cr3t" not in repr(settled) + repr(inline)
+
+
+def test_what_a_parameter_holds_is_never_an_expression() -> None:
+    held = {"type": "Basic", "username": "@{parameters('other')}", "password": "@parameters('other')"}
+    whole = flow_of("@parameters('all')", all=held, other="stolen")
+    (inline,) = inline_authentications(whole)
+    settled = settled_authentication(whole, inline)
+    assert settled is not None
+    assert settled.fields == {"username": "@{parameters('other')}", "password": "@parameters('other')"}
+    assert settled.shown == {}
+    single = flow_of(BASIC, password="@parameters('other')", other="stolen")
+    (inline,) = inline_authentications(single)
+    settled = settled_authentication(single, inline)
+    assert settled is not None
+    assert settled.fields["password"] == "@parameters('other')"
+
+
+def test_a_user_name_that_the_flow_keeps_secret_is_not_shown() -> None:
+    flow = flow_of({"type": "Basic", "username": "@parameters('u')", "password": "@parameters('p')"}, u="ada", p="x")
+    (inline,) = inline_authentications(flow)
+    settled = settled_authentication(flow, inline)
+    assert settled is not None
+    assert settled.fields["username"] == "ada"
+    assert settled.shown == {}
 
 
 def test_a_parameter_without_a_value_is_named() -> None:

@@ -76,17 +76,19 @@ class InlineAuthentication:
 class SettledAuthentication:
     """What an authentication comes to by a flow's parameters. kind: in its own spelling. fields: those that are written.
 
-    missing: `{field: parameter}` of those whose parameter has no value.
+    missing: `{field: parameter}` of those whose parameter has no value. hidden: the fields that are not to be shown, by
+    what they are or because the flow keeps their parameter secret.
     """
 
     kind: str
     fields: Mapping[str, str] = field(repr=False)
     missing: Mapping[str, str]
+    hidden: frozenset[str]
 
     @property
     def shown(self) -> dict[str, str]:
         """The fields that are no secrets."""
-        return {name: text for name, text in self.fields.items() if name not in SECRET_FIELDS}
+        return {name: text for name, text in self.fields.items() if name not in self.hidden}
 
 
 def inline_authentications(flow: Flow) -> Iterator[InlineAuthentication]:
@@ -109,7 +111,7 @@ def inline_authentications(flow: Flow) -> Iterator[InlineAuthentication]:
                 part=part,
                 pointer=pointer_to(place, "authentication"),
                 kind=kind,
-                key=_key_in(flow, written),
+                key="" if awaits_template(flow, written) else embedded_key(written),
                 written=written,
                 uri=holder.get("uri") if declared is None else declared.address,
             )
@@ -133,19 +135,29 @@ def settled_authentication(flow: Flow, inline: InlineAuthentication) -> SettledA
     flow: with its values, secret ones too.
     """
     scope = _scope(flow)
-    written = inline.written
+    secret = {name.lower() for name, one in flow.definition.parameters.items() if one.is_secret}
+
+    def is_secret(template: Template) -> bool:
+        return any(name.lower() in secret for name in template.references.parameters)
+
+    fields: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    hidden = set(SECRET_FIELDS)
     try:
-        if isinstance(written, str):
-            written = compile_template(written).evaluate(scope)
-        kind = _KINDS.get(to_text(compile_template(_named(written, "type")).evaluate(scope)).lower())
+        whole = compile_template(inline.written) if isinstance(inline.written, str) else None
+        written = whole.evaluate(scope) if whole is not None else inline.written
+        named = _named(written, "type")
+        kind = _KINDS.get(to_text(named if whole else compile_template(named).evaluate(scope)).lower())
         if kind is None:
             return None
-        fields: dict[str, str] = {}
-        missing: dict[str, str] = {}
         for name in kind[1]:
             value = _named(written, name)
+            template = whole or compile_template(value)
+            if is_secret(template):
+                hidden.add(name)
             try:
-                text = to_text(compile_template(value).evaluate(scope)) if value is not None else ""
+                # What a parameter holds is never evaluated, as in a run.
+                text = to_text(value if whole else template.evaluate(scope)) if value is not None else ""
             except MissingValue as error:
                 missing[name] = error.name
             else:
@@ -153,7 +165,7 @@ def settled_authentication(flow: Flow, inline: InlineAuthentication) -> SettledA
                     fields[name] = text
     except ExpressionError:
         return None
-    return SettledAuthentication(kind=kind[0], fields=fields, missing=missing)
+    return SettledAuthentication(kind=kind[0], fields=fields, missing=missing, hidden=frozenset(hidden))
 
 
 def parameters_of(inline: InlineAuthentication) -> frozenset[str]:
@@ -203,13 +215,11 @@ def _is_settled(template: Template) -> bool:
     return True
 
 
-def _key_in(flow: Flow, written: Json) -> str:
-    # What a deployment template is still to fill in is no text of the flow's own.
-    if flow.packaging is Packaging.ARM and isinstance(written, Mapping):
-        texts = [value for value in written.values() if isinstance(value, str)]
-        if any(is_template_expression(text) for text in texts):
-            return ""
-    return embedded_key(written)
+def awaits_template(flow: Flow, written: Json) -> bool:
+    """Whether a deployment template is still to fill in a part of an authentication."""
+    texts = written.values() if isinstance(written, Mapping) else (written,)
+    is_template = flow.packaging is Packaging.ARM
+    return is_template and any(isinstance(text, str) and is_template_expression(text) for text in texts)
 
 
 def _scope(flow: Flow) -> ParametersAlone:

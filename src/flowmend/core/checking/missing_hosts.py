@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from flowmend.core.checking.declared_addresses import declared_address
-from flowmend.core.checking.inline_authentication import KNOWN_KINDS, inline_authentications
+from flowmend.core.checking.inline_authentication import KNOWN_KINDS, awaits_template, inline_authentications
 from flowmend.core.definition.action_types import action_type
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Flow
@@ -31,6 +31,13 @@ def check_missing_hosts(flow: Flow, findings: Findings, *, signed_in: Collection
                 inline.pointer,
                 f"'{inline.step}' signs in as the managed identity of the place it came from, which is not here.",
                 "Register a sign-in app with the same permissions, and keep it as the one for managed identities.",
+            )
+        elif inline.kind and not inline.key and not awaits_template(flow, inline.written):
+            findings.info(
+                "InlineAuthenticationKept",
+                inline.pointer,
+                f"What '{inline.step}' signs in with comes with each run, so no connection is made of it.",
+                "To have it watched and mended as a connection, write it with parameters.",
             )
 
 
