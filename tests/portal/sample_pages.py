@@ -24,7 +24,6 @@ from flowmend.portal.pages.flow_run import RunFlowPage
 from flowmend.portal.pages.flows import FlowsPage
 from flowmend.portal.pages.home import HomePage
 from flowmend.portal.pages.import_flow import ImportPage
-from flowmend.portal.pages.incidents import IncidentsPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.runs import RunsPage
@@ -35,13 +34,23 @@ from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
 from flowmend.portal.schema_form import form_of, read_form
 from flowmend.portal.words import RUN_FILTERS
 from flowmend.store.rows import ConnectionRow, ConnectorRow, FlowRow, FlowState, HealthState, RunRow, TriggerEventRow
-from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, SecretField
-from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
+from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.use_cases.connections import ConnectorChoice, SecretField
+from flowmend.use_cases.flow_references import ReferenceState
+from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.prove_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_editing import editing_pages
+from portal.sample_incidents import (
+    app_incident,
+    home_incidents,
+    incident_page,
+    incidents_page,
+    mended_incident,
+    password_incident,
+)
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
@@ -86,9 +95,9 @@ def sample_pages() -> dict[str, SamplePage]:
     )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
-        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, flow_names=names, connections=views)}),
-        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, flow_names=names, connections=views[1:3])}),
-        "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, flow_names=names, connections=())}),
+        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, incidents=home_incidents(NOW), unfinished=views[3:], flow_names=names, connections=views)}),
+        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, incidents=(), unfinished=(), flow_names=names, connections=views[1:3])}),
+        "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, incidents=(), unfinished=(), flow_names=names, connections=())}),
         "flows": SamplePage("flows.html", "flows", {"page": _flows()}),
         "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),
         "flow": SamplePage("flow.html", "flows", {"page": _flow(FlowState.ON, (broken,), runs)}),
@@ -112,7 +121,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
         "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, only="", total=4, broken=1, unfinished=1)}),
         "connections-empty": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), only="", total=0, broken=0, unfinished=0)}),
-        "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names)}),
+        "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names, incident_id="i-password")}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
         "connection-new-none": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=())}),
@@ -123,8 +132,12 @@ def sample_pages() -> dict[str, SamplePage]:
         "verify-oauth": SamplePage("verify.html", "connections", {"page": VerifyPage(view=views[3], host="login.example.com")}),
         "verify-client-secret": SamplePage("verify.html", "connections", {"page": VerifyPage(view=asking, host="login.example.com")}),
         "verify-later": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", error="Too many tries for now", error_detail="Try again in 12 minutes.")}),
-        "incidents": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=(broken,))}),
-        "incidents-none": SamplePage("incidents.html", "incidents", {"page": IncidentsPage(views=())}),
+        "incidents": SamplePage("incidents.html", "incidents", {"page": incidents_page(NOW)}),
+        "incidents-none": SamplePage("incidents.html", "incidents", {"page": incidents_page(NOW, is_empty=True)}),
+        "incidents-none-closed": SamplePage("incidents.html", "incidents", {"page": incidents_page(NOW, is_empty=True, state="closed")}),
+        "incident": SamplePage("incident.html", "incidents", {"page": incident_page(password_incident(NOW))}),
+        "incident-app": SamplePage("incident.html", "incidents", {"page": incident_page(app_incident(NOW))}),
+        "incident-mended": SamplePage("incident.html", "incidents", {"page": incident_page(mended_incident(NOW))}),
         "settings": SamplePage("settings.html", "settings", {"page": SettingsPage(base_url="http://127.0.0.1:8080")}),
         "message": SamplePage("message.html", "", {"title": "There is no such page", "advice": "Gone.", "detail": "There is no run 42.", "code": "WorkflowRunNotFound", "tone": "idle", "ways": (("/", "Home"),)}),
         "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),

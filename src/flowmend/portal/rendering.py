@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from flowmend.core.json_value import Json
 from flowmend.portal.assets import Assets
 from flowmend.portal.frame import Frame
+from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.remedies import cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
@@ -85,6 +86,8 @@ def _environment(language: str, assets: Assets) -> Environment:
         field_words=field_words,
         flow_look=flow_look,
         health_look=health_look,
+        incident_look=incident_look,
         status_look=status_look,
+        verb_in_words=verb_in_words,
     )
     return environment

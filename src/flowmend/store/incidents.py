@@ -114,6 +114,15 @@ class Incidents:
         )
         return dict(self._database.tuples(chosen))
 
+    def of_failure(self, connection_id: str, started_at: datetime, ended_at: datetime) -> str:
+        """The incident that failed a run of this time for this connection; "" where none did."""
+        members = incident_connections.c
+        is_meant = and_(members.connection_id == connection_id, members.first_bad_at <= ended_at)
+        chosen = select(members.incident_id).where(
+            is_meant, or_(members.mended_at.is_(None), members.mended_at > started_at)
+        )
+        return self._database.value(chosen.order_by(members.first_bad_at.desc()).limit(1)) or ""
+
     def waited_for(self) -> frozenset[str]:
         """The connections that open incidents wait for."""
         members = incident_connections

@@ -9,7 +9,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import FixableBy
 from flowmend.store.blast_radius import AffectedRun, Window
 from flowmend.store.incident_rows import IncidentMember, IncidentRow, IncidentState
-from flowmend.store.rows import SignInAppRow
+from flowmend.store.rows import RunRow, SignInAppRow
 from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
@@ -54,7 +54,8 @@ class WhoCanFix:
 class IncidentSummary:
     """An incident with its numbers. name: of the connection, account or sign-in app. flows: {id: name} that use it.
 
-    failed_runs: since the first bad call. held_events, held_runs: that wait now.
+    failed_runs: since the first bad call. held_events, held_runs: that wait now. sign_in: how the first connection to
+    mend signs in, "" where its connector does not read. app: the sign-in app that broke.
     """
 
     row: IncidentRow
@@ -67,6 +68,8 @@ class IncidentSummary:
     failed_by_flow: Mapping[str, int]
     held_events: int
     held_runs: int
+    sign_in: str
+    app: SignInAppRow | None
 
     @property
     def failed_runs(self) -> int:
@@ -106,8 +109,8 @@ class IncidentView:
     """One incident with everything its page shows.
 
     runs: that failed last. headlines: {run name: what people call it}. keys: business keys of failed runs, the last
-    failed first. keys_count: how many there are, or, where `keys_are_all` is False, at least. sign_in: how the first
-    connection to mend signs in. app: the sign-in app that broke. closed_by: a name, or `proof`.
+    failed first. keys_count: how many there are, or, where `keys_are_all` is False, at least. closed_by: a name, or
+    `proof`.
     """
 
     summary: IncidentSummary
@@ -117,8 +120,6 @@ class IncidentView:
     keys_count: int
     keys_are_all: bool
     tried: tuple[Tried, ...]
-    sign_in: str
-    app: SignInAppRow | None
     closed_by: str
 
 
@@ -150,7 +151,6 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
     keys = radius.tracked(windows, BUSINESS_KEY, among=max(_MOST_SHOWN, _MOST_ASKED // max(1, len(windows))))
     tracked = services.store.tracked_values.of_runs([run.run_name for run in runs])
     people = _people(services)
-    to_mend = next(iter(summary.waiting or summary.members), None)
     return IncidentView(
         summary=summary,
         runs=tuple(runs),
@@ -159,10 +159,6 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
         keys_count=len(keys),
         keys_are_all=summary.failed_runs <= _MOST_ASKED // max(1, len(windows)),
         tried=_tried(services, summary, people),
-        sign_in=_sign_in(services, to_mend) if to_mend else "",
-        app=services.store.connections.get_sign_in_app(row.source_id)
-        if row.source_kind is SourceKind.SIGN_IN_APP
-        else None,
         closed_by=people.get(row.closed_by, row.closed_by),
     )
 
@@ -170,6 +166,14 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
 def open_incidents(services: Services, connection_ids: Iterable[str]) -> dict[str, str]:
     """{connection id: the open incident that waits for it}, the others left out."""
     return services.store.incidents.open_of(connection_ids)
+
+
+def incident_of_run(services: Services, run: RunRow) -> str:
+    """The incident that failed a run; "" where none did."""
+    if not run.connection_id:
+        return ""
+    ended_at = run.ended_at or services.clock.now
+    return services.store.incidents.of_failure(run.connection_id, run.started_at, ended_at)
 
 
 def _unmerged(services: Services, incident_id: str) -> IncidentRow:
@@ -202,7 +206,8 @@ def _summary(
     using = known.using
     waiting = [one.connection_id for one in members if one.mended_at is None]
     waits = {flow_id for one in waiting for flow_id in using.get(one, ())}
-    first = next((one for one in members if one.health is not None), None)
+    known_now = [one for one in members if one.health is not None]
+    first = next((one for one in known_now if one.mended_at is None), known_now[0] if known_now else None)
     connector_id = (first and first.connector_id) or ""
     service = _service(services, connector_id)
     app = (
@@ -225,6 +230,8 @@ def _summary(
         failed_by_flow=services.store.blast_radius.failed_by_flow(_windows(members)),
         held_events=sum(known.held.get(flow_id, 0) for flow_id in waits),
         held_runs=services.store.blast_radius.held_runs(waiting) if waiting else 0,
+        sign_in=_sign_in(services, first) if first is not None else "",
+        app=app,
     )
 
 

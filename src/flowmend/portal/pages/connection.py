@@ -11,7 +11,9 @@ from flowmend.portal.frame import language_of
 from flowmend.portal.pages.flow import DeletePage
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
-from flowmend.use_cases.connections import ConnectionView, delete_connection, read_connection
+from flowmend.use_cases.connection_views import ConnectionView, read_connection
+from flowmend.use_cases.connections import delete_connection
+from flowmend.use_cases.incidents import open_incidents
 from flowmend.use_cases.runs import list_runs
 from flowmend.use_cases.verify_connection import Verification, test_connection
 
@@ -20,12 +22,13 @@ _SHOWN_RUNS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
-    """test: how the test just asked for ended. failed_runs: the newest."""
+    """test: how the test just asked for ended. failed_runs: the newest. incident_id: of the open one, "" where none is."""
 
     view: ConnectionView
     test: Verification | None
     failed_runs: tuple[RunRow, ...]
     flow_names: dict[str, str]
+    incident_id: str = ""
 
 
 async def show_connection(portal: Portal, request: Request, *, test: Verification | None = None) -> Response:
@@ -38,6 +41,7 @@ async def show_connection(portal: Portal, request: Request, *, test: Verificatio
         test=test,
         failed_runs=tuple(failed.rows),
         flow_names={row.flow_id: row.name for row in services.store.flows.list()},
+        incident_id=open_incidents(services, [connection_id]).get(connection_id, ""),
     )
     return portal.answer(request, "connection.html", place="connections", page=page)
 

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from flowmend.portal.incident_words import Cure, cure_of
 from flowmend.portal.portal import Portal
-from flowmend.use_cases.connections import ConnectionView
+from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.use_cases.incidents import IncidentSummary, list_incidents, open_incidents
 from flowmend.use_cases.overview import Overview, read_overview
+
+#: More are on their own page.
+_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePage:
-    """flow_names: by id. connections: those that need somebody first."""
+    """incidents: the open ones, each with what cures it. unfinished: connections that need somebody without an incident.
+
+    flow_names: by id. connections: those that need somebody first.
+    """
 
     overview: Overview
+    incidents: tuple[tuple[IncidentSummary, Cure], ...]
+    unfinished: tuple[ConnectionView, ...]
     flow_names: dict[str, str]
     connections: tuple[ConnectionView, ...]
 
@@ -22,6 +32,14 @@ class HomePage:
 async def show_home(portal: Portal, request: Request) -> Response:
     """GET /"""
     overview = await read_overview(portal.services)
+    found = await list_incidents(portal.services, state="open", limit=_MOST_SHOWN)
+    covered = open_incidents(portal.services, [view.row.connection_id for view in overview.broken])
     connections = (*overview.broken, *overview.connected)
-    page = HomePage(overview=overview, flow_names=overview.flow_names, connections=connections)
+    page = HomePage(
+        overview=overview,
+        incidents=tuple((one, cure_of(one)) for one in found.incidents),
+        unfinished=tuple(view for view in overview.broken if view.row.connection_id not in covered),
+        flow_names=overview.flow_names,
+        connections=connections,
+    )
     return portal.answer(request, "home.html", place="home", page=page)

@@ -25,7 +25,8 @@ from flowmend.portal.words import HELD_CODE
 from flowmend.store.rows import FlowState, RunRow
 from flowmend.use_cases.answer_doubt import answer_doubt
 from flowmend.use_cases.cancel_run import cancel_run
-from flowmend.use_cases.connections import ConnectionView, read_connection
+from flowmend.use_cases.connection_views import ConnectionView, read_connection
+from flowmend.use_cases.incidents import incident_of_run
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.resubmit_runs import resubmit_run
 from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
@@ -55,7 +56,7 @@ class Fix:
 class RunPage:
     """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut.
 
-    is_held_again: it was resubmitted, and the new run waits for its connection.
+    is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
     """
 
     row: RunRow
@@ -79,6 +80,7 @@ class RunPage:
     request_id: str
     query: dict[str, str]
     is_held_again: bool = False
+    incident_id: str = ""
     shown_characters: int = SHOWN_CHARACTERS
     is_kept: bool = True
 
@@ -169,6 +171,7 @@ async def show_run(portal: Portal, request: Request) -> Response:
         in_doubt=in_doubt,
         fix=_fix(detail, failed),
         connection=connection,
+        incident_id=incident_of_run(services, detail.row),
         connection_names={name: row.display_name for name, row in known.items() if row},
         version_is_latest=detail.version_is_latest,
         can_resubmit=detail.can_resubmit and not detail.held_resubmission,
