@@ -10,7 +10,8 @@ import pytest
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly, Conflict, NotAllowed, NotFound
-from flowmend.use_cases.connections import delete_connection, install_connector_documents, list_connections
+from flowmend.use_cases.connection_views import list_connections
+from flowmend.use_cases.connections import delete_connection, install_connector_documents
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
 from flowmend.use_cases.verify_connection import Verification, verify_connection

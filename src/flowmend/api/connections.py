@@ -4,8 +4,16 @@ import msgspec
 from starlette.requests import Request
 
 from flowmend.api.answers import JsonAnswer
-from flowmend.api.operation import Operation
-from flowmend.api.request_reading import list_answer, person_of, read_body
+from flowmend.api.operation import Operation, QueryParameter
+from flowmend.api.request_reading import (
+    list_answer,
+    next_link,
+    person_of,
+    query_is_true,
+    query_limit,
+    query_text,
+    read_body,
+)
 from flowmend.api.shapes.connection import (
     ConnectionShape,
     ConnectorShape,
@@ -16,8 +24,12 @@ from flowmend.api.shapes.connection import (
     installed_connector,
     verification_shape,
 )
+from flowmend.core.connection.health import HealthState
+from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
+from flowmend.store.connection_list import ConnectionFilter
 from flowmend.use_cases import connections
+from flowmend.use_cases.connection_views import needing_attention, page_of_connections, read_connection
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sign_in_connection import give_client_secret
@@ -62,8 +74,18 @@ class NewConnector(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, Json]
 
 
-async def list_connections(services: Services, _request: Request) -> JsonAnswer:
-    return list_answer([connection_shape(view) for view in await connections.list_connections(services)])
+async def list_connections(services: Services, request: Request) -> JsonAnswer:
+    text, health = query_text(request, "text") or "", query_text(request, "health")
+    wanted = ConnectionFilter(states=_states(health), text=text, connector_id=query_text(request, "connector") or "")
+    if query_is_true(request, "needs_attention"):
+        wanted = needing_attention(services, text=text)
+    found = await page_of_connections(
+        services, wanted, limit=query_limit(request), cursor=query_text(request, "cursor") or ""
+    )
+    return list_answer(
+        [connection_shape(view) for view in found.views],
+        next_link=next_link(services.settings, request, found.cursor),
+    )
 
 
 async def make_connection(services: Services, request: Request) -> JsonAnswer:
@@ -80,7 +102,7 @@ async def make_connection(services: Services, request: Request) -> JsonAnswer:
 
 
 async def get_connection(services: Services, request: Request) -> JsonAnswer:
-    return JsonAnswer(connection_shape(await connections.read_connection(services, _connection_id(request))))
+    return JsonAnswer(connection_shape(await read_connection(services, _connection_id(request))))
 
 
 async def delete_connection(services: Services, request: Request) -> JsonAnswer:
@@ -119,6 +141,14 @@ async def install_connector(services: Services, request: Request) -> JsonAnswer:
     return JsonAnswer(installed_connector(row), status_code=201)
 
 
+def _states(text: str | None) -> tuple[HealthState, ...]:
+    found = tuple(state for state in HealthState if state.value == text)
+    if text is not None and not found:
+        known = ", ".join(HealthState)
+        raise AskedWrongly(f"The query value health must be one of {known}.", code="InvalidQuery", target="health")
+    return found
+
+
 def _connection_id(request: Request) -> str:
     return str(request.path_params["connection_id"])
 
@@ -130,10 +160,18 @@ CONNECTION_OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/connections",
         handler=list_connections,
-        summary="All connections with their health",
+        summary="Connections with their health, those that need somebody first",
         tag=_TAG,
         gives=ConnectionShape,
         is_list=True,
+        query=(
+            QueryParameter(name="needs_attention", description="Only those somebody must act on", type="boolean"),
+            QueryParameter(name="health", description="Only those in this state"),
+            QueryParameter(name="connector", description="Only those to this connector"),
+            QueryParameter(name="text", description="Found in name, account, connector or id"),
+            QueryParameter(name="limit", description="Of the page; 1 to 250", type="integer"),
+            QueryParameter(name="cursor", description="As the page before gave it in its nextLink"),
+        ),
     ),
     Operation(
         method="POST",

@@ -17,12 +17,21 @@ SecretsOption = Annotated[
 
 
 @connections.command("list")
-def list_connections(data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
-    """Every connection with its status."""
+def list_connections(
+    needs_attention: Annotated[
+        bool, typer.Option("--needs-attention", help="Only those that somebody must act on.")
+    ] = False,
+    text: Annotated[str | None, typer.Option("--text", help="Found in name, account, connector or id.")] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Connections with their status, those that need somebody first."""
     from flowmend.cli.output import print_json, print_table, when
     from flowmend.cli.server_client import find_server
 
-    found = find_server(url, data).get("/connections")["value"]
+    only = "true" if needs_attention else None
+    found = find_server(url, data).pages("/connections", limit=1_000_000, needs_attention=only, text=text)
     if json:
         print_json(found)
         return

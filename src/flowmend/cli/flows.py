@@ -53,7 +53,7 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
     if json:
         print_json(one)
         return
-    words = {known["id"]: known["status_text"] for known in server.get("/connections")["value"]}
+    words = {known["id"]: known["status_text"] for known in server.pages("/connections", limit=1_000_000)}
     callback = one["callback_url"]
     print_facts(
         [
@@ -71,7 +71,12 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
     print_table(
         ("Connection reference", "Connector", "Connection", "Status"),
         (
-            (known["key"], known["connector"], known["display_name"] or "none yet", words.get(known["connection"], ""))
+            (
+                ", ".join(known["steps"]) or known["key"],
+                known["connector"],
+                known["display_name"] or "none yet",
+                words.get(known["connection"], ""),
+            )
             for known in one["connection_references"]
         ),
         nothing="It needs no connections.",

@@ -4,6 +4,8 @@ from flowmend.cli.server_client import Server
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 
+_ALL = 1_000_000
+
 
 def flow_id(server: Server, named: str) -> str:
     """The id of a flow given by id or name, `named` itself where there is none. Errors: AskedWrongly `AmbiguousName`."""
@@ -12,7 +14,7 @@ def flow_id(server: Server, named: str) -> str:
 
 def connection_id(server: Server, named: str) -> str:
     """As `flow_id`, of a connection."""
-    return _id_of(server.get("/connections")["value"], named, "display_name", "connections")
+    return _id_of(server.pages("/connections", limit=_ALL, text=named), named, "display_name", "connections")
 
 
 def _id_of(known: list[Json], named: str, name_field: str, kind: str) -> str:

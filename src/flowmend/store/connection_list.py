@@ -19,6 +19,8 @@ from flowmend.store.tables import HAS_CONNECTION, runs
 _FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
 #: Those that need somebody come first.
 _ORDER = (HealthState.BROKEN, HealthState.PENDING_CONSENT, HealthState.REPAIRING, HealthState.SUSPECT)
+#: What does not work any more cannot end.
+_ENDED = (HealthState.BROKEN, HealthState.PENDING_CONSENT, HealthState.REPAIRING)
 _RANK: Any = case(
     *((connections.c.health == state, literal(place, Integer)) for place, state in enumerate(_ORDER)),
     else_=literal(len(_ORDER), Integer),
@@ -85,6 +87,19 @@ class ConnectionList:
 
     def count(self, wanted: ConnectionFilter) -> int:
         return int(self._database.value(select(func.count()).select_from(connections).where(*_matching(wanted))) or 0)
+
+    def ending(self, before: datetime, *, idle_since: datetime, app_ids: Collection[str]) -> Sequence[ConnectionRow]:
+        """Connections that work and whose sign-in may end before this: it says so itself, has tokens nobody renewed since
+        `idle_since`, or acts as one of these sign-in apps. By id.
+        """
+        may_end = or_(
+            connections.c.lasts_until < before,
+            connections.c.refreshed_at < idle_since,
+            and_(connections.c.expires_at < before, connections.c.refreshed_at.is_(None)),
+            connections.c.app_id.in_(sorted(app_ids)),
+        )
+        chosen = select_row(connections, ConnectionRow).where(may_end, connections.c.health.not_in(_ENDED))
+        return self._database.every(chosen.order_by(connections.c.connection_id), ConnectionRow)
 
     def run_counts(self, connection_ids: Collection[str]) -> Mapping[str, RunCounts]:
         """{connection id: counts of its runs}, those without any left out."""

@@ -1,9 +1,8 @@
-"""Connections as people see them: list, details, new, delete; and the connectors they are to."""
+"""Connections deleted, the connectors they are to, and what signing in to those asks for."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,22 +12,13 @@ from flowmend.core.connector.openapi import read_connector
 from flowmend.core.connector.operation import ConnectionParameter, Connector, SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
-from flowmend.core.outcome import Status
-from flowmend.store.hourly_ticks import Tick
-from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
-from flowmend.store.run_filter import RunFilter
+from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
-from flowmend.use_cases.changed_connector import ask_for_secrets_again, hosts_to_trust
+from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.credential_handover import hand_over
 from flowmend.use_cases.incident_watch import note_departure
-from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.prove_credential import TestPlan, plan_test
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadable
-
-_HOURS_SHOWN = 24
-_HOUR = timedelta(hours=1)
-_FAILED = (Status.FAILED, Status.TIMED_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,64 +35,14 @@ class SecretField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionView:
-    """A connection with what it is used by and what its breakage did.
-
-    sign_in: basic, api_key, oauth2, none or unsupported. ticks: the last 24 hours, oldest first, each `ok`, `bad`,
-    `held` or `none`. failed_run: the newest run that this connection failed. test: what a test would call, None where
-    nothing can be tested. new_hosts: the origins its client secret must be given anew for. unreadable: why its connector no longer reads and what to do next, "" where it reads.
-    """
-
-    row: ConnectionRow
-    connector: ConnectorRow
-    sign_in: str
-    used_by: tuple[tuple[str, str], ...]
-    failed_runs: int
-    held_events: int
-    held_runs: int
-    failed_run: RunRow | None
-    ticks: tuple[str, ...]
-    test: TestPlan | None
-    fields: tuple[SecretField, ...]
-    new_hosts: tuple[str, ...] = ()
-    unreadable: str = ""
-
-    @property
-    def portal_status(self) -> str:
-        """The English words of its health."""
-        return PORTAL_STATUS[self.row.health]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorChoice:
-    """A connector one can connect to. parameters: what its sign-in asks for. unreadable: as `ConnectionView`."""
+    """A connector one can connect to. parameters: what its sign-in asks for. unreadable: why it no longer reads."""
 
     connector_id: str
     display_name: str
     sign_in: str
     parameters: tuple[SecretField, ...]
     unreadable: str = ""
-
-
-async def list_connections(services: Services) -> list[ConnectionView]:
-    """Every connection, those that need repair first, then by name."""
-    since = _this_hour(services.clock.now) - _HOUR * (_HOURS_SHOWN - 1)
-    ticks: dict[str, list[Tick]] = {}
-    for tick in services.store.runs.hourly_ticks(since):
-        ticks.setdefault(tick.connection_id, []).append(tick)
-    held = services.store.trigger_events.held_of_each_flow()
-    views = [_view(services, row, ticks.get(row.connection_id, []), held) for row in services.store.connections.list()]
-    return sorted(
-        views, key=lambda view: (view.row.health in {"connected", "suspect"}, view.row.display_name.casefold())
-    )
-
-
-async def read_connection(services: Services, connection_id: str) -> ConnectionView:
-    """Errors: NotFound."""
-    row = connection_row(services, connection_id)
-    since = _this_hour(services.clock.now) - _HOUR * (_HOURS_SHOWN - 1)
-    held = services.store.trigger_events.held_of_each_flow()
-    return _view(services, row, list(services.store.runs.hourly_ticks(since, connection_id)), held)
 
 
 async def list_connectors(services: Services) -> list[ConnectorChoice]:
@@ -256,56 +196,6 @@ def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:
         parameters=fields_of(method, {}) if method else (),
         unreadable=unreadable,
     )
-
-
-def _view(services: Services, row: ConnectionRow, ticks: list[Tick], held: Mapping[str, int]) -> ConnectionView:
-    sign_in, test, unreadable = SignInKind.UNSUPPORTED, None, ""
-    fields: tuple[SecretField, ...] = ()
-    new_hosts: tuple[str, ...] = ()
-    try:
-        connector = services.connectors.get(row.connector_id)
-    except CANNOT_BE_READ as error:
-        unreadable = why_connector_unreadable(error)
-    else:
-        method = connector.method_named(row.parameter_set)
-        sign_in, test = method.kind, plan_test(connector, row)
-        fields = fields_of(method, row.parameters or {})
-        new_hosts = hosts_to_trust(services, row, connector)
-    flows = services.store.flows.using(row.connection_id)
-    counts = services.store.runs.of_connection(row.connection_id)
-    newest, _ = services.store.runs.list(RunFilter(connection_id=row.connection_id, statuses=_FAILED), limit=1)
-    return ConnectionView(
-        row=row,
-        connector=services.connectors.row(row.connector_id),
-        sign_in=sign_in.value,
-        used_by=tuple((flow.flow_id, flow.name) for flow in flows),
-        failed_runs=sum(counts.get(status, 0) for status in _FAILED),
-        held_events=sum(held.get(flow.flow_id, 0) for flow in flows),
-        held_runs=counts.get(Status.WAITING, 0),
-        failed_run=newest[0] if newest else None,
-        ticks=_hourly(ticks, services.clock.now),
-        test=test,
-        fields=fields,
-        new_hosts=new_hosts,
-        unreadable=unreadable,
-    )
-
-
-def _hourly(ticks: list[Tick], now: datetime) -> tuple[str, ...]:
-    """One word an hour: a failure shows before a hold, a hold before a success."""
-    first = _this_hour(now) - _HOUR * (_HOURS_SHOWN - 1)
-    words = ["none"] * _HOURS_SHOWN
-    strength = {"none": 0, "ok": 1, "held": 2, "bad": 3}
-    for tick in ticks:
-        index = int((tick.hour - first) / _HOUR)
-        word = "bad" if tick.status in _FAILED else "held" if tick.status == Status.WAITING else "ok"
-        if 0 <= index < _HOURS_SHOWN and strength[word] > strength[words[index]]:
-            words[index] = word
-    return tuple(words)
-
-
-def _this_hour(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _fingerprint(connector: Connector) -> str:

@@ -22,7 +22,8 @@ from flowmend.use_cases.chosen_app import (
     managed_identity_app,
     new_app,
 )
-from flowmend.use_cases.connections import ConnectionView, fields_of, read_connection
+from flowmend.use_cases.connection_views import ConnectionView, read_connection
+from flowmend.use_cases.connections import fields_of
 from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.probe_calls import CredentialTest, refused_by_provider

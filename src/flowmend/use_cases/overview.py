@@ -3,21 +3,30 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Status
+from flowmend.store.connection_list import ConnectionFilter
 from flowmend.store.rows import FlowState, RunRow
 from flowmend.store.run_filter import RunFilter
-from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.connection_views import ConnectionView, page_of_connections
+from flowmend.use_cases.forecasts import count_ending
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import headlines
 
 _DAY = timedelta(hours=24)
 _RECENT = 8
+#: More stand on the page of connections.
+_MOST_BROKEN = 50
+_MOST_WORKING = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Home's facts. broken: connections that need repair, those with most failed runs first; connected: all others."""
+    """Home's facts. broken: connections that need repair, those with most failed runs first; connected: some of the others.
+
+    connection_count: of all. ending: sign-ins that end within a month unless somebody acts.
+    """
 
     broken: tuple[ConnectionView, ...]
     connected: tuple[ConnectionView, ...]
@@ -31,12 +40,16 @@ class Overview:
     flow_names: dict[str, str]
     flows_on: int
     flows_off: int
+    connection_count: int = 0
+    ending: int = 0
 
 
 async def read_overview(services: Services) -> Overview:
     """One look at everything that needs somebody."""
-    views = await list_connections(services)
-    broken = [view for view in views if needs_repair(view.row.health)]
+    in_need = tuple(state for state in HealthState if needs_repair(state))
+    works = tuple(state for state in HealthState if not needs_repair(state))
+    broken = (await page_of_connections(services, ConnectionFilter(states=in_need), limit=_MOST_BROKEN)).views
+    working = await page_of_connections(services, ConnectionFilter(states=works), limit=_MOST_WORKING)
     day = services.store.runs.count_by_status(None, services.clock.now - _DAY)
     ever = services.store.runs.count_by_status(None, None)
     flows = services.store.flows.list()
@@ -45,7 +58,7 @@ async def read_overview(services: Services) -> Overview:
     held_events = sum(services.store.trigger_events.held_of_each_flow().values())
     return Overview(
         broken=tuple(sorted(broken, key=lambda view: -(view.failed_runs + view.held_events))),
-        connected=tuple(view for view in views if not needs_repair(view.row.health)),
+        connected=working.views,
         failed_runs_24h=day.get(Status.FAILED, 0) + day.get(Status.TIMED_OUT, 0),
         succeeded_24h=day.get(Status.SUCCEEDED, 0),
         running=ever.get(Status.RUNNING, 0),
@@ -56,4 +69,6 @@ async def read_overview(services: Services) -> Overview:
         flow_names={row.flow_id: row.name for row in flows},
         flows_on=sum(row.state is FlowState.ON for row in flows),
         flows_off=sum(row.state is not FlowState.ON for row in flows),
+        connection_count=sum(services.store.connection_list.count_by_health().values()),
+        ending=count_ending(services),
     )

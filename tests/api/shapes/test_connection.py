@@ -7,7 +7,8 @@ import pytest
 
 from flowmend.api.shapes.connection import connection_shape
 from flowmend.store.rows import ConnectionRow, ConnectorRow, HealthState
-from flowmend.use_cases.connections import ConnectionView, SecretField
+from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.use_cases.connections import SecretField
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

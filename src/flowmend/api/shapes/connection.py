@@ -7,7 +7,8 @@ import msgspec
 from flowmend.core.connection.health import HealthState
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectorRow
-from flowmend.use_cases.connections import ConnectionView, ConnectorChoice, SecretField
+from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.use_cases.connections import ConnectorChoice, SecretField
 from flowmend.use_cases.verify_connection import Verification
 
 #: (status, target, error code) of each health state, after the design's table of states.

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from flowmend.core.connection.health import HealthState
 from flowmend.portal.portal import Portal
-from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.connection_views import ConnectionView, list_connections
 
 _FIRST = (HealthState.BROKEN, HealthState.PENDING_CONSENT, HealthState.REPAIRING, HealthState.SUSPECT)
 _ONLY = {"broken": HealthState.BROKEN, "unfinished": HealthState.PENDING_CONSENT}
