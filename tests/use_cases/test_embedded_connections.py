@@ -15,8 +15,10 @@ from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.edit_flow import open_for_editing, save_text
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.import_flow import ImportChoices, Imported, import_package
-from flowmend.use_cases.sealed_credentials import open_credential
+from flowmend.use_cases.import_plan import plan_import
+from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
 from flowmend.use_cases.set_parameters import set_parameters
+from flowmend.use_cases.verify_connection import verify_connection
 from running import LocalServer, Open, Running, document, http
 
 pytestmark = pytest.mark.anyio
@@ -150,8 +152,6 @@ async def test_importing_again_finds_the_same_connection_whatever_its_password_i
     content = file(http("GET", f"{shop.origin}/a", authentication=basic("old")))
     taken = await take_in(running, content)
     (row,) = connections(running)
-    from flowmend.use_cases.sealed_credentials import seal_credential
-
     sealed = seal_credential(running.services.vault, row, BasicCredential(user="ada", password=PASSWORD))
     running.services.store.connections.swap_credential(row.connection_id, row.credential_version, sealed)
     running.services.changes.publish("connection", connection_id=row.connection_id)
@@ -198,8 +198,6 @@ async def test_a_chosen_connection_counts_instead(running: Running, shop: Servic
     await take_in(running, file(http("GET", f"{shop.origin}/a", authentication=basic())), "one.json")
     (row,) = connections(running)
     content = file(http("GET", f"{shop.origin}/a", authentication=basic("other")))
-    from flowmend.use_cases.import_plan import plan_import
-
     plan = await plan_import(running.services, content, "two.json")
     (sign_in,) = plan.sign_ins
     assert sign_in.candidates == ((row.connection_id, row.display_name),)
@@ -210,8 +208,6 @@ async def test_a_chosen_connection_counts_instead(running: Running, shop: Servic
 async def test_a_connection_of_another_connector_cannot_be_chosen(running: Running, shop: Service) -> None:
     orders = await running.connect()
     content = file(http("GET", f"{shop.origin}/a", authentication=basic()))
-    from flowmend.use_cases.import_plan import plan_import
-
     (sign_in,) = (await plan_import(running.services, content, "f.json")).sign_ins
     with pytest.raises(AskedWrongly) as raised:
         await take_in(running, content, connections={sign_in.sign_in_id: orders})
@@ -341,3 +337,35 @@ async def test_a_flow_that_no_longer_says_so_no_longer_uses_the_connection(runni
     assert running.services.store.flows.using(row.connection_id) == []
     assert connections(running) != []
     assert running.services.store.flows.mappings(taken.flow_id) == []
+
+
+async def test_verifying_mends_the_connection_and_the_run_goes_on(running: Running, shop: Service) -> None:
+    taken = await take_in(running, file(http("GET", f"{shop.origin}/a", authentication=basic("old"))))
+    assert (await run(running, taken.flow_id))[0] == Status.FAILED
+    (row,) = connections(running)
+    wrong = await verify_connection(running.services, row.connection_id, {"password": "worse"}, person_id=running.owner)
+    assert (wrong.is_proven, wrong.is_kept, wrong.status_code) == (False, False, 401)
+    right = await verify_connection(
+        running.services, row.connection_id, {"password": PASSWORD}, person_id=running.owner
+    )
+    assert (right.is_proven, right.is_kept, right.health) == (True, True, "connected")
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+
+
+async def test_verifying_lets_the_secret_go_where_the_flows_call_now(
+    running: Running, shop: Service, other: Service
+) -> None:
+    taken = await take_in(running, file(http("GET", f"{shop.origin}/a", authentication=basic())))
+    edited = open_for_editing(running.services, taken.flow_id)
+    moved = edited.text.replace(shop.origin, other.origin)
+    await save_text(running.services, taken.flow_id, moved, edited.base_version, running.owner)
+    (row,) = connections(running)
+    with pytest.raises(AskedWrongly) as raised:
+        await verify_connection(running.services, row.connection_id, {"username": "ada"}, person_id=running.owner)
+    assert raised.value.code == "SecretsNeeded"
+    given = {"password": PASSWORD}
+    asked = await verify_connection(running.services, row.connection_id, given, person_id=running.owner)
+    assert (asked.is_kept, asked.code) == (True, "NotTestable")
+    (row,) = connections(running)
+    assert row.allowed_origins == [other.origin]
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED

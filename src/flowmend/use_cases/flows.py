@@ -12,6 +12,7 @@ from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
 from flowmend.use_cases.flow_parameters import shown_document
+from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
@@ -46,17 +47,6 @@ class FlowSummary:
     broken_connections: tuple[tuple[str, str], ...]
     held: int
     unreadable: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceState:
-    """A connection reference and the connection it means. connection_id, health: "" where it means none yet."""
-
-    key: str
-    connector: str
-    connection_id: str
-    display_name: str
-    health: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +93,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
     row = loaded.row
     stored = services.store.flows.version(flow_id, None)
     connections = {one.connection_id: one for one in services.store.connections.list()}
-    problems = check_flow(loaded.flow)
+    problems = check_flow(loaded.flow, embedded=loaded.mappings)
     state = next(iter(services.store.triggers.of_flow(flow_id)), None)
     return FlowDetail(
         summary=_summary(
@@ -118,7 +108,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
         flow=loaded.flow,
         document=shown_document(stored.document) if stored else None,
         problems=problems,
-        references=tuple(_reference(loaded, key, connections) for key in loaded.flow.connection_references),
+        references=references_of(loaded, connections),
         callback=callback_url(services, loaded),
         next_at=state.next_at if state else None,
         will_begin=what_will_begin(loaded.flow),
@@ -191,8 +181,8 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     """
     loaded = services.flows.latest(flow_id)
     before = loaded.mappings.get(reference, "")
-    known = loaded.flow.connection_references.get(reference)
-    if known is None:
+    connector = connector_wanted(loaded, reference)
+    if not connector:
         there = ", ".join(loaded.flow.connection_references) or "none"
         raise NotFound(
             f"{loaded.row.name!r} has no connection reference {reference!r}. There are: {there}.", target=reference
@@ -200,9 +190,9 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     connection = services.store.connections.get(connection_id)
     if connection is None:
         raise NotFound(f"There is no connection {connection_id}.", code="ConnectionNotFound", target=connection_id)
-    if connection.connector_id != known.connector:
+    if connection.connector_id != connector:
         raise AskedWrongly(
-            f"{reference!r} needs a connection to {known.connector}; {connection.display_name!r} is one to "
+            f"{reference!r} needs a connection to {connector}; {connection.display_name!r} is one to "
             f"{connection.connector_id}.",
             code="WrongConnector",
             target=connection_id,
@@ -340,17 +330,6 @@ def _summary(
         runs_24h=counts,
         broken_connections=tuple((one.connection_id, one.display_name) for one in used if needs_repair(one.health)),
         held=held_events + counts.get("Waiting", 0),
-    )
-
-
-def _reference(loaded: LoadedFlow, key: str, connections: Mapping[str, ConnectionRow]) -> ReferenceState:
-    connection = connections.get(loaded.mappings.get(key, ""))
-    return ReferenceState(
-        key=key,
-        connector=loaded.flow.connection_references[key].connector,
-        connection_id=connection.connection_id if connection else "",
-        display_name=connection.display_name if connection else "",
-        health=connection.health.value if connection else "",
     )
 
 

@@ -8,7 +8,8 @@ from flowmend.api.shapes.callback_url import CallbackUrlShape, callback_url_shap
 from flowmend.api.shapes.problem import ProblemShape, problem_shapes
 from flowmend.core.json_value import Json
 from flowmend.store.rows import RunRow
-from flowmend.use_cases.flows import FlowDetail, FlowSummary, ReferenceState
+from flowmend.use_cases.flow_references import ReferenceState
+from flowmend.use_cases.flows import FlowDetail, FlowSummary
 
 
 class TriggerKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +53,17 @@ class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A name by which the flow means a connection. connection: its id, "" while none is chosen."""
+    """A name by which the flow means a connection. connection: its id, "" while none is chosen.
+
+    steps: of an authentication written in the flow, the names of the actions that sign in so.
+    """
 
     key: str
     connector: str
     connection: str
     display_name: str
     health: str
+    steps: list[str]
 
 
 class FlowDetailShape(FlowShape, frozen=True, kw_only=True):
@@ -129,4 +134,5 @@ def _reference(reference: ReferenceState) -> ConnectionReferenceShape:
         connection=reference.connection_id,
         display_name=reference.display_name,
         health=reference.health,
+        steps=list(reference.steps),
     )
