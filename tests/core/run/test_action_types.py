@@ -1,11 +1,11 @@
 """One table of types: what it says is supported is exactly what the engine has a way to run."""
 
 from core.run.driving import compose, run
-from flowmend.core.definition.action_types import ACTION_TYPES, EXPRESSION_KINDS, Effect
+from flowmend.core.definition.action_types import ACTION_TYPES, Effect
+from flowmend.core.definition.expression_kinds import EXPRESSIONS
 from flowmend.core.run.call_making import CALLED_TYPES
 from flowmend.core.run.compiling import CONTAINERS, WEBHOOKS
 from flowmend.core.run.decide import _STARTS, UNSUPPORTED  # the room's own table is what is compared
-from flowmend.core.run.expression_actions import EXPRESSIONS
 from flowmend.core.run.inline_actions import INLINE_ACTIONS
 
 
@@ -19,7 +19,6 @@ def test_the_table_equals_the_run_rooms_tables() -> None:
     assert supported(Effect.CALL, Effect.CALLBACK) == CALLED_TYPES
     assert supported(Effect.CALLBACK) == WEBHOOKS
     assert supported(Effect.CONTAINER) == CONTAINERS
-    assert set(EXPRESSION_KINDS) == set(EXPRESSIONS)
 
 
 def test_a_type_nobody_runs_fails_with_its_code_and_pointer() -> None:
@@ -46,7 +45,7 @@ def test_expression_actions_compute_what_their_functions_do() -> None:
         "Substring": {"text": "a rose", "startPosition": "2", "length": 4},
         "FormatNumber": {"number": 1234.5, "format": "#.00"},
     }
-    assert set(kinds) == set(EXPRESSION_KINDS)
+    assert set(kinds) == set(EXPRESSIONS)
     actions = {kind: {"type": "Expression", "kind": kind, "inputs": inputs} for kind, inputs in kinds.items()}
     drive = run(actions)
     found = {kind: drive.record(kind).outputs["body"] for kind in kinds}

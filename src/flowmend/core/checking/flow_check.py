@@ -2,8 +2,11 @@
 
 from collections.abc import Collection
 
+from flowmend.core.checking.conditions import check_conditions
 from flowmend.core.checking.expressions import is_template_expression, strings
+from flowmend.core.checking.literal_inputs import check_literal_inputs
 from flowmend.core.checking.missing_hosts import check_missing_hosts
+from flowmend.core.checking.parameter_values import check_parameter_values
 from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.checking.places import Places
 from flowmend.core.checking.reachability import check_reachability
@@ -39,9 +42,12 @@ def check_flow(
     check_variable_types(places, variables, findings)
     check_reachability(flow.definition, places, findings)
     check_references(flow, places, variables, findings)
+    check_conditions(flow, findings)
+    check_literal_inputs(flow, findings)
     check_settings(flow, findings)
     check_missing_hosts(flow, findings, signed_in={*embedded, *(mapped_references or ())})
     _check_parameters(flow, findings)
+    check_parameter_values(flow, findings)
     _check_template_expressions(flow, findings)
     _check_secrets(flow, findings)
     _check_connections(flow, known_connectors, mapped_references, findings)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from flowmend.core.checking.expressions import strings
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.definition.run_duration import read_run_duration
+from flowmend.core.definition.step_settings import whole_number
 from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
@@ -16,6 +18,17 @@ _LONGEST_EXPRESSION = 131_072
 _LONGEST_DESCRIPTION = 256
 _LONGEST_URI = 16_384
 _LARGEST_TRACKED_BYTES = 16 * 1024
+
+# wdl.md §8, the floor of Power Automate's recurrences.
+_SHORTEST_SECONDS = 60
+# wdl.md §4, in lower case.
+_OPTIONS = frozenset(
+    {
+        *("disableasyncpattern", "disableautomaticdecompression", "asynchronous", "sequential", "singleinstance"),
+        *("suppressworkflowheaders", "suppressworkflowheadersonresponse", "enableschemavalidation"),
+        *("includeauthorizationheadersinoutputs", "failwhenlimitsreached"),
+    }
+)
 
 _CURRENT_SCHEMA = "2016-06-01"
 _OLD_SCHEMAS = ("2014-12-01-preview", "2015-02-01-preview", "2015-08-01-preview")
@@ -30,9 +43,13 @@ def check_settings(flow: Flow, findings: Findings) -> None:
     for trigger in definition.triggers.values():
         _check_trigger(trigger, findings, has_response=has_response)
         _check_lengths(trigger, findings)
+        _check_options(trigger, findings)
+        if flow.packaging.is_power_automate:
+            _check_shortest_interval(trigger, findings)
     for action in definition.walk():
         _check_foreach(action, findings)
         _check_lengths(action, findings)
+        _check_options(action, findings)
     for text, pointer in strings(definition.raw, definition.pointer):
         if len(text) > _LONGEST_EXPRESSION and "@" in text:
             findings.warning(
@@ -88,6 +105,28 @@ def _check_trigger(trigger: Trigger, findings: Findings, *, has_response: bool) 
             pointer_to(trigger.pointer, "splitOn"),
             f"Trigger '{trigger.name}' starts a run for each item, so its caller is answered 202 and no Response reaches it.",
             "Remove 'splitOn' and go through the items with a Foreach, or remove the Response.",
+        )
+
+
+def _check_shortest_interval(trigger: Trigger, findings: Findings) -> None:
+    is_by_seconds = str(trigger.recurrence.get("frequency", "")).lower() == "second"
+    interval = whole_number(trigger.recurrence.get("interval", 1))
+    if is_by_seconds and interval is not None and interval < _SHORTEST_SECONDS:
+        findings.warning(
+            "LimitExceeded",
+            pointer_to(trigger.pointer, "recurrence", "interval"),
+            f"Trigger '{trigger.name}' fires every {interval} s; Power Automate allows no less than {_SHORTEST_SECONDS} s.",
+        )
+
+
+def _check_options(step: Action | Trigger, findings: Findings) -> None:
+    for option in sorted(step.operation_options - _OPTIONS):
+        near = get_close_matches(option, _OPTIONS, n=1)
+        findings.warning(
+            "UnknownOption",
+            pointer_to(step.pointer, "operationOptions"),
+            f"'{step.name}' has the option '{option}', which means nothing and is ignored.",
+            f"Did you mean '{near[0]}'?" if near else "Remove it.",
         )
 
 

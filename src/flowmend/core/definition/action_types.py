@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from flowmend.core.definition.expression_kinds import EXPRESSIONS
+
 
 class Effect(StrEnum):
     """What leaves the engine when an action of the type runs."""
@@ -108,19 +110,13 @@ _ALL = (
 #: {type in lower case: ActionType}
 ACTION_TYPES: Mapping[str, ActionType] = MappingProxyType({entry.name.lower(): entry for entry in _ALL})
 
-#: The kinds of Expression action, each a function of the language whose arguments have names (wdl.md §4).
-EXPRESSION_KINDS = (
-    *("ConvertTimeZone", "CurrentTime", "AddToTime", "SubtractFromTime", "GetFutureTime", "GetPastTime"),
-    *("IndexOf", "Substring", "FormatNumber"),
-)
-
 #: The spellings of `kind` an action may have, {kind in lower case: canonical}.
 ACTION_KINDS: Mapping[str, str] = MappingProxyType(
     {
         kind.lower(): kind
         for kind in (
             *("Http", "PowerApp", "Skills", "VirtualAgent", "PowerPages", "Agent"),
-            *EXPRESSION_KINDS,
+            *EXPRESSIONS,
             *("JsonToJson", "JsonToText", "XmlToJson", "XmlToText", "DataMapper"),
         )
     }
@@ -137,4 +133,4 @@ def is_runnable(name: str, kind: str) -> bool:
     known = action_type(name)
     if known is None or not known.is_supported:
         return False
-    return known.name != "Expression" or kind in EXPRESSION_KINDS
+    return known.name != "Expression" or kind in EXPRESSIONS

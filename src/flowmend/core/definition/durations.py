@@ -1,7 +1,9 @@
 """ISO 8601 durations as definitions write them: `PT1H`, `P1DT12H`, `PT7.5S`."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from flowmend.core.errors import InvalidDocument
 
@@ -14,6 +16,18 @@ _DURATION = re.compile(
     re.ASCII,
 )
 _LONGEST_TEXT = 64
+
+#: The units of an interval `{count, unit}` in lower case, with their lengths; a month's depends on when it begins.
+UNITS: Mapping[str, timedelta | None] = MappingProxyType(
+    {
+        "second": timedelta(seconds=1),
+        "minute": timedelta(minutes=1),
+        "hour": timedelta(hours=1),
+        "day": timedelta(days=1),
+        "week": timedelta(weeks=1),
+        "month": None,
+    }
+)
 
 # .NET's XmlConvert.ToTimeSpan, which the service uses, counts a year as 365 days and a month as 30.
 _DAYS_PER_YEAR = 365

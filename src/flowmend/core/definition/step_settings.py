@@ -42,6 +42,11 @@ def read_runtime_configuration(raw: Json, pointer: str, findings: Findings) -> R
     def count(section: str, name: str, most: int) -> int | None:
         return read_count(part(section).get(name), pointer_to(pointer, section, name), findings, most=most)
 
+    transfer_mode = part("contentTransfer").get("transferMode")
+    is_chunked = str(transfer_mode).lower() == "chunked"
+    if transfer_mode is not None and not is_chunked:
+        pointed = pointer_to(pointer, "contentTransfer", "transferMode")
+        findings.warning("InvalidSetting", pointed, "The only mode of transfer is 'Chunked'; this one is ignored.")
     secured = _secured_properties(part("secureData").get("properties"))
     return RuntimeConfiguration(
         repetitions=count("concurrency", "repetitions", _MOST_REPETITIONS),
@@ -51,7 +56,7 @@ def read_runtime_configuration(raw: Json, pointer: str, findings: Findings) -> R
         secure_inputs="inputs" in secured,
         secure_outputs="outputs" in secured,
         static_result=_enabled_static_result(part("staticResult")),
-        is_chunked=str(part("contentTransfer").get("transferMode", "")).lower() == "chunked",
+        is_chunked=is_chunked,
         raw=configuration,
     )
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from flowmend.core.definition.expression_kinds import EXPRESSIONS
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression.evaluating import call_function
 from flowmend.core.json_value import Json
@@ -11,20 +11,6 @@ from flowmend.core.run.compiling import Node
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.scope import RunScope
 
-#: {kind: (function, its arguments' names in order)}
-EXPRESSIONS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "ConvertTimeZone": ("convertTimeZone", ("baseTime", "sourceTimeZone", "destinationTimeZone", "formatString")),
-        "CurrentTime": ("utcNow", ("formatString",)),
-        "AddToTime": ("addToTime", ("baseTime", "interval", "timeUnit", "formatString")),
-        "SubtractFromTime": ("subtractFromTime", ("baseTime", "interval", "timeUnit", "formatString")),
-        "GetFutureTime": ("getFutureTime", ("interval", "timeUnit", "formatString")),
-        "GetPastTime": ("getPastTime", ("interval", "timeUnit", "formatString")),
-        "IndexOf": ("indexOf", ("text", "searchText")),
-        "Substring": ("substring", ("text", "startPosition", "length")),
-        "FormatNumber": ("formatNumber", ("number", "format", "locale")),
-    }
-)
 _NUMBERS = frozenset({"interval", "startPosition", "length"})
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 

@@ -2,11 +2,11 @@
 
 from calendar import monthrange
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from flowmend.core.definition.durations import UNITS
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.compiling import Node
@@ -16,15 +16,6 @@ from flowmend.core.run.record import ActionRecord
 from flowmend.core.run.state import Repetition
 from flowmend.core.run.turn import Turn
 
-_UNITS: Mapping[str, timedelta] = MappingProxyType(
-    {
-        "second": timedelta(seconds=1),
-        "minute": timedelta(minutes=1),
-        "hour": timedelta(hours=1),
-        "day": timedelta(days=1),
-        "week": timedelta(weeks=1),
-    }
-)
 _DONE = Finish(code="OK")
 
 
@@ -80,8 +71,9 @@ def _later(now: datetime, interval: Mapping[str, Json]) -> datetime | None:
         count = float(count)
     if isinstance(count, bool) or not isinstance(count, int | float):
         return None
-    if unit in _UNITS:
-        return now + _UNITS[unit] * count
+    length = UNITS.get(unit)
+    if length is not None:
+        return now + length * count
     if unit == "month":
         months = now.month - 1 + int(count)
         year, month = now.year + months // 12, months % 12 + 1
