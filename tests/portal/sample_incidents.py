@@ -43,6 +43,7 @@ def password_incident(now: datetime) -> IncidentSummary:
         who=WhoCanFix(
             fixable_by=FixableBy.REVERIFY,
             name="Mei Chen",
+            person_id="mei",
             service="Contoso Orders",
             account="svc-orders@contoso.com",
         ),
@@ -82,7 +83,7 @@ def app_incident(now: datetime) -> IncidentSummary:
         service="SharePoint",
         connector_id="sharepointonline",
         members=(*mended, *members[3:]),
-        who=WhoCanFix(fixable_by=FixableBy.ADMIN, name="Mei Chen", service="SharePoint", account=""),
+        who=WhoCanFix(fixable_by=FixableBy.ADMIN, name="Mei Chen", person_id="mei", service="SharePoint", account=""),
         flows={"archive": "Supplier invoices to archive"},
         failed_by_flow={"archive": 24},
         held_events=0,

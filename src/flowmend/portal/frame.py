@@ -22,7 +22,8 @@ THEMES = ("light", "dark")
 class Frame:
     """place: the current entry of the navigation, "" for none. theme: "" follows the system.
 
-    path: of this page, for forms that come back to it. broken_count: connections that need repair.
+    path: of this page, for forms that come back to it. broken_count: connections that need repair; incident_count: open
+    incidents.
     changes: how many changes there had been when the page was made.
     """
 
@@ -35,9 +36,13 @@ class Frame:
     version: str
     host: str
     changes: int = 0
+    incident_count: int = 0
+    person_id: str = ""
 
 
-def read_frame(request: Request, settings: Settings, *, place: str, broken_count: int, changes: int) -> Frame:
+def read_frame(
+    request: Request, settings: Settings, *, place: str, broken_count: int, incident_count: int, changes: int
+) -> Frame:
     """The frame as this browser asked for it."""
     person = getattr(request.state, "person", None)
     theme = request.cookies.get(THEME_COOKIE, "")
@@ -52,6 +57,8 @@ def read_frame(request: Request, settings: Settings, *, place: str, broken_count
         version=_own_version(),
         host=urlsplit(settings.base_url).netloc,
         changes=changes,
+        incident_count=incident_count,
+        person_id=person.person_id if person else "",
     )
 
 

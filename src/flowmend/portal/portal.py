@@ -6,6 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from flowmend.core.errors import StoreUnavailable
 from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.frame import language_of, read_frame, zone_of
 from flowmend.portal.pending_imports import PendingImports
@@ -27,13 +28,26 @@ class Portal:
     ) -> Response:
         """The template as a page for this browser. values: what it names beside `frame` and `times`."""
         services = self.services
-        broken_count, changes = services.health.broken_count, services.changes.count
-        frame = read_frame(request, services.settings, place=place, broken_count=broken_count, changes=changes)
+        frame = read_frame(
+            request,
+            services.settings,
+            place=place,
+            broken_count=services.health.broken_count,
+            incident_count=self._incident_count(),
+            changes=services.changes.count,
+        )
         times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))
         values.setdefault("done", request.query_params.get("done", ""))
         html = self.rendering.page(template, frame, times, values)
         # Pages hold what only this person may see, and are never newer than their last reading.
         return HTMLResponse(html, status_code, {"cache-control": "no-store", "vary": "accept-language, cookie"})
+
+    def _incident_count(self) -> int:
+        """For a badge on every page, also on the one that says that the store does not answer."""
+        try:
+            return self.services.store.incidents.count_open()
+        except StoreUnavailable:
+            return 0
 
 
 def person_id(request: Request) -> str:

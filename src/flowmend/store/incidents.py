@@ -32,6 +32,8 @@ class Incidents:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bad_calls = BadCalls()
+        self._changes = 0
+        self._open_count = (-1, 0)  # after which change it was counted, and what there was
 
     def fold(self, row: ConnectionRow, refusal: Refusal, new_id: str) -> IncidentRow | None:
         """The open incident this refusal belongs to, opened or joined. new_id: of the incident where it is a new one.
@@ -102,7 +104,13 @@ class Incidents:
         return found[:limit], found[limit - 1].incident_id if len(found) > limit else ""
 
     def count_open(self) -> int:
-        return int(self._database.value(select(func.count()).where(IS_OPEN)) or 0)
+        """Counted anew only where this process changed one: every page shows it."""
+        changes = self._changes
+        counted_at, count = self._open_count
+        if counted_at != changes:
+            count = int(self._database.value(select(func.count()).where(IS_OPEN)) or 0)
+            self._open_count = (changes, count)
+        return count
 
     def open_of(self, connection_ids: Iterable[str]) -> dict[str, str]:
         """{connection id: the open incident that waits for it}, the others left out."""
@@ -155,6 +163,7 @@ class Incidents:
             if not self._database.is_sqlite:
                 connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
             yield connection
+        self._changes += 1
 
     def _add_bad_calls(self, connection: Connection) -> Sequence[str]:
         # What was counted is lost where the transaction fails: nothing rests on it.

@@ -23,13 +23,14 @@ _NO_ATTEMPT = frozenset({"create_connection"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhoCanFix:
-    """fixable_by: the kind of person. name: of the connection's or sign-in app's owner, where that is who can.
+    """fixable_by: the kind of person. name, person_id: of the connection's or sign-in app's owner.
 
     service: where an administrator or whoever grants permission sits. account: who was refused, "" where not known.
     """
 
     fixable_by: FixableBy
     name: str
+    person_id: str
     service: str
     account: str
 
@@ -223,6 +224,7 @@ def _summary(
         who=WhoCanFix(
             fixable_by=FixableBy(row.fixable_by),
             name=known.people.get(owner_id, ""),
+            person_id=owner_id,
             service=service,
             account=(first and first.account_name) or "",
         ),
