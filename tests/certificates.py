@@ -34,9 +34,7 @@ class Authority:
 
     def client(self, name: str, *, until: datetime | None = None) -> tuple[str, str]:
         """(certificate, key) as PEM texts."""
-        issued = self._ca.issue_cert(
-            identities=[], common_name=name, not_after=until or datetime(2099, 1, 1, tzinfo=UTC)
-        )
+        issued = self._ca.issue_cert(common_name=name, not_after=until or datetime(2099, 1, 1, tzinfo=UTC))
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
         return chain.decode(), issued.private_key_pem.bytes().decode()
 

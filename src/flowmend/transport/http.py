@@ -27,6 +27,7 @@ from flowmend.transport.address_guard import (
     GuardedResolver,
     refusal,
 )
+from flowmend.transport.client_certificates import ClientContexts, UnusableCertificate, why_refused
 
 UNRESOLVABLE_HOST_NAME = "UnresolvableHostName"  # Microsoft's own name for it (wdl.md §4)
 CONNECTION_REFUSED = "ConnectionRefused"
@@ -55,13 +56,16 @@ class HttpTransport:
         self._guard = AddressGuard(allowed_private_hosts)
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
+        self._resolving: GuardedResolver | None = None
+        self._certificates = ClientContexts()
 
     async def start(self) -> None:
         """Open the connection pool; in the loop that will send."""
+        self._resolving = GuardedResolver(self._guard, self._resolver or aiohttp.ThreadedResolver())
         connector = aiohttp.TCPConnector(
             limit=_MOST_CONNECTIONS,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            resolver=GuardedResolver(self._guard, self._resolver or aiohttp.ThreadedResolver()),
+            resolver=self._resolving,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -100,14 +104,30 @@ class HttpTransport:
             return _unsent(INVALID_REQUEST, "The address is not an absolute http or https URL.", is_retryable=False)
         if self._guard.refuses_literal(host, port):
             return _unsent(ADDRESS_NOT_ALLOWED, refusal(host, port), is_retryable=False)
+        context: ssl.SSLContext | bool = True
+        if request.client_certificate is not None:
+            try:  # off the loop: reading the trusted authorities takes a while
+                context = await asyncio.to_thread(self._certificates.get, request.client_certificate)
+            except UnusableCertificate:
+                message = "The connection's client certificate cannot be used. Verify the connection with another one."
+                return _unsent(TLS_FAILED, message, is_retryable=False)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                return await self._exchange(self._session, request, url, max_response_bytes)
+                return await self._exchange(self._session, request, url, max_response_bytes, context)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _failure_of(error, host, port, timeout)
+            failure = _failure_of(error, host, port, timeout)
+        if isinstance(context, ssl.SSLContext) and self._resolving is not None and failure.code == CONNECTION_RESET:
+            reason = await why_refused(context, self._resolving, host, port)
+            return _tls_failed(host, port, reason) if reason else failure
+        return failure
 
     async def _exchange(
-        self, session: aiohttp.ClientSession, request: HttpRequest, url: URL, max_response_bytes: int
+        self,
+        session: aiohttp.ClientSession,
+        request: HttpRequest,
+        url: URL,
+        max_response_bytes: int,
+        tls: ssl.SSLContext | bool,
     ) -> HttpResponse | TransportFailure:
         body = request.body
         async with session.request(
@@ -116,6 +136,7 @@ class HttpTransport:
             headers=request.headers,
             data=io.BytesIO(body) if body is not None and len(body) > _LARGE_BODY_BYTES else body,
             allow_redirects=False,
+            ssl=tls,
         ) as response:
             content = await _read_bounded(response, max_response_bytes)
             if content is None:
@@ -161,6 +182,28 @@ def _unsent(code: str, message: str, *, is_retryable: bool = True) -> TransportF
     return TransportFailure(code=code, message=message, was_sent=False, is_retryable=is_retryable)
 
 
+def _tls_failed(host: str, port: int, reason: str) -> TransportFailure:
+    why = f": {reason}" if reason else ""
+    return _unsent(TLS_FAILED, f"No secure connection to '{host}:{port}' could be made{why}.", is_retryable=False)
+
+
+def _tls_reason(error: Exception) -> str | None:
+    """What the TLS library said, such as `TLSV13_ALERT_CERTIFICATE_REQUIRED`, "" for nothing; None where it is no TLS error.
+
+    Since TLS 1.3 a server refuses a client's certificate only after the session is made, so that the refusal may come in
+    place of the answer. The request itself was not looked at.
+    """
+    if not isinstance(error, OSError):
+        return None
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLError) and not isinstance(found, aiohttp.ClientError):
+            return found.reason or ""
+        # aiohttp's own inherit from both: what they are about hangs on them.
+        found = found.__cause__ or getattr(found, "os_error", None)
+    return "" if isinstance(error, aiohttp.ClientConnectorSSLError) else None
+
+
 def _failure_of(error: Exception, host: str, port: int, timeout: timedelta) -> TransportFailure:
     """Foreign exception → value; the order matters, aiohttp's classes inherit from one another."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -170,8 +213,9 @@ def _failure_of(error: Exception, host: str, port: int, timeout: timedelta) -> T
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "certificate verify failed"
         return _unsent(TLS_FAILED, f"The certificate of '{host}' is not trusted: {reason}.", is_retryable=False)
-    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return _unsent(TLS_FAILED, f"No secure connection to '{host}:{port}' could be made.", is_retryable=False)
+    reason = _tls_reason(error)
+    if reason is not None:
+        return _tls_failed(host, port, reason)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return _unsent(REQUEST_TIMEOUT, f"'{host}:{port}' did not accept a connection in time.")
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -1,13 +1,11 @@
 """How a sign-in app proves itself by its certificate: a JWT signed with the certificate's key.
 
-Source: RFC 7523 §3; learn.microsoft.com/entra/identity-platform/certificate-credentials (PS256 with `x5t#S256`; RS256 with
-`x5t` is what older tenants and other providers read, so both thumbprints are given).
+Source: RFC 7523 §3; learn.microsoft.com/entra/identity-platform/certificate-credentials (PS256 with `x5t#S256`; older tenants
+and other providers read RS256 with `x5t`, so both thumbprints are given).
 """
 
 import base64
 from datetime import datetime, timedelta
-
-import msgspec
 
 from flowmend.core.connection.credentials import CertificateCredential
 
@@ -23,15 +21,26 @@ def client_assertion(
     Errors: ValueError where the key is of a kind no assertion is signed with.
     """
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from joserfc import jwt
+    from joserfc.jwk import ECKey, RSAKey
 
     leaf = x509.load_pem_x509_certificate(certificate.certificate_pem.encode())
-    key = serialization.load_pem_private_key(certificate.key_pem.encode(), password=None)
+    private = load_pem_private_key(certificate.key_pem.encode(), password=None)
+    key: RSAKey | ECKey
+    if isinstance(private, rsa.RSAPrivateKey):
+        key = RSAKey.import_key(private)
+    elif isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1):
+        key = ECKey.import_key(private)
+    else:
+        raise ValueError("An assertion is signed with an RSA key or one on the curve P-256.")  # noqa: TRY004  a key, of the wrong kind
+    algorithm = "ES256" if isinstance(key, ECKey) else "PS256" if is_entra else "RS256"
     header = {
         "typ": "JWT",
-        "alg": "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "PS256" if is_entra else "RS256",
-        "x5t": _text(leaf.fingerprint(hashes.SHA1())),  # noqa: S303  the header's own definition, no security rests on it
+        "alg": algorithm,
+        "x5t": _text(leaf.fingerprint(hashes.SHA1())),  # noqa: S303  as the header is defined; nothing rests on it
         "x5t#S256": _text(leaf.fingerprint(hashes.SHA256())),
     }
     claims = {
@@ -43,17 +52,7 @@ def client_assertion(
         "nbf": int((now - _CLOCKS_DIFFER_BY).timestamp()),
         "exp": int((now + _LIFETIME).timestamp()),
     }
-    signed = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(claims))}"
-    if isinstance(key, rsa.RSAPrivateKey):
-        digest = hashes.SHA256()
-        chosen = padding.PSS(padding.MGF1(digest), digest.digest_size) if is_entra else padding.PKCS1v15()
-        signature = key.sign(signed.encode("ascii"), chosen, digest)
-    elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-        first, second = utils.decode_dss_signature(key.sign(signed.encode("ascii"), ec.ECDSA(hashes.SHA256())))
-        signature = first.to_bytes(32, "big") + second.to_bytes(32, "big")  # RFC 7518 §3.4
-    else:
-        raise ValueError("An assertion is signed with an RSA key or one on the curve P-256.")  # noqa: TRY004  the key is what is wrong
-    return f"{signed}.{_text(signature)}"
+    return jwt.encode(header, claims, key, algorithms=[algorithm])
 
 
 def _text(content: bytes) -> str:
