@@ -49,9 +49,12 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """parameters: the new secrets by name, with whatever other value is to change."""
+    """parameters: the new secrets by name, with whatever other value is to change. confirmed: they are known to belong to
+    the account of the old ones; asked for by the code `ConfirmationNeeded` where nothing proves it.
+    """
 
     parameters: dict[str, str]
+    confirmed: bool = False
 
     def __repr__(self) -> str:
         return "NewCredential(…)"
@@ -113,7 +116,11 @@ async def delete_connection(services: Services, request: Request) -> JsonAnswer:
 async def verify(services: Services, request: Request) -> JsonAnswer:
     wanted = await read_body(request, NewCredential)
     verification = await verify_connection(
-        services, _connection_id(request), wanted.parameters, person_id=person_of(request).person_id
+        services,
+        _connection_id(request),
+        wanted.parameters,
+        person_id=person_of(request).person_id,
+        confirmed=wanted.confirmed,
     )
     return JsonAnswer(verification_shape(verification))
 

@@ -118,7 +118,8 @@ class InstalledConnector(msgspec.Struct, frozen=True, kw_only=True):
 class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
     """How a test call went. is_kept: the tested credential is the connection's now; else the old one stays.
 
-    released: held events and runs that go on because of it. attempts_left: tries before a pause.
+    released: held events and runs that go on because of it. attempts_left: tries before a pause. account: whose it is, ""
+    where nobody said. also_mended: other connections that this sign-in mended.
     """
 
     is_proven: bool
@@ -133,6 +134,8 @@ class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int
     released: int
     attempts_left: int
+    account: str
+    also_mended: list[str]
 
 
 def connection_shape(view: ConnectionView) -> ConnectionShape:
@@ -209,6 +212,8 @@ def verification_shape(verification: Verification) -> VerificationShape:
         duration_ms=verification.duration_ms,
         released=verification.released,
         attempts_left=verification.attempts_left,
+        account=verification.account,
+        also_mended=list(verification.also_mended),
     )
 
 
