@@ -333,6 +333,7 @@ def open_running(
     """A Flowmend on this folder and database, not started. Private hosts it may call: the order service, and those given."""
     allowed = settings.pop("allowed_private_hosts", frozenset()) | {f"localhost:{service.port}"}
     clock = clock or MovableClock()
+    settings.setdefault("probe_period_minutes", 0)  # a test of probes says so
     chosen = Settings(data=data, database_url=database_url, allowed_private_hosts=allowed, **settings)
     return Running(application=open_services(chosen, clock=clock), clock=clock, service=service)
 

@@ -76,7 +76,9 @@ def start(open_flowmend: Open, asked: tuple[Service, str]) -> Start:
     async def started(**settings: Any) -> Running:
         _, origin = asked
         host = origin.removeprefix("http://")
-        running = await open_flowmend(allowed_private_hosts=frozenset({host}), **settings)
+        running = await open_flowmend(
+            allowed_private_hosts=frozenset({host}), **{"probe_period_minutes": 360, **settings}
+        )
         definition = {
             "swagger": "2.0",
             "host": host,
@@ -207,7 +209,7 @@ async def test_an_outage_or_throttling_breaks_nothing_and_is_asked_ever_less_oft
     for doubts, minutes in ((2, 2), (3, 4)):
         running.clock.move(minutes=11)
         await settled(running)
-        await until(lambda wanted=doubts: running.connection("c1").doubts == wanted, lambda: "no doubt")  # type: ignore[misc]
+        await until(lambda wanted=doubts: running.connection("c1").doubts == wanted, lambda: "no doubt")
         at = running.connection("c1").next_probe_at
         assert at is not None
         assert at - running.clock.now <= timedelta(minutes=minutes)
@@ -262,7 +264,9 @@ async def test_a_restart_forgets_no_probe_and_repeats_none(
     before = (await planned(running)).next_probe_at
     await running.stop()
     again = await open_flowmend(
-        clock=running.clock, allowed_private_hosts=frozenset({asked[1].removeprefix("http://")})
+        clock=running.clock,
+        probe_period_minutes=360,
+        allowed_private_hosts=frozenset({asked[1].removeprefix("http://")}),
     )
     await settled(again)
     assert again.connection("c1").next_probe_at == before
@@ -295,7 +299,7 @@ async def test_a_scheduled_run_is_warned_of_hours_before(start: Start, asked: tu
     assert state.next_at is not None
 
     def stand_before(**by: float) -> None:
-        ahead = state.next_at - timedelta(**by) - running.clock.now  # type: ignore[operator]
+        ahead = state.next_at - timedelta(**by) - running.clock.now
         running.clock.move(seconds=ahead.total_seconds())
         # By its slot nothing would be asked: a call was good just now.
         running.services.store.probes.plan("c1", state.next_at)
@@ -328,7 +332,7 @@ async def test_what_could_not_be_proven_is_looked_at_once_more_in_the_last_minut
         ahead = state.next_at - timedelta(minutes=minutes) - running.clock.now
         running.clock.move(seconds=ahead.total_seconds())
         await settled(running)
-        await until(lambda wanted=expected: service.asked == wanted, lambda: f"asked {service.asked}")  # type: ignore[misc]
+        await until(lambda wanted=expected: service.asked == wanted, lambda: f"asked {service.asked}")
         running.services.store.probes.plan("c1", None)
 
 
