@@ -40,6 +40,7 @@ from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.overview import Overview
+from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_editing import editing_pages
@@ -585,6 +586,32 @@ def _import() -> ImportPage:
     plan = ImportPlan(
         findings=(finding, replace(finding, flow_id="f2", name="Stock", exists=False, problems=(), secrets=())),
         references=references,
+        sign_ins=(
+            PlannedSignIn(
+                sign_in_id="embedded:1@f1",
+                kind="Basic",
+                account="ada",
+                hosts=("api.example.com",),
+                is_anywhere=False,
+                connection_id="",
+                connection_name="HTTP ada at api.example.com",
+                needs=("Password",),
+                candidates=((ORDERS, "Contoso Orders"),),
+                uses=(("Order intake to ERP", "Read_order"), ("Stock", "Write_stock")),
+            ),
+            PlannedSignIn(
+                sign_in_id="embedded:2@f1",
+                kind="ManagedServiceIdentity",
+                account="",
+                hosts=(),
+                is_anywhere=True,
+                connection_id=ORDERS,
+                connection_name="HTTP ManagedServiceIdentity",
+                needs=(),
+                candidates=((ORDERS, "Contoso Orders"),),
+                uses=(("Stock", "Count"),),
+            ),
+        ),
         parameters=(_planned("warehouse", "int"), _planned("pin", "securestring", is_secret=True)),
         environment_variables=(_planned("shop_site", "string", value="https://shop.test"),),
         problems=(FileProblem(path="shop/broken.json", problem=_problems()[0]),),

@@ -210,6 +210,23 @@ def _print_plans(plans: list[Json]) -> None:
             ((one["name"], one["connector"], _fitting(one), one["id"]) for one in references),
             nothing="",
         )
+    sign_ins = [one for plan in plans for one in plan["sign_ins"]]
+    if sign_ins:
+        print_table(
+            ("Sign-in in flows", "Who", "Goes to", "Actions", "Becomes", "Id for --map"),
+            (
+                (
+                    one["kind"],
+                    one["account"],
+                    ", ".join((*one["hosts"], *(["any address"] if one["is_anywhere"] else []))),
+                    str(len(one["steps"])),
+                    one["display_name"] if one["connection"] else f"new: {one['display_name']}",
+                    one["id"],
+                )
+                for one in sign_ins
+            ),
+            nothing="",
+        )
     values = [one for plan in plans for one in (*plan["parameters"], *plan["environment_variables"])]
     if values:
         print_table(
@@ -250,6 +267,16 @@ def _print_imported(imported: list[Json]) -> None:
         nothing="Nothing was imported.",
     )
     for one in imported:
+        for sign_in in one["sign_ins"]:
+            made = "is the new connection" if sign_in["is_new"] else "is the connection"
+            lacks = f" It cannot sign in yet ({', '.join(sign_in['needs']) or 'verify it'})." * (
+                not sign_in["is_signed_in"]
+            )
+            console().print(
+                f"{one['name']}: the sign-in at {', '.join(sign_in['pointers'])} {made} {sign_in['display_name']!r} "
+                f"({sign_in['connection']}).{lacks}",
+                markup=False,
+            )
         if one["moved_secrets"]:
             console().print(
                 f"{one['name']}: {len(one['moved_secrets'])} plain secret(s) moved into the vault, from "

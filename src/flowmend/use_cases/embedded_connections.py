@@ -5,6 +5,7 @@ so. A secret goes to the addresses it was given for. Who gives it again with a f
 where that flow calls; a version of a flow that only keeps its values does not.
 """
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,6 +79,12 @@ def map_sign_ins(services: Services, flow_id: str, keys: Mapping[str, str]) -> N
 def keys_of(connected: Sequence[EmbeddedConnection], flow_id: str) -> dict[str, str]:
     """`{key: connection id}` of one of the flows. flow_id: as the flow itself says it."""
     return {use.key: one.connection_id for one in connected for use in one.uses if use.flow_id == flow_id}
+
+
+def of_flow(connected: Sequence[EmbeddedConnection], flow_id: str) -> tuple[EmbeddedConnection, ...]:
+    """Those that one of the flows signs in by, with its own uses alone. flow_id: as the flow itself says it."""
+    own = (dataclasses.replace(one, uses=tuple(use for use in one.uses if use.flow_id == flow_id)) for one in connected)
+    return tuple(one for one in own if one.uses)
 
 
 def valued_flow(services: Services, row: FlowRow | None, flow: Flow, *, kept: Collection[str]) -> ValuedFlow:

@@ -20,6 +20,7 @@ from flowmend.use_cases.embedded_connections import (
     connect_sign_ins,
     keys_of,
     map_sign_ins,
+    of_flow,
     valued_flow,
 )
 from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_sealed, with_values
@@ -240,7 +241,7 @@ async def _take_in(
         is_on=loaded.row.state is FlowState.ON,
         problems=tuple(dict.fromkeys(check_flow(loaded.flow, embedded=loaded.mappings))),
         moved_secrets=read.lifted.places,
-        sign_ins=tuple(one for one in sign_ins if any(use.flow_id == flow.flow_id for use in one.uses)),
+        sign_ins=of_flow(sign_ins, flow.flow_id),
     )
 
 

@@ -10,6 +10,7 @@ from flowmend.core.definition import FileProblem
 from flowmend.core.json_value import Json
 from flowmend.use_cases.import_flow import Imported, ImportReport
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue
+from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 
 
 class NeededReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,43 @@ class SharedReference(msgspec.Struct, frozen=True, kw_only=True):
     flows: list[str]
 
 
+class StepShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a flow, by their names."""
+
+    flow: str
+    step: str
+
+
+class PlannedSignInShape(msgspec.Struct, frozen=True, kw_only=True):
+    """An authentication written in flows of the package, each distinct one once; a connection is made of it.
+
+    connection: the id of the one that it is already, "" where a new one of this name is made. account: who signs in.
+    hosts: where it goes; is_anywhere: also where runs compute that. needs: what is still to be given. steps: which sign in so.
+    """
+
+    id: str
+    kind: str
+    account: str
+    hosts: list[str]
+    is_anywhere: bool
+    connection: str
+    display_name: str
+    needs: list[str]
+    candidates: list[NamedConnection]
+    steps: list[StepShape]
+
+
+class EmbeddedShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection that an authentication written in a flow has become. needs: what is to be given before it can sign in."""
+
+    connection: str
+    display_name: str
+    is_new: bool
+    is_signed_in: bool
+    needs: list[str]
+    pointers: list[str]
+
+
 class AskedValue(msgspec.Struct, frozen=True, kw_only=True):
     """A value to say once for all flows that read it. value: what the package brings, never a secret's. flows: names."""
 
@@ -79,6 +117,7 @@ class PlanShape(msgspec.Struct, frozen=True, kw_only=True):
 
     value: list[FindingShape]
     references: list[SharedReference]
+    sign_ins: list[PlannedSignInShape]
     parameters: list[AskedValue]
     environment_variables: list[AskedValue]
     problems: list[FileProblemShape]
@@ -88,7 +127,8 @@ class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
     """A flow that arrived. created: False where it became a new version of one that was there. is_on: it waits for its
     trigger.
 
-    moved_secrets: where literal secrets stood that now lie sealed in the vault.
+    moved_secrets: where literal secrets stood that now lie sealed in the vault. sign_ins: connections made of, or found for,
+    the authentications written in it.
     """
 
     id: str
@@ -99,6 +139,7 @@ class ImportedShape(msgspec.Struct, frozen=True, kw_only=True):
     is_on: bool
     problems: list[ProblemShape]
     moved_secrets: list[str]
+    sign_ins: list[EmbeddedShape]
 
 
 class ReportShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +150,8 @@ class ReportShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChoicesShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is said about an import. connections: `{id of a shared reference: connection id}`. flows: ids, None for all.
+    """What is said about an import. connections: `{id of a shared reference or sign-in: connection id}`. flows: ids, None for
+    all.
 
     turn_on: the flows that can run are on at once.
     """
@@ -124,6 +166,7 @@ def plan_shape(plan: ImportPlan) -> PlanShape:
     return PlanShape(
         value=[finding_shape(finding) for finding in plan.findings],
         references=[_reference(reference) for reference in plan.references],
+        sign_ins=[_sign_in(one) for one in plan.sign_ins],
         parameters=[_asked(value) for value in plan.parameters],
         environment_variables=[_asked(value) for value in plan.environment_variables],
         problems=[_file_problem(one) for one in plan.problems],
@@ -174,6 +217,17 @@ def imported_shape(imported: Imported) -> ImportedShape:
         is_on=imported.is_on,
         problems=problem_shapes(imported.problems),
         moved_secrets=list(imported.moved_secrets),
+        sign_ins=[
+            EmbeddedShape(
+                connection=one.connection_id,
+                display_name=one.display_name,
+                is_new=one.is_new,
+                is_signed_in=one.is_signed_in,
+                needs=list(one.needs),
+                pointers=[use.pointer for use in one.uses],
+            )
+            for one in imported.sign_ins
+        ],
     )
 
 
@@ -185,6 +239,21 @@ def _reference(reference: PlannedReference) -> SharedReference:
         connector_installed=reference.connector_installed,
         candidates=_named(reference.candidates),
         flows=list(dict.fromkeys(flow_id for flow_id, _ in reference.uses)),
+    )
+
+
+def _sign_in(planned: PlannedSignIn) -> PlannedSignInShape:
+    return PlannedSignInShape(
+        id=planned.sign_in_id,
+        kind=planned.kind,
+        account=planned.account,
+        hosts=list(planned.hosts),
+        is_anywhere=planned.is_anywhere,
+        connection=planned.connection_id,
+        display_name=planned.connection_name,
+        needs=list(planned.needs),
+        candidates=_named(planned.candidates),
+        steps=[StepShape(flow=flow, step=step) for flow, step in planned.uses],
     )
 
 

@@ -11,10 +11,10 @@ from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.times import Gettext
 from flowmend.portal.trigger_words import begins_in_words, can_be_run_by_hand, starts_in_words
 from flowmend.store.rows import FlowRow, FlowState, RunRow, TriggerEventRow
-from flowmend.use_cases.connections import ConnectionView, list_connections
+from flowmend.use_cases.connection_views import ConnectionView, views_of
+from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import (
     FlowDetail,
-    ReferenceState,
     delete_flow,
     flow_row,
     map_connection,
@@ -23,6 +23,7 @@ from flowmend.use_cases.flows import (
     turn_on,
 )
 from flowmend.use_cases.held_events import discard_event, list_held_events
+from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import list_runs
 
 _SHOWN_RUNS = 10
@@ -72,9 +73,8 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     held: list[TriggerEventRow] = []
     if detail.summary.held:
         held = await list_held_events(services, flow_id, limit=_SHOWN_RUNS)
-    views = await list_connections(services)
     gettext = portal.rendering.gettext(language_of(request))
-    broken = {connection_id for connection_id, _ in detail.summary.broken_connections}
+    broken = await views_of(services, [connection_id for connection_id, _ in detail.summary.broken_connections])
     installed = services.connectors.ids()
     page = FlowPage(
         detail=detail,
@@ -84,11 +84,11 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         action_count=sum(1 for _ in detail.flow.definition.walk()),
         runs=tuple(runs.rows),
         held_events=tuple(held),
-        broken=tuple(view for view in views if view.row.connection_id in broken),
+        broken=tuple(broken),
         references=tuple(
             Reference(
                 state=one,
-                candidates=_candidates(one, views),
+                candidates=_candidates(services, one),
                 is_installed=one.connector in installed,
             )
             for one in detail.references
@@ -165,6 +165,6 @@ def _address(request: Request) -> str:
     return f"/flows/{segment(request.path_params['flow_id'])}"
 
 
-def _candidates(reference: ReferenceState, views: list[ConnectionView]) -> tuple[tuple[str, str], ...]:
-    fitting = [view.row for view in views if view.row.connector_id == reference.connector]
+def _candidates(services: Services, reference: ReferenceState) -> tuple[tuple[str, str], ...]:
+    fitting = services.store.connections.list(connector_id=reference.connector)
     return tuple((row.connection_id, row.display_name) for row in fitting)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyAttempts
 from flowmend.portal.forms import form_text, form_texts
 from flowmend.portal.frame import language_of, local_path
@@ -14,7 +15,9 @@ from flowmend.portal.language import marked
 from flowmend.portal.pages.run import later_attempt, run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
-from flowmend.use_cases.connections import ConnectionView, read_connection
+from flowmend.use_cases.bound_origins import bound_origins
+from flowmend.use_cases.connection_views import ConnectionView, read_connection
+from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import RunDetail, read_run
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
 from flowmend.use_cases.verify_connection import Verification, verify_connection
@@ -150,7 +153,7 @@ async def _page(
     gettext = portal.rendering.gettext(language_of(request))
     page = VerifyPage(
         view=view,
-        host=_host(view),
+        host=_host(portal.services, view),
         result=result,
         error=gettext(error) if error else "",
         error_detail=wrong.message if wrong else "",
@@ -176,6 +179,11 @@ async def _failed_run(portal: Portal, run_name: str) -> RunDetail | None:
         return None
 
 
-def _host(view: ConnectionView) -> str:
-    origins = view.row.allowed_origins if isinstance(view.row.allowed_origins, list) else []
-    return ", ".join(urlsplit(str(one)).netloc or str(one) for one in origins) or view.connector.display_name
+def _host(services: Services, view: ConnectionView) -> str:
+    """Where what is given here may be sent."""
+    if view.unreadable:
+        return view.connector.display_name
+    connector = services.connectors.get(view.row.connector_id)
+    origins = bound_origins(services, view.row, connector, view.row.parameters or {})
+    shown = [urlsplit(one).netloc or one for one in origins if one != ANY_ORIGIN]
+    return ", ".join(shown) or view.connector.display_name
