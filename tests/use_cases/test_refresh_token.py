@@ -1,0 +1,188 @@
+"""Tokens are renewed once, whoever asks and from wherever, against a real authorization server that takes no token twice."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import pytest
+
+from authorization_server import CLIENT, CLIENT_SECRET, Provider, connector_documents
+from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.token_endpoint import SignInRefusal
+from flowmend.core.errors import Conflict
+from flowmend.use_cases.connections import install_connector_documents
+from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
+from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from running import Open, Running
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
+
+BROWSER = "the secret of this browser's session"
+_PROCESSES, _TIMES = 8, 4
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    found = Provider()
+    found.start()
+    yield found
+    found.stop()
+
+
+async def opened_at(open_flowmend: Open, provider: Provider) -> Running:
+    running = await open_flowmend(allowed_private_hosts=frozenset({_host(provider)}))
+    await install_connector_documents(running.services, "provider", *connector_documents(provider.url), running.owner)
+    return running
+
+
+async def signed_in(running: Running, user: str = "ada") -> str:
+    """The id of a connection that somebody has signed in to."""
+    values = {"client_id": CLIENT, "client_secret": CLIENT_SECRET}
+    view = await create_connection(
+        running.services, "provider", "Provider", values, running.owner, parameter_set="person"
+    )
+    connection_id = view.row.connection_id
+    address = await begin_consent(running.services, connection_id, running.owner, BROWSER, "")
+    form = {"decision": "allow", "user": user, "password": user * 2}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(address, data=form, allow_redirects=False) as answer,
+    ):
+        assert answer.status == 302, await answer.text()
+        query = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+    await finish_consent(running.services, query, BROWSER)
+    return connection_id
+
+
+def opened(running: Running, connection_id: str) -> OpenedConnection:
+    found = OpenedConnections().get(running.services, connection_id)
+    assert found is not None
+    return found
+
+
+async def renewed(running: Running, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+    return await running.services.operations.refresher.refreshed(running.services, stale)
+
+
+async def test_eight_processes_burn_no_token(
+    open_flowmend: Open, provider: Provider, tmp_path: Path, database: str
+) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    provider.slow_seconds = 0.02
+    folder = running.services.settings.data
+    arguments = (str(folder), database, connection_id, _host(provider), str(_TIMES))
+    script = Path(__file__).parents[1] / "refreshing_process.py"
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, str(script), *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(_PROCESSES)
+    ]
+    try:
+        async with asyncio.timeout(60):
+            for process in processes:
+                assert await process.stdout.readline() == b"ready\n"  # type: ignore[union-attr]  # it has a pipe
+            results = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    outcomes = [json.loads(out) for out, _ in results]
+    assert outcomes == [{"renewed": _TIMES, "refused": []}] * _PROCESSES
+    assert provider.burnt == 0
+    assert _TIMES <= provider.refreshes <= _PROCESSES * _TIMES
+    assert isinstance(await renewed(running, opened(running, connection_id)), OpenedConnection)
+    row = running.connection(connection_id)
+    assert (row.lease_holder, row.lease_until) == ("", None)
+    assert row.refreshed_at is not None
+
+
+async def test_many_tasks_of_one_process_renew_once(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    stale = opened(running, await signed_in(running))
+    results = await asyncio.gather(*(renewed(running, stale) for _ in range(20)))
+    assert all(isinstance(one, OpenedConnection) for one in results)
+    assert provider.refreshes == 1
+
+
+async def test_a_lease_of_one_that_died_ends(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    store, now = running.services.store.connections, running.clock.now
+    stale = opened(running, connection_id)
+    assert store.take_lease(connection_id, "a process that was killed", now, running.clock.now)  # over already
+    assert isinstance(await renewed(running, stale), OpenedConnection)
+
+
+async def test_whoever_waits_finds_the_work_done(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    stale = opened(running, connection_id)
+    store, until = running.services.store.connections, running.clock.now.replace(year=running.clock.now.year + 1)
+    assert store.take_lease(connection_id, "another process", running.clock.now, until)
+    waiting = asyncio.create_task(renewed(running, stale))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    store.swap_credential(connection_id, stale.row.credential_version, stale.row.sealed_credential)
+    async with asyncio.timeout(5):
+        assert isinstance(await waiting, OpenedConnection)
+    assert provider.refreshes == 0
+
+
+async def test_a_connection_that_shares_renews_its_holders_tokens(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    holder, sharer = await signed_in(running), await signed_in(running)
+    _share(running, sharer, holder)
+    at_both = [opened(running, one) for one in (holder, sharer)]
+    assert at_both[0].oauth == at_both[1].oauth
+    results = await asyncio.gather(*(renewed(running, one) for one in at_both))
+    assert all(isinstance(one, OpenedConnection) for one in results)
+    assert (provider.refreshes, provider.burnt) == (1, 0)
+    assert opened(running, sharer).oauth == opened(running, holder).oauth
+
+
+async def test_a_connection_to_other_addresses_shares_nothing(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    holder, sharer = await signed_in(running), await signed_in(running)
+    _share(running, sharer, holder)
+    running.services.store.connections.change(sharer, allowed_origins=[provider.url, "https://elsewhere.example"])
+    with pytest.raises(Conflict) as refused:
+        opened(running, sharer)
+    assert refused.value.code == "OriginNotAllowed"
+
+
+async def test_how_long_the_grant_lasts_is_kept(open_flowmend: Open, provider: Provider) -> None:
+    provider.refresh_seconds = 86_400
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    assert isinstance(await renewed(running, opened(running, connection_id)), OpenedConnection)
+    row = running.connection(connection_id)
+    assert row.lasts_until_kind == "refresh_token"
+    assert row.lasts_until is not None
+    assert abs((row.lasts_until - running.clock.now).total_seconds() - 86_400) < 60
+
+
+async def test_a_grant_withdrawn_is_refused_and_kills(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    assert running.connection(connection_id).health is HealthState.CONNECTED
+    provider.revoke("ada")
+    refusal = await renewed(running, opened(running, connection_id))
+    assert isinstance(refusal, SignInRefusal)
+    assert refusal.was_judged
+    assert running.connection(connection_id).lease_until is None
+
+
+def _share(running: Running, sharer: str, holder: str) -> None:
+    running.services.store.connections.change(sharer, shares_with=holder, sealed_credential=b"")
+
+
+def _host(provider: Provider) -> str:
+    return provider.url.partition("//")[2]
