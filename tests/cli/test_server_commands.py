@@ -273,3 +273,29 @@ def test_secrets_are_never_taken_from_arguments(server: StartedServer) -> None:
     assert "is a secret" in refused.output
     assert unread.exit_code == 2
     assert "4711" not in unread.output
+
+
+def test_a_connection_is_swapped_its_uses_listed_and_nothing_mended_that_works(server: StartedServer) -> None:
+    assert flowmend(server, "connectors", "add", str(SAMPLE_CONNECTORS / "sample_customers")).exit_code == 0
+    for name in ("Swap old", "Swap new"):
+        made = flowmend(
+            server, "connections", "create", "sample_customers", "--name", name, "--secrets-stdin", given="{}"
+        )
+        assert made.exit_code == 0, made.output
+
+    planned = flowmend(server, "connections", "swap", "swap old", "swap new", "--dry-run")
+    refused = {
+        ("swap", "swap old", "swap new"): "NothingToSwap",
+        ("repair-link", "swap old"): "NothingToRepair",
+        ("put-back", "swap old"): "NothingToPutBack",
+    }
+
+    assert planned.exit_code == 0, planned.output
+    assert "Nothing was changed" in planned.stdout
+    for command, code in refused.items():
+        answer = flowmend(server, "connections", *command)
+        assert answer.exit_code == 1
+        assert code in answer.stderr
+    assert flowmend_json(server, "connections", "uses", "swap old") == []
+    assert "not used yet" in flowmend(server, "connections", "uses", "swap old").stdout
+    assert "ended: 0" in flowmend(server, "connections", "repair-link", "swap old", "--revoke").stdout

@@ -130,6 +130,9 @@ def create(
 def verify(
     connection: ConnectionArgument,
     secrets_stdin: SecretsOption = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="I know that it belongs to the account of the old one.")
+    ] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -151,8 +154,8 @@ def verify(
     if one["test"] and not secrets_stdin and not json:
         typer.echo(one["test"]["sentence"])
     values = _entered(one["fields"], {}, from_stdin=secrets_stdin)
-    verification = server.send("POST", f"{path}/verify", {"parameters": values})
-    _tell(verification, json=json, refused="The old credential stays as it was.")
+    verification = server.send("POST", f"{path}/verify", {"parameters": values, "confirmed": confirm})
+    tell_verification(verification, json=json, refused="The old credential stays as it was.", is_replacement=True)
 
 
 @connections.command("test")
@@ -165,21 +168,27 @@ def try_credential(
 
     server = find_server(url, data)
     verification = server.send("POST", f"/connections/{segment(connection_id(server, connection))}/test")
-    _tell(verification, json=json, refused=f"`flowmend connections verify {connection}` enters a new one.")
+    tell_verification(verification, json=json, refused=f"`flowmend connections verify {connection}` enters a new one.")
 
 
-def _tell(verification: dict[str, Json], *, json: bool, refused: str) -> None:
+def tell_verification(verification: dict[str, Json], *, json: bool, refused: str, is_replacement: bool = False) -> None:
+    """Print how a test went; exit code 1 where the tested credential is not in place and proven."""
     from flowmend.cli.output import print_json
 
+    others, released = len(verification["also_mended"]), verification["released"]
     if json:
         print_json(verification)
+    elif verification["code"] == "ConfirmationNeeded":
+        typer.echo(f"{verification['message']} Add --confirm to replace the old one. Nothing was changed.", err=True)
     elif verification["is_proven"]:
-        released = verification["released"]
         more = f" {released} held event{'s' if released > 1 else ''} started." if released else ""
+        more += f" {others} other connection{'s' if others > 1 else ''} of the account mended too." if others else ""
         typer.echo(f"Works ({verification['duration_ms']} ms). The connection is connected.{more}")
+    elif is_replacement and verification["is_kept"]:
+        typer.echo(f"Replaced, and not proven yet. {verification['message']}")
     else:
         typer.echo(f"Refused: {verification['code']}: {verification['message']} {refused}", err=True)
-    if not verification["is_proven"]:
+    if not verification["is_proven"] or not verification["is_kept"]:
         raise typer.Exit(1)
 
 

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import flowmend
+import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
 from flowmend.cli.check import check
 from flowmend.cli.connections import connections
@@ -15,6 +16,7 @@ from flowmend.cli.evaluate import evaluate
 from flowmend.cli.failures import report
 from flowmend.cli.flows import flows
 from flowmend.cli.import_files import import_files
+from flowmend.cli.incidents import incidents
 from flowmend.cli.login import login, token
 from flowmend.cli.run import run
 from flowmend.cli.runs import runs
@@ -68,4 +70,5 @@ app.command("eval")(evaluate)
 app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")
+app.add_typer(incidents, name="incidents")
 app.add_typer(connectors, name="connectors")
