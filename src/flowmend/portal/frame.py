@@ -86,6 +86,9 @@ def local_path(text: str, default: str = "/") -> str:
 
 
 def _address(request: Request) -> str:
+    """Where this page is found again. What a provider sent the browser back with is good once, and nothing to show."""
+    if request.url.path == "/oauth/callback":
+        return "/connections"
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 

@@ -28,7 +28,7 @@ from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
-from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_authentication, with_our_headers
+from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_http, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
 from flowmend.use_cases.failed_calls import note_failed_call
 from flowmend.use_cases.follow_ups import follow_request, with_all_pages
@@ -296,7 +296,7 @@ class CallOperations:
             request = opening_of(request)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, request.message)
-        secrets = secrets_of_authentication(begun.authentication, request)
+        secrets = secrets_of_http(begun.authentication, request)
         redactor = Redactor(secrets) if secrets else _NO_SECRETS
         sent = with_our_headers(request, client_request_id, traces)
         answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)

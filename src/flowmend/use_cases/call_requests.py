@@ -14,6 +14,7 @@ from flowmend.core.connector import (
     opening_of,
 )
 from flowmend.core.connector.operation import READ_METHODS, Operation
+from flowmend.core.connector.request import SIGN_IN_HEADERS
 from flowmend.core.json_value import Json
 from flowmend.core.run.events import ConnectorCall, FollowUp, HttpCall
 from flowmend.use_cases.follow_ups import follow_request
@@ -22,6 +23,8 @@ from flowmend.use_cases.opened_connections import OpenedConnection
 #: What becomes one request.
 Sent: TypeAlias = HttpCall | ConnectorCall | FollowUp
 USER_AGENT = "flowmend"
+#: Anything shorter in a header guards nothing, and would be taken out of half the words of an answer.
+_SHORTEST_SECRET = 6
 
 
 def operation_of(opened: OpenedConnection, call: ConnectorCall) -> Operation | None:
@@ -100,11 +103,15 @@ def with_our_headers(request: HttpRequest, client_request_id: str, traces: Mappi
     )
 
 
-def secrets_of_authentication(authentication: Json, request: HttpRequest) -> tuple[str, ...]:
-    """What an Http action's `authentication` must not leave in the history, in the forms it was given and sent."""
-    if not isinstance(authentication, dict):
-        return ()
-    sent = request.headers.get("Authorization", "")
-    names = ("password", "value", "secret", "pfx")
-    texts = [authentication[name] for name in names if isinstance(authentication.get(name), str)]
-    return tuple(text for text in (*texts, sent, sent.partition(" ")[2]) if text)
+def secrets_of_http(authentication: Json, request: HttpRequest) -> tuple[str, ...]:
+    """What signs an Http action's request in and must not come back into the history, in the forms given and sent.
+
+    authentication: the action's own; headers that sign in count as much where the flow writes them by hand.
+    """
+    texts: list[Json] = []
+    if isinstance(authentication, dict):
+        texts = [authentication.get(name) for name in ("password", "value", "secret", "pfx")]
+    for name, sent in request.headers.items():
+        if name.lower() in SIGN_IN_HEADERS and len(sent) >= _SHORTEST_SECRET:
+            texts += (sent, sent.partition(" ")[2])
+    return tuple(text for text in texts if isinstance(text, str) and text)

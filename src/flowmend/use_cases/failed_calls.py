@@ -9,6 +9,7 @@ import logging
 
 from flowmend.core.connection.probe import SafeCall, decode_call, encode_call, is_safe
 from flowmend.core.connector import match_operation
+from flowmend.core.connector.request import SIGN_IN_HEADERS
 from flowmend.core.errors import SecretUnreadable, StoreUnavailable
 from flowmend.core.run.events import ConnectorCall, FollowUp, HttpCall
 from flowmend.store.rows import ConnectionRow
@@ -20,8 +21,6 @@ _log = logging.getLogger(__name__)
 
 #: A call that asks for more than this is none to keep.
 _LARGEST = 16_384
-#: What signs a request in; an Http action may write it by hand.
-_SIGNS_IN = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey"})
 
 
 def safe_form(call: HttpCall | ConnectorCall | FollowUp, opened: OpenedConnection) -> SafeCall | None:
@@ -32,7 +31,7 @@ def safe_form(call: HttpCall | ConnectorCall | FollowUp, opened: OpenedConnectio
     if isinstance(call, HttpCall):
         if call.has_body and call.body is not None:
             return None
-        headers = {name: value for name, value in call.headers.items() if name.lower() not in _SIGNS_IN}
+        headers = {name: value for name, value in call.headers.items() if name.lower() not in SIGN_IN_HEADERS}
         found = SafeCall(method=call.method.upper(), path=call.uri, queries=call.queries, headers=headers)
     elif call.operation_id:
         found = SafeCall(operation_id=call.operation_id, arguments=call.parameters or {})
@@ -42,7 +41,7 @@ def safe_form(call: HttpCall | ConnectorCall | FollowUp, opened: OpenedConnectio
         matched = match_operation(connector, call.method, call.path.partition("?")[0])
         if matched is None:  # nobody says that it only reads
             return None
-        headers = {name: value for name, value in (call.headers or {}).items() if name.lower() not in _SIGNS_IN}
+        headers = {name: value for name, value in (call.headers or {}).items() if name.lower() not in SIGN_IN_HEADERS}
         method = call.method.upper() or "GET"
         found = SafeCall(method=method, path=call.path, queries=call.queries or {}, headers=headers)
     return found if is_safe(connector, found) else None

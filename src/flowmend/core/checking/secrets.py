@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from flowmend.core.checking.expressions import is_literal, is_template_expression
+from flowmend.core.connector.request import SIGN_IN_HEADERS
 from flowmend.core.definition.flow import Action, Flow, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
 from flowmend.core.json_value import Json
 
 _AUTHENTICATION_KEYS = ("password", "secret", "pfx", "value")
-_SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "ocp-apim-subscription-key", "x-api-key", "api-key"}
-)
 #: The signature of a signed URL, and the key of an Azure function, written out rather than computed: what leads to it, it.
 SECRET_IN_URI = re.compile(r"([?&](?:sig|code)=)([^&@{}\s']+)", re.IGNORECASE)
 
@@ -43,7 +41,7 @@ def _in_inputs(inputs: Json, pointer: str) -> Iterator[str]:
     headers = inputs.get("headers")
     if isinstance(headers, Mapping):
         for name, value in headers.items():
-            if name.lower() in _SECRET_HEADERS and _is_written_out(value):
+            if name.lower() in SIGN_IN_HEADERS and _is_written_out(value):
                 yield pointer_to(pointer, "headers", name)
     uri = inputs.get("uri")
     if isinstance(uri, str) and SECRET_IN_URI.search(uri) and not is_template_expression(uri):

@@ -18,6 +18,12 @@ class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
         return "ClientCertificate(…)"
 
 
+#: Headers that sign a request in, wherever a flow writes them by hand; lower case.
+SIGN_IN_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey", "ocp-apim-subscription-key"}
+)
+
+
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, complete but for what the wire adds itself (Host, Content-Length).
 
