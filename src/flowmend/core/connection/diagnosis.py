@@ -1,119 +1,57 @@
 """What a failed answer says about the credential behind it.
 
-Only what was received is judged. The order is: codes of the provider, then what the protocol says, then
-documented phrases, then the bare status; the rules themselves are data, in `diagnosis_rules`.
+Only what was received is judged. The order is: codes of the provider, then what the protocol says, then documented
+phrases, then codes that give no reason, then the bare status. The rules are data (`diagnosis_rules`), ours after the
+operator's.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections.abc import Callable, Iterator
 
-import msgspec
-
-from flowmend.core.connection.diagnosis_rules import (
-    BY_CODE,
-    BY_PHRASE,
-    BY_STATUS,
-    BY_TRANSPORT,
-    CONNECT_REFUSALS_ARE_FINAL,
-    GENERIC_CODES,
-    NO_FAILURE,
-    TRANSIENT,
-    Rule,
-    Verdict,
-)
+from flowmend.core.connection.diagnosis_rules import shipped_rules
+from flowmend.core.connection.evidence import Evidence, evidence_of
+from flowmend.core.connection.received import Phase, ReceivedAnswer
+from flowmend.core.connection.rules import Concerned, Rule, Rules, Trust
+from flowmend.core.connection.verdicts import NO_FAILURE, TRANSIENT, Verdict
 from flowmend.core.connector import SignInKind
-from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, FixableBy
 
-_CODE_KEYS = frozenset(
-    [
-        "code",
-        "error",
-        "errorcode",
-        "error_code",
-        "error_codes",
-        "errorcodes",
-        "status",
-        "reason",
-        "type",
-        "__type",
-        "category",
-        "suberror",
-        "faultcode",
-        "error_subcode",
-        "decline_code",
-        "title",
-        "detail",
-    ]
-)
-_MESSAGE_KEYS = ("error_description", "message", "errormessage", "detail", "title", "error", "faultstring", "errors")
-_XML_CODE = re.compile(r"<(?:\w+:)?(?:code|faultcode|value)>\s*(?:\w+:)?([\w.]+)\s*<", re.IGNORECASE)
-_XML_MESSAGE = re.compile(r"<(?:\w+:)?(?:message|faultstring|text)[^>]*>([^<]+)<", re.IGNORECASE)
-_AZURE_CODE = re.compile(r"\bAADSTS(\d{5,8})\b")
-_CHALLENGE_ERROR = re.compile(r'\berror="?([\w.-]+)"?')
-_CODE_SHAPE = re.compile(r"^[\w.#:-]{1,80}$")
+__all__ = ["Phase", "ReceivedAnswer", "diagnose", "remedy_of"]
+
 _NOTHING_TO_REFRESH = frozenset({SignInKind.BASIC, SignInKind.API_KEY})
-_LONGEST_TEXT = 20_000
+#: Answered by a service that could not look: it refuses nobody, whatever else it says.
+_NEVER_DEAD = frozenset({408, 409, 423, 425, 429})
+_FINAL_WHILE_CONNECTING = frozenset({Category.INSUFFICIENT_PERMISSION, Category.CONSENT_REQUIRED})
 _LONGEST_MESSAGE = 500
 
 
-class Phase(StrEnum):
-    """When the answer was received."""
-
-    API_CALL = "api_call"
-    TOKEN_ENDPOINT = "token_endpoint"  # noqa: S105  the name of a phase
-    CONNECT = "connect"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedAnswer:
-    """What came back, secrets removed. status: None where no HTTP answer came; then failure_code is the transport's."""
-
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-    phase: Phase = Phase.API_CALL
-    failure_code: str = ""
-
-
-def diagnose(answer: ReceivedAnswer, *, had_credential: bool, kind: SignInKind = SignInKind.NONE) -> Diagnosis:
-    """What a failed answer says about the credential.
+def diagnose(
+    answer: ReceivedAnswer, *, had_credential: bool, kind: SignInKind = SignInKind.NONE, rules: Rules | None = None
+) -> Diagnosis:
+    """What a failed call says about the credential.
 
     had_credential: whether one was sent; without one there is nothing to refresh. kind: how the connection signs in.
+    rules: with an operator's; None is ours alone.
     """
-    evidence = _Evidence.of(answer)
-    rule = _matching_rule(answer, evidence)
-    verdict = rule.verdict
-    is_broken = verdict.is_broken
-    if (
-        not is_broken
-        and answer.phase in CONNECT_REFUSALS_ARE_FINAL
-        and verdict.category in {Category.INSUFFICIENT_PERMISSION, Category.CONSENT_REQUIRED}
-    ):
-        is_broken = True
+    evidence = evidence_of(answer)
+    name, verdict = _decision(answer, evidence, rules or shipped_rules())
+    is_connecting = answer.phase is not Phase.API_CALL
     return Diagnosis(
         category=verdict.category,
         fixable_by=verdict.fixable_by,
         is_auth_failure=verdict.is_auth,
-        connection_broken=is_broken,
+        connection_broken=verdict.is_broken or (is_connecting and _is_final(verdict)),
         try_silent_refresh_first=(
-            verdict.is_silent_first
-            and had_credential
-            and kind not in _NOTHING_TO_REFRESH
-            and answer.phase is Phase.API_CALL
+            verdict.is_silent_first and had_credential and kind not in _NOTHING_TO_REFRESH and not is_connecting
         ),
-        remedy=remedy_of(verdict.fixable_by, kind),
-        rule=rule.name,
+        remedy=verdict.remedy or remedy_of(verdict.fixable_by, kind),
+        rule=name,
         code=evidence.shown_code or answer.failure_code,
         message=evidence.message[:_LONGEST_MESSAGE],
     )
 
 
 def remedy_of(fixable_by: FixableBy, kind: SignInKind) -> str:
-    """The stable key of what to do; its text lives with the portal."""
+    """The stable key of what to do where the cause is not known nearer; its text lives with the portal."""
     if fixable_by is FixableBy.REVERIFY:
         return {SignInKind.API_KEY: "replace_key", SignInKind.OAUTH2: "sign_in_again"}.get(kind, "verify_password")
     return {
@@ -124,141 +62,44 @@ def remedy_of(fixable_by: FixableBy, kind: SignInKind) -> str:
     }.get(fixable_by, "edit_flow")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Evidence:
-    """codes: lower case, the most telling first. text: everything readable, lower case. shown_code: as received."""
-
-    codes: tuple[str, ...]
-    shown_code: str
-    message: str
-    text: str
-    names_a_failure: bool
-
-    @classmethod
-    def of(cls, answer: ReceivedAnswer) -> "_Evidence":
-        body = answer.body[:_LONGEST_TEXT]
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        document = _read(body)
-        found: list[str] = [f"AADSTS{number}" for number in _AZURE_CODE.findall(body)]
-        if document is not None:
-            found.extend(_codes(document))
-        else:
-            found.extend(_XML_CODE.findall(body))
-        found.extend(_CHALLENGE_ERROR.findall(headers.get("www-authenticate", "")))
-        if "x-github-sso" in headers and answer.status == 403:
-            found.insert(0, "x-github-sso")
-        if headers.get("x-ratelimit-remaining") == "0" or ("retry-after" in headers and answer.status == 403):
-            found.insert(0, "ratelimited")
-        message = _message(document) if document is not None else ""
-        if not message:
-            message = " ".join(_XML_MESSAGE.findall(body)) or ("" if "<html" in body.lower() else body.strip())
-        codes = tuple(dict.fromkeys(code.rpartition("#")[2].lower() for code in found))
-        return cls(
-            codes=codes,
-            shown_code=next((code for code in found if not code.isdecimal() and code != "x-github-sso"), ""),
-            message=" ".join(message.split()),
-            text=f"{body}\n{headers.get('www-authenticate', '')}\n{headers.get('location', '')}".lower(),
-            names_a_failure=_names_a_failure(document, answer.phase),
-        )
+def _is_final(verdict: Verdict) -> bool:
+    """A refusal for lack of permission while connecting or at the token endpoint leaves nothing that could work."""
+    return verdict.is_auth and verdict.category in _FINAL_WHILE_CONNECTING
 
 
-def _matching_rule(answer: ReceivedAnswer, evidence: _Evidence) -> Rule:
+def _decision(answer: ReceivedAnswer, evidence: Evidence, rules: Rules) -> tuple[str, Verdict]:
+    """The rule that decides, by name, and its verdict."""
     status = answer.status
-    if status is None:
-        return Rule(f"transport:{answer.failure_code}", BY_TRANSPORT.get(answer.failure_code, TRANSIENT))
-    is_success = 200 <= status < 300
-    if is_success and not evidence.names_a_failure:
-        return _sign_in_page(answer, evidence) or Rule("no_failure", NO_FAILURE)
-    telling = _by_code(answer, evidence, [code for code in evidence.codes if code not in GENERIC_CODES])
-    if telling is not None:
-        return telling
-    if status in {408, 409, 423, 425} or status >= 500:
-        return Rule(f"status:{status}", BY_STATUS.get(status, TRANSIENT))
-    if status in {400, 401, 402, 403, 404, 407} or is_success:
-        for rule in BY_PHRASE:
-            if rule.concerns(answer.phase.value, status) and rule.pattern.search(evidence.text):
-                return Rule(rule.name, rule.verdict)
-    generic = _by_code(answer, evidence, [code for code in evidence.codes if code in GENERIC_CODES])
-    return generic or _sign_in_page(answer, evidence) or Rule(f"status:{status}", BY_STATUS.get(status, NO_FAILURE))
+    protocol = "network" if status is None and answer.protocol == "http" else answer.protocol.lower()
+    could_not_look = status is not None and (status in _NEVER_DEAD or (status >= 500 and not evidence.is_fault))
+
+    def may_decide(rule: Rule) -> bool:
+        return not (could_not_look and rule.verdict.is_broken) and _holds(rule, evidence)
+
+    for concerned in rules.concerned(protocol, answer.phase, status):
+        for rule in _candidates(concerned, evidence, answer.provider, may_decide):
+            return rule.name, rule.verdict
+    is_unreachable = protocol == "network" or (status is not None and status > 500)
+    return ("no_rule", TRANSIENT if is_unreachable else NO_FAILURE)
 
 
-def _by_code(answer: ReceivedAnswer, evidence: _Evidence, codes: list[str]) -> Rule | None:
-    for code in codes:
-        verdict = BY_CODE.get((answer.phase.value, code)) or BY_CODE.get(("", code))
-        if verdict is None:
-            continue
-        is_outage = answer.status is not None and answer.status >= 500 and "faultcode" not in evidence.text
-        if not (verdict.is_broken and is_outage):  # a service that is down refuses nobody
-            return Rule(f"code:{code}", verdict)
-    return None
+def _candidates(
+    concerned: Concerned, evidence: Evidence, provider: str, may_decide: Callable[[Rule], bool]
+) -> Iterator[Rule]:
+    """The rules that hold, the most believed first; those that name the answer's provider before others."""
+    for trust in Trust:
+        by_code, without_code = concerned.by_code[trust], concerned.without_code[trust]
+        found = [rule for code in evidence.codes if code in by_code for rule in by_code[code]]
+        rules = (*found, *without_code)
+        if provider:
+            yield from (rule for rule in rules if rule.names(provider) and may_decide(rule))
+        yield from (rule for rule in rules if not rule.only_named and may_decide(rule))
 
 
-def _sign_in_page(answer: ReceivedAnswer, evidence: _Evidence) -> Rule | None:
-    """A sign-in page where data was asked for: the session is over, though the status says otherwise."""
-    status = answer.status or 0
-    if 300 <= status < 400 and re.search(r"login|signin|sign-in|oauth2?/authorize|/sso\b", evidence.text):
-        is_provider = re.search(r"login\.microsoftonline|accounts\.google|/oauth2?/|/authorize|okta", evidence.text)
-        return Rule("sign_in_redirect", _session_over(is_silent_first=bool(is_provider)))
-    if status in {200, 203} and "<html" in evidence.text and re.search(r"type=[\"']?password", evidence.text):
-        return Rule("sign_in_page", _session_over(is_silent_first=False))
-    return None
-
-
-def _session_over(*, is_silent_first: bool) -> Verdict:
-    return Verdict(Category.EXPIRED, FixableBy.REVERIFY, True, True, is_silent_first)
-
-
-def _read(body: str) -> Json:
-    if not body.lstrip().startswith(("{", "[")):
-        return None
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-def _codes(document: Json, depth: int = 0) -> Iterator[str]:
-    """Code-like values, outer and earlier ones first."""
-    if depth > 6:
-        return
-    if isinstance(document, list):
-        for item in document[:20]:
-            yield from _codes(item, depth + 1)
-        return
-    if not isinstance(document, dict):
-        return
-    for name, value in document.items():
-        if name.lower().replace("-", "_") in _CODE_KEYS:
-            if isinstance(value, str) and _CODE_SHAPE.match(value):
-                yield value
-            elif isinstance(value, int) and not isinstance(value, bool):
-                yield str(value)
-    for value in document.values():
-        yield from _codes(value, depth + 1)
-
-
-def _message(document: Json, depth: int = 0) -> str:
-    """The sentence an answer gives, however deep: the first of the usual fields."""
-    if isinstance(document, str):
-        return document
-    if isinstance(document, list):
-        return next((text for item in document[:5] if (text := _message(item, depth + 1))), "")
-    if not isinstance(document, dict) or depth > 5:
-        return ""
-    by_name: dict[str, Any] = {str(name).lower(): value for name, value in document.items()}
-    for name in _MESSAGE_KEYS:
-        if name in by_name and (text := _message(by_name[name], depth + 1)):
-            return text
-    return ""
-
-
-def _names_a_failure(document: Json, phase: Phase) -> bool:
-    """Whether a successful status carries a failure in the body's own error field; a word in a payload is none."""
-    if not isinstance(document, dict):
-        return False
-    if phase is Phase.TOKEN_ENDPOINT:
-        return "error" in document and not document.get("access_token")
-    if document.get("ok") is False:
-        return True
-    errors = document.get("errors")
-    return isinstance(errors, list) and bool(errors) and document.get("data") in (None, {})
+def _holds(rule: Rule, evidence: Evidence) -> bool:
+    return (
+        (not rule.beside or not rule.beside.isdisjoint(evidence.codes))
+        and all(name in evidence.headers and pattern.search(evidence.headers[name]) for name, pattern in rule.headers)
+        and (rule.says is None or rule.says.search(evidence.text) is not None)
+        and (rule.unless is None or rule.unless.search(evidence.text) is None)
+    )
