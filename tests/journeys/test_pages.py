@@ -85,6 +85,7 @@ _PAGES = {
     "47-new-connection-form": "/connections/new?connector=sample_orders",
     "48-verify": "/connections/{connection}/verify",
     "49-incidents": "/incidents",
+    "49-incident": "/incidents/{incident}",
     "50-settings": "/settings",
     "51-nothing-here": "/runs/08584000000000000000000000000CU00",
 }
@@ -147,6 +148,7 @@ def _places(demo: Demonstration) -> dict[str, str]:
         "good_run": succeeded["name"],
         "failed_run": failure.run_name,
         "connection": failure.connection_id,
+        "incident": demo.get("/incidents?state=open")["value"][0]["id"],
         "key_connection": demo.connection("sample_shipping")["id"],
     }
 

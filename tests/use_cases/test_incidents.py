@@ -327,5 +327,5 @@ class TestASignInApp:
         assert (len(summary.members), summary.row.category) == (12, "client_secret_expired")
         assert summary.who.sentence == "An administrator of Crm."
         view = await read_incident(house.services, summary.row.incident_id)
-        assert view.app is not None
-        assert view.app.client_id == "abc"
+        assert view.summary.app is not None
+        assert view.summary.app.client_id == "abc"

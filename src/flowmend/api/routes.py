@@ -9,6 +9,7 @@ from flowmend.api.connection_repair import CONNECTION_REPAIR_OPERATIONS
 from flowmend.api.connections import CONNECTION_OPERATIONS
 from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
+from flowmend.api.incidents import INCIDENT_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
@@ -31,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RUN_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *CONNECTION_OPERATIONS,
+    *INCIDENT_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,
     Operation(
         method="GET",
