@@ -101,6 +101,21 @@ class ConnectionList:
         chosen = select_row(connections, ConnectionRow).where(may_end, connections.c.health.not_in(_ENDED))
         return self._database.every(chosen.order_by(connections.c.connection_id), ConnectionRow)
 
+    def count_by_person(self) -> Sequence[tuple[str, str, int]]:
+        """(account name, owner's id, number of connections), by name."""
+        of_whom = (connections.c.account_name, connections.c.owner_id)
+        return self._database.tuples(select(*of_whom, func.count()).group_by(*of_whom).order_by(*of_whom))
+
+    def of_person(self, account_name: str, owner_ids: Collection[str]) -> tuple[ConnectionRow, ...]:
+        """Connections signed in as this account, letter case ignored, or owned by one of these people; by name."""
+        chosen = select_row(connections, ConnectionRow).where(
+            or_(
+                func.lower(connections.c.account_name) == func.lower(account_name),
+                connections.c.owner_id.in_(sorted(owner_ids)),
+            )
+        )
+        return tuple(self._database.every(chosen.order_by(_NAME, connections.c.connection_id), ConnectionRow))
+
     def run_counts(self, connection_ids: Collection[str]) -> Mapping[str, RunCounts]:
         """{connection id: counts of its runs}, those without any left out."""
         names = sorted(connection_ids)

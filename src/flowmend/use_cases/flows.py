@@ -13,6 +13,7 @@ from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
 from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
+from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
@@ -94,6 +95,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
     stored = services.store.flows.version(flow_id, None)
     connections = {one.connection_id: one for one in services.store.connections.list()}
     problems = check_flow(loaded.flow, embedded=loaded.mappings)
+    problems += scope_problems(services, loaded.flow, loaded.mappings)
     state = next(iter(services.store.triggers.of_flow(flow_id)), None)
     return FlowDetail(
         summary=_summary(

@@ -25,6 +25,7 @@ from flowmend.use_cases.embedded_connections import (
 )
 from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_sealed, with_values
 from flowmend.use_cases.flows import follow_new_version, turn_on
+from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.import_plan import Files, ReadFlow, read_package, reference_id
 from flowmend.use_cases.loaded_flows import access_key_binding, read_stored_flow
 from flowmend.use_cases.ports import Services
@@ -239,7 +240,12 @@ async def _take_in(
         path=read.packaged.path,
         created=known is None,
         is_on=loaded.row.state is FlowState.ON,
-        problems=tuple(dict.fromkeys(check_flow(loaded.flow, embedded=loaded.mappings))),
+        problems=tuple(
+            dict.fromkeys(
+                check_flow(loaded.flow, embedded=loaded.mappings)
+                + scope_problems(services, loaded.flow, loaded.mappings)
+            )
+        ),
         moved_secrets=read.lifted.places,
         sign_ins=of_flow(sign_ins, flow.flow_id),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
 from flowmend.core.connector.policies import blocks, is_supported
+from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
@@ -145,7 +146,22 @@ class _Reader:
             takes_chunks=_mapping(node.get("x-ms-capabilities")).get("chunkTransfer") is True,
             notification_parameter=self._notification_parameter(node.get("parameters")),
             unsupported=unsupported,
+            scopes=self._scopes(node.get("security", self._definition.get("security"))),
         )
+
+    def _scopes(self, declared: Json) -> tuple[tuple[str, ...], ...]:
+        """The scopes of each way to sign in that an operation takes; none where one of them is no OAuth."""
+        definitions = _mapping(self._definition.get("securityDefinitions"))
+        found: list[tuple[str, ...]] = []
+        for one in declared if isinstance(declared, list) else ():
+            scopes: list[str] = []
+            for name, wanted in _mapping(one).items():
+                if _mapping(definitions.get(name)).get("type") == "oauth2":
+                    scopes += _texts(wanted)
+            if not scopes:
+                return ()
+            found.append(tuple(scopes))
+        return tuple(found)
 
     def _notification_parameter(self, declared: Json) -> str:
         """`name`, or `body/name` of a property of the body, that is marked as the place of a callback URL."""

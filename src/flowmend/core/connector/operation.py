@@ -48,6 +48,7 @@ class Operation:
     may_probe: False for `x-ms-no-generic-test`. notification_parameter: flattened, the place of a webhook's callback
     URL (`x-ms-notification-url`), "" for none. takes_chunks: it speaks the protocol of chunked transfers
     (`x-ms-capabilities.chunkTransfer`).
+    scopes: what an OAuth sign-in must cover, each entry one that is enough by itself; empty where nothing is said.
     """
 
     operation_id: str
@@ -63,6 +64,7 @@ class Operation:
     takes_chunks: bool = False
     notification_parameter: str = ""
     unsupported: str = ""
+    scopes: tuple[tuple[str, ...], ...] = ()
 
     @property
     def is_read(self) -> bool:
