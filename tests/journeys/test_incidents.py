@@ -18,12 +18,13 @@ def open_incident(demo: Demonstration) -> str:
 
 
 @pytest.mark.parametrize(
-    ("language", "verify", "details", "mended"),
-    [("en", "Verify password", "Details", "mended"), ("zh-Hant", "驗證密碼", "詳細資料", "已修復")],
+    ("language", "words"),
+    [("en", ("Verify password", "Details", "mended")), ("zh-Hant", ("驗證密碼", "詳細資料", "已修復"))],
 )
 def test_home_leads_to_the_incident_and_the_incident_to_its_cure(
-    demo: Demonstration, visit: Visit, language: str, verify: str, details: str, mended: str
+    demo: Demonstration, visit: Visit, language: str, words: tuple[str, str, str]
 ) -> None:
+    verify, details, mended = words
     failure = demo.fail_order({"en": "7501", "zh-Hant": "7502"}[language])
     visitor = visit(language)
     page = visitor.page
