@@ -32,6 +32,7 @@ from flowmend.use_cases.call_requests import Sent, operation_of, request_of, sec
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
 from flowmend.use_cases.failed_calls import note_failed_call
 from flowmend.use_cases.follow_ups import follow_request, with_all_pages
+from flowmend.use_cases.inline_sign_in import InlineSignIns
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
@@ -62,6 +63,7 @@ class CallOperations:
         self._services = services
         self._opened = OpenedConnections()
         self._gate = SignInGate()
+        self._inline = InlineSignIns()
         self.refresher = TokenRefresher()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
@@ -281,6 +283,9 @@ class CallOperations:
         self, call: Sent, begun: HttpCall, client_request_id: str, traces: Mapping[str, str]
     ) -> Outcome:
         services = self._services()
+        signed = await self._inline.sign_in(services, begun.authentication)
+        if isinstance(signed, UnbuildableRequest):
+            return refused_outcome(signed.code, signed.message)
         request = build_http_action(
             method=begun.method,
             uri=begun.uri,
@@ -288,7 +293,8 @@ class CallOperations:
             queries=begun.queries,
             body=begun.body,
             has_body=begun.has_body,
-            authentication=begun.authentication,
+            authentication=signed.authentication,
+            sign_in=signed.parts,
         )
         if isinstance(call, FollowUp) and isinstance(request, HttpRequest):
             request = follow_request(request, call)
@@ -296,7 +302,7 @@ class CallOperations:
             request = opening_of(request)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, request.message)
-        secrets = secrets_of_http(begun.authentication, request)
+        secrets = (*secrets_of_http(begun.authentication, request), *signed.secrets)
         redactor = Redactor(secrets) if secrets else _NO_SECRETS
         sent = with_our_headers(request, client_request_id, traces)
         answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)

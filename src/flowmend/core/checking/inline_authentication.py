@@ -168,6 +168,16 @@ def settled_authentication(flow: Flow, inline: InlineAuthentication) -> SettledA
     return SettledAuthentication(kind=kind[0], fields=fields, missing=missing, hidden=frozenset(hidden))
 
 
+def evaluated_authentication(authentication: Json) -> SettledAuthentication | None:
+    """What an authentication comes to that a run has evaluated; None where it is of no kind Flowmend knows."""
+    kind = _KINDS.get(to_text(_named(authentication, "type")).lower())
+    if kind is None:
+        return None
+    values = {name: to_text(_named(authentication, name)) for name in kind[1]}
+    fields = {name: text for name, text in values.items() if text}
+    return SettledAuthentication(kind=kind[0], fields=fields, missing={}, hidden=SECRET_FIELDS)
+
+
 def parameters_of(inline: InlineAuthentication) -> frozenset[str]:
     """The names, in lower case, of the parameters that the secrets of an authentication are read from."""
     secret = [value for name in SECRET_FIELDS if (value := _named(inline.written, name)) is not None]

@@ -21,8 +21,6 @@ from flowmend.core.json_value import Json
 _DROPPED = frozenset(
     {"allow", "cookie", "expires", "host", "last-modified", "origin", "set-cookie", "transfer-encoding"}
 )
-#: The types of an inline `authentication` that are performed, in lower case.
-AUTHENTICATION_TYPES = frozenset({"none", "raw", "basic"})
 _KEPT_CONTENT_HEADERS = frozenset({"content-disposition", "content-encoding", "content-type"})
 _URL_SAFE = "%/?:@!$&'()*+,;=-._~[]"
 #: An address that is sent exactly as written: nothing in it to fold, encode or leave out.
@@ -151,7 +149,7 @@ def _authorization(authentication: Json) -> str | UnbuildableRequest | None:
         return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
     return UnbuildableRequest(
         code="MissingSignIn",
-        message=f"The authentication type '{authentication.get('type')}' is not supported; Basic and Raw are.",
+        message=f"Flowmend does not know the authentication type '{authentication.get('type')}'.",
     )
 
 
