@@ -492,7 +492,7 @@ async def test_an_http_action_is_sent_and_judged(house: Any, shop: Any) -> None:
     assert refused.diagnosis is not None
     assert not refused.diagnosis.try_silent_refresh_first
     kind = await perform(house, http_call(shop.origin, authentication={"type": "ManagedServiceIdentity"}))
-    assert kind.code == "MissingSignIn"
+    assert kind.code == "NoManagedIdentity"
 
 
 async def test_workflow_headers_can_be_suppressed(house: Any, shop: Any) -> None:
