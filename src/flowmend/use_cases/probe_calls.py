@@ -24,6 +24,7 @@ from flowmend.core.connector import (
     status_name,
 )
 from flowmend.core.connector.judging import retry_after_seconds
+from flowmend.core.connector.request import may_go
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Diagnosis, FixableBy
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
@@ -77,7 +78,7 @@ async def probe_once(services: Services, opened: OpenedConnection, probe: Probe)
     request = probe_request(opened, probe.call)
     if isinstance(request, UnbuildableRequest):
         return _cannot(probe, request.code, opened.redactor.text(request.message))
-    if request.origin not in opened.origins:
+    if not may_go(request.origin, opened.origins):
         message = "The test would go to another address than the connection's, so it was not sent."
         return _cannot(probe, "OriginNotAllowed", message)
     answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
@@ -125,7 +126,7 @@ async def answers_anybody(services: Services, opened: OpenedConnection, probe: P
         empty = ApiKeyCredential(values={})
     without = open_connection(opened.row, opened.connector, empty)
     request = probe_request(without, probe.call)
-    if isinstance(request, UnbuildableRequest) or request.origin not in opened.origins:
+    if isinstance(request, UnbuildableRequest) or not may_go(request.origin, opened.origins):
         return False
     answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
     if isinstance(answer, TransportFailure):
