@@ -31,7 +31,7 @@ from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, 
 from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_http, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
 from flowmend.use_cases.failed_calls import note_failed_call
-from flowmend.use_cases.follow_ups import follow_request, with_all_pages
+from flowmend.use_cases.follow_ups import follow_request, leads_elsewhere, with_all_pages
 from flowmend.use_cases.inline_sign_in import InlineSignIns
 from flowmend.use_cases.judged_answer import JudgedAnswer, judge
 from flowmend.use_cases.known_health import needs_repair
@@ -145,6 +145,8 @@ class CallOperations:
         begun = call.call if isinstance(call, FollowUp) else call
         traces = {} if "suppressworkflowheaders" in begun.options else dict(trace_headers)
         connection_id = mappings.get(begun.embedded if isinstance(begun, HttpCall) else begun.reference, "")
+        if isinstance(call, FollowUp) and isinstance(begun, HttpCall) and leads_elsewhere(begun.uri, call.location):
+            connection_id = ""  # nothing of it is sent there, so what is answered there says nothing of it
         services = self._services()
         try:
             opened = self._opened.get(services, connection_id) if connection_id else None

@@ -40,6 +40,11 @@ def follow_request(first: HttpRequest, follow: FollowUp) -> HttpRequest | Unbuil
     return target if follow.content is None else piece_of(first, target, follow.content)
 
 
+def leads_elsewhere(uri: str, location: str) -> bool:
+    """Whether what follows a call of `uri` goes to another origin, where neither its sign-in nor its headers go."""
+    return origin_of(urljoin(uri, location.strip())) != origin_of(uri)
+
+
 async def with_all_pages(first: Outcome, minimum_items: int, next_page: Callable[[str], Awaitable[Outcome]]) -> Outcome:
     """A list's answer with the pages after it, whole, until there are `minimum_items`; its body is `{value: […]}`.
 
