@@ -31,7 +31,7 @@ EXPECTED = {
     "smtp refused": (Category.DISABLED_ACCOUNT, FixableBy.ADMIN, "525"),
     "imap wrong": (Category.WRONG_PASSWORD, FixableBy.REVERIFY, "AUTHENTICATIONFAILED"),
     "imap expired": (Category.EXPIRED, FixableBy.REVERIFY, "EXPIRED"),
-    "imap refused": (Category.DISABLED_ACCOUNT, FixableBy.ADMIN, "CONTACTADMIN"),
+    "imap refused": (Category.POLICY_BLOCKED, FixableBy.ADMIN, "CONTACTADMIN"),
     "postgresql wrong": (Category.WRONG_PASSWORD, FixableBy.REVERIFY, "SignInRefused"),
     # PostgreSQL does not tell an expired password from a wrong one (auth-password, VALID UNTIL)
     "postgresql expired": (Category.WRONG_PASSWORD, FixableBy.REVERIFY, "SignInRefused"),
