@@ -22,8 +22,8 @@ from core.run.driving import (
     start_of,
     webhook,
 )
-from flowmend.core.outcome import Outcome, Status
-from flowmend.core.run import ActionRecord, CallOperation, Recovered, RunState, WaitUntil
+from flowmend.core.outcome import ContentAwaited, Outcome, Status
+from flowmend.core.run import ActionRecord, CallOperation, FollowUp, Recovered, RunState, WaitUntil
 
 Actions = dict[str, Any]
 
@@ -82,9 +82,23 @@ FLOWS: dict[str, tuple[Actions, Answers | None]] = {
     "handled": ({"A": http(), "B": http() | {"runAfter": after(A="Failed")}}, {"A": NOT_FOUND}),
 }
 
+CHUNKED: Actions = http(method="POST", body="content of 20 bytes.") | {
+    "runtimeConfiguration": {"contentTransfer": {"transferMode": "Chunked"}}
+}
+PIECE_AT_0, PIECE_AT_8 = (
+    Outcome(
+        status=Status.SUCCEEDED,
+        code="OK",
+        outputs={"statusCode": 200, "headers": {"Location": "/files/7"}},
+        content_awaited=ContentAwaited(start=start, chunk_bytes=8),
+    )
+    for start in (0, 8)
+)
+
 #: Flows whose actions go on after their first call.
 LATER: dict[str, tuple[Actions, Answers | None]] = {
     "polled": ({"A": http(), "B": compose("@body('A')")}, {"A": [ACCEPTED, ACCEPTED, OK]}),
+    "uploaded": ({"A": CHUNKED, "B": compose("@body('A')")}, {"A": [PIECE_AT_0, PIECE_AT_8, OK]}),
     "called back": ({"W": webhook(), "B": compose("@body('W')")}, None),
     "given up": ({"W": webhook(limit={"timeout": "PT1S"}), "B": compose(runAfter=after(W="TimedOut Succeeded"))}, None),
     "child": ({"C": child(), "B": compose("@outputs('C')")}, None),
@@ -162,6 +176,21 @@ def test_a_recovered_call_is_sent_as_it_was_journalled(name: str) -> None:
             assert set(repeated) == under_way
         for key, call in repeated.items():
             assert (call.call, call.client_request_id) == (sent[key].call, sent[key].client_request_id)
+
+
+def test_the_piece_that_was_under_way_is_sent_again_and_no_other() -> None:
+    drive = Drive(flow_of({"A": CHUNKED}))
+    drive.begin()
+    drive.answer(drive.calls[0], PIECE_AT_0)
+    drive.answer(drive.calls[1], PIECE_AT_8)
+    other = drive.recovered()
+    other.send(Recovered())
+    (again,) = other.calls
+    assert again.is_repeat
+    assert isinstance(again.call, FollowUp)
+    assert (again.call, again.client_request_id) == (drive.calls[2].call, drive.calls[0].client_request_id)
+    assert (again.call.method, again.call.location) == ("PATCH", "/files/7")
+    assert again.call.content == ContentAwaited(start=8, chunk_bytes=8)
 
 
 def test_a_crash_before_any_call_repeats_nothing() -> None:
