@@ -9,7 +9,7 @@ from aiohttp import web
 
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connection.health import HealthState
-from flowmend.core.errors import AskedWrongly
+from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.core.outcome import Status
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.edit_flow import open_for_editing, save_text
@@ -369,3 +369,27 @@ async def test_verifying_lets_the_secret_go_where_the_flows_call_now(
     (row,) = connections(running)
     assert row.allowed_origins == [other.origin]
     assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+
+
+async def test_a_sign_in_finished_on_its_page_needs_no_value_in_the_flow(running: Running, shop: Service) -> None:
+    written = {"type": "Basic", "username": "ada", "password": "@parameters('pw')"}
+    content = file(http("GET", f"{shop.origin}/a", authentication=written), parameters={"pw": {"type": "securestring"}})
+    (asked,) = (await plan_import(running.services, content, "f.json")).parameters
+    assert (asked.name, asked.is_required) == ("pw", False)
+    taken = await take_in(running, content)
+    (row,) = connections(running)
+    given = {"password": PASSWORD}
+    await verify_connection(running.services, row.connection_id, given, person_id=running.owner, confirmed=True)
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+
+
+async def test_a_value_that_something_else_reads_too_is_needed(running: Running, shop: Service) -> None:
+    written = {"type": "Basic", "username": "ada", "password": "@parameters('pw')"}
+    content = file(
+        http("GET", f"{shop.origin}/a", authentication=written),
+        http("GET", f"{shop.origin}/@{{parameters('pw')}}"),
+        parameters={"pw": {"type": "securestring"}},
+    )
+    taken = await take_in(running, content)
+    with pytest.raises(Conflict):
+        await turn_on(running.services, taken.flow_id, running.owner)

@@ -361,7 +361,7 @@ def blocking_problems(flow: Flow, problems: tuple[Problem, ...], connected: Coll
             message=f"The parameter {name!r} has no value.",
             hint="Give it a value in the file's parameters, or a defaultValue in the definition.",
         )
-        for name in missing_parameters(flow)
+        for name in missing_parameters(flow, connected)
     ]
     return tuple(found)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from flowmend.core.checking import Lifted, check_flow, lift_secrets
 from flowmend.core.checking.distinct_sign_ins import ValuedFlow
+from flowmend.core.checking.inline_authentication import inline_authentications
+from flowmend.core.checking.parameters import sign_in_parameters
 from flowmend.core.definition import EnvironmentVariable, FileProblem, Flow, PackagedFlow, open_package, read_flow
 from flowmend.core.definition.flow import ConnectionReference, Parameter
 from flowmend.core.definition.json_pointer import tokens_of
@@ -282,10 +284,14 @@ def _parameters(flows: Iterable[ReadFlow], known: Mapping[str, Mapping[str, Json
                 ),
             )
         have = known.get(read.packaged.identity.flow_id, {})
-        for name in missing_parameters(read.flow) if read.flow else ():
-            parameter = read.flow.definition.parameters[name] if read.flow else None
-            if parameter is not None and name not in have and not schema_name_of(parameter):
-                _add(planned, _asked(parameter, flow_name))
+        if read.flow is None:
+            continue
+        # Without these the flow comes in all the same; the connection made of them then waits for its sign-in.
+        for_sign_ins = sign_in_parameters(read.flow, [one.key for one in inline_authentications(read.flow)])
+        for name in missing_parameters(read.flow):
+            parameter = read.flow.definition.parameters[name]
+            if name not in have and not schema_name_of(parameter):
+                _add(planned, _asked(parameter, flow_name, is_required=name.lower() not in for_sign_ins))
     return tuple(planned[name] for name in sorted(planned))
 
 
@@ -301,14 +307,14 @@ def _environment_variables(
     return tuple(planned[name] for name in sorted(planned))
 
 
-def _asked(parameter: Parameter, flow_name: str) -> PlannedValue:
+def _asked(parameter: Parameter, flow_name: str, *, is_required: bool) -> PlannedValue:
     return PlannedValue(
         name=parameter.name,
         shown_name=parameter.name,
         type=parameter.type,
         description=str(parameter.metadata.get("description") or ""),
         is_secret=parameter.is_secret,
-        is_required=True,
+        is_required=is_required,
         value=None,
         flows=(flow_name,),
     )

@@ -1,12 +1,13 @@
 """Flows read and compiled once, kept in memory: an invocation asks the store for nothing."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
 from flowmend.core.checking.inline_authentication import inline_authentications
+from flowmend.core.checking.parameters import sign_in_parameters
 from flowmend.core.definition import read_flow
 from flowmend.core.definition.connection_references import connection_key
 from flowmend.core.definition.flow import Action, Flow, Packaging, Trigger
@@ -120,7 +121,7 @@ class LoadedFlows:
             ),
             on_broken_connection=on_broken,
             parameters=parameters,
-            missing_parameters=missing_parameters(flow),
+            missing_parameters=missing_parameters(flow, mappings),
             has_secure_trigger=any(one.runtime.secure_outputs for one in flow.definition.triggers.values()),
             ascii_name=quote(row.name, safe=" ()-_.,"),
         )
@@ -134,13 +135,18 @@ def read_stored_flow(row: FlowRow, stored: FlowVersionRow) -> Flow:
     return reading.flow
 
 
-def missing_parameters(flow: Flow) -> tuple[str, ...]:
-    """Parameters that neither the file nor the definition gives a value."""
-    return tuple(
+def missing_parameters(flow: Flow, mapped: Collection[str] = ()) -> tuple[str, ...]:
+    """Parameters that neither the file nor the definition gives a value, and that a run needs one of.
+
+    mapped: the references that mean a connection; what only their sign-ins read is given to the connection.
+    """
+    missing = [
         name
         for name, parameter in flow.definition.parameters.items()
         if name not in _OURS and name not in flow.parameter_values and not parameter.has_default
-    )
+    ]
+    given = sign_in_parameters(flow, mapped) if missing else ()
+    return tuple(name for name in missing if name.lower() not in given)
 
 
 def access_key_binding(flow_id: str) -> Binding:

@@ -7,7 +7,7 @@ from flowmend.core.checking.expressions import is_template_expression, strings
 from flowmend.core.checking.literal_inputs import check_literal_inputs
 from flowmend.core.checking.missing_hosts import check_missing_hosts
 from flowmend.core.checking.parameter_values import check_parameter_values
-from flowmend.core.checking.parameters import missing_parameters
+from flowmend.core.checking.parameters import missing_parameters, sign_in_parameters
 from flowmend.core.checking.places import Places
 from flowmend.core.checking.reachability import check_reachability
 from flowmend.core.checking.references import check_references
@@ -45,8 +45,9 @@ def check_flow(
     check_conditions(flow, findings)
     check_literal_inputs(flow, findings)
     check_settings(flow, findings)
-    check_missing_hosts(flow, findings, signed_in={*embedded, *(mapped_references or ())})
-    _check_parameters(flow, findings)
+    signed_in = {*embedded, *(mapped_references or ())}
+    check_missing_hosts(flow, findings, signed_in=signed_in)
+    _check_parameters(flow, findings, signed_in)
     check_parameter_values(flow, findings)
     _check_template_expressions(flow, findings)
     _check_secrets(flow, findings)
@@ -54,8 +55,10 @@ def check_flow(
     return flow.reading_problems + findings.problems
 
 
-def _check_parameters(flow: Flow, findings: Findings) -> None:
-    for name, pointer in missing_parameters(flow).items():
+def _check_parameters(flow: Flow, findings: Findings, signed_in: Collection[str]) -> None:
+    given = sign_in_parameters(flow, signed_in)
+    missing = {name: pointer for name, pointer in missing_parameters(flow).items() if name.lower() not in given}
+    for name, pointer in missing.items():
         findings.warning(
             "MissingParameterValue",
             pointer,

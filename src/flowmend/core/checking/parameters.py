@@ -1,9 +1,10 @@
 """Parameters a flow reads, and those of them that have no value."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from flowmend.core.checking.evaluated_parts import EvaluatedPart, evaluated_parts
 from flowmend.core.checking.expressions import read_expressions
+from flowmend.core.checking.inline_authentication import inline_authentications
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Action, Flow, Packaging, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
@@ -33,6 +34,29 @@ def missing_parameters(flow: Flow) -> dict[str, str]:
                 have.add(name.lower())
                 missing[name] = pointer
     return dict(sorted(missing.items()))
+
+
+def sign_in_parameters(flow: Flow, keys: Collection[str]) -> frozenset[str]:
+    """The names, lower case, of the parameters that nothing reads but authentications with these keys.
+
+    Who signs in to the connections made of those need not give the same again as a value.
+    """
+    inside = tuple(one.pointer for one in inline_authentications(flow) if one.key in keys)
+    if not inside:
+        return frozenset()
+    within: set[str] = set()
+    elsewhere: set[str] = set()
+    for name, pointer in (*_read_parameters(flow), *_read_by_outputs(flow)):
+        is_inside = any(pointer == place or pointer.startswith(f"{place}/") for place in inside)
+        (within if is_inside else elsewhere).add(name.lower())
+    return frozenset(within - elsewhere)
+
+
+def _read_by_outputs(flow: Flow) -> Iterator[tuple[str, str]]:
+    definition, ignored = flow.definition, Findings()
+    for reference in read_expressions(dict(definition.outputs), pointer_to(definition.pointer, "outputs"), ignored):
+        if reference.refers is Refers.PARAMETER:
+            yield reference.name, reference.pointer
 
 
 def _recurrence(step: Action | Trigger) -> Iterator[EvaluatedPart]:
