@@ -126,8 +126,9 @@ class IncidentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What incidents of one page share. using: {connection id: {flow id: name}}; held: {flow id: events}; people: by id."""
+    """What incidents of one page share. using: {connection id: {flow id: name}}; held: {flow id: events}; others: by id."""
 
+    apps: Mapping[str, SignInAppRow | None]
     using: Mapping[str, Mapping[str, str]]
     held: Mapping[str, int]
     people: Mapping[str, str]
@@ -193,7 +194,9 @@ def _summaries(services: Services, rows: Sequence[IncidentRow]) -> tuple[Inciden
     for member in services.store.incidents.members_of(members):
         members[member.incident_id].append(member)
     ids = sorted({one.connection_id for group in members.values() for one in group})
+    broken_apps = {row.source_id for row in rows if row.source_kind is SourceKind.SIGN_IN_APP}
     known = _Known(
+        apps={app_id: services.store.connections.get_sign_in_app(app_id) for app_id in broken_apps},
         using=services.store.blast_radius.flows_using(ids),
         held=services.store.trigger_events.held_of_each_flow(),
         people=_people(services),
@@ -211,9 +214,7 @@ def _summary(
     first = next((one for one in known_now if one.mended_at is None), known_now[0] if known_now else None)
     connector_id = (first and first.connector_id) or ""
     service = _service(services, connector_id)
-    app = (
-        services.store.connections.get_sign_in_app(row.source_id) if row.source_kind is SourceKind.SIGN_IN_APP else None
-    )
+    app = known.apps.get(row.source_id)
     owner_id = (app.owner_id if app is not None else "") or (first.owner_id if first else "") or ""
     return IncidentSummary(
         row=row,
