@@ -186,6 +186,14 @@ class Provider:
     def start(self) -> None:
         self._thread.start()
 
+    def start_again(self) -> None:
+        """After `stop`, at the same address."""
+        self._http = make_server(
+            "127.0.0.1", self._http.server_port, self._http.app, threaded=True, request_handler=_Quiet
+        )
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
     def stop(self) -> None:
         self._http.shutdown()
         self._thread.join(10)

@@ -3,60 +3,23 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
-import aiohttp
 import pytest
 
-from authorization_server import CLIENT, CLIENT_SECRET, Provider, connector_documents
+from authorization_server import Provider
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.errors import Conflict
-from flowmend.use_cases.connections import install_connector_documents
-from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
-from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from providers import host_of, opened_at, provider, signed_in
 from running import Open, Running
+
+__all__ = ["provider"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
-BROWSER = "the secret of this browser's session"
 _PROCESSES, _TIMES = 8, 4
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    found = Provider()
-    found.start()
-    yield found
-    found.stop()
-
-
-async def opened_at(open_flowmend: Open, provider: Provider) -> Running:
-    running = await open_flowmend(allowed_private_hosts=frozenset({_host(provider)}))
-    await install_connector_documents(running.services, "provider", *connector_documents(provider.url), running.owner)
-    return running
-
-
-async def signed_in(running: Running, user: str = "ada") -> str:
-    """The id of a connection that somebody has signed in to."""
-    values = {"client_id": CLIENT, "client_secret": CLIENT_SECRET}
-    view = await create_connection(
-        running.services, "provider", "Provider", values, running.owner, parameter_set="person"
-    )
-    connection_id = view.row.connection_id
-    address = await begin_consent(running.services, connection_id, running.owner, BROWSER, "")
-    form = {"decision": "allow", "user": user, "password": user * 2}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(address, data=form, allow_redirects=False) as answer,
-    ):
-        assert answer.status == 302, await answer.text()
-        query = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
-    await finish_consent(running.services, query, BROWSER)
-    return connection_id
 
 
 def opened(running: Running, connection_id: str) -> OpenedConnection:
@@ -76,7 +39,7 @@ async def test_eight_processes_burn_no_token(
     connection_id = await signed_in(running)
     provider.slow_seconds = 0.02
     folder = running.services.settings.data
-    arguments = (str(folder), database, connection_id, _host(provider), str(_TIMES))
+    arguments = (str(folder), database, connection_id, host_of(provider), str(_TIMES))
     script = Path(__file__).parents[1] / "refreshing_process.py"
     processes = [
         await asyncio.create_subprocess_exec(
@@ -182,7 +145,3 @@ async def test_a_grant_withdrawn_is_refused_and_kills(open_flowmend: Open, provi
 
 def _share(running: Running, sharer: str, holder: str) -> None:
     running.services.store.connections.change(sharer, shares_with=holder, sealed_credential=b"")
-
-
-def _host(provider: Provider) -> str:
-    return provider.url.partition("//")[2]

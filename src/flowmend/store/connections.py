@@ -50,16 +50,19 @@ class Connections:
         return self._database.change(connections, _has_version(connection_id, credential_version), changes)
 
     def delete(self, connection_id: str) -> bool:
-        """Remove a connection with its attempts, the mappings that mean it, and its sign-in app unless another connection
-        acts as that too; False where there is none.
+        """Remove a connection with its attempts, the mappings that mean it, and the sign-in app that was made with it unless
+        another connection acts as that too; False where there is none.
         """
         of_connection = connections.c.connection_id == connection_id
         with self._database.writing() as connection:
             app_id = connection.execute(select(connections.c.app_id).where(of_connection)).scalar()
             removed = connection.execute(delete(connections).where(of_connection)).rowcount
             if app_id:
-                is_used = exists().where(connections.c.app_id == app_id)
-                connection.execute(delete(sign_in_apps).where(sign_in_apps.c.app_id == app_id, ~is_used))
+                settings = connection.execute(
+                    select(sign_in_apps.c.settings).where(sign_in_apps.c.app_id == app_id)
+                ).scalar()
+                if not (isinstance(settings, dict) and settings.get("is_standalone")):
+                    connection.execute(delete(sign_in_apps).where(sign_in_apps.c.app_id == app_id, ~_is_used(app_id)))
         return removed > 0
 
     def swap_credential(
@@ -188,6 +191,14 @@ class Connections:
             chosen = chosen.where(sign_in_apps.c.connector_id == connector_id)
         return self._database.every(chosen.order_by(sign_in_apps.c.created_at, sign_in_apps.c.app_id), SignInAppRow)
 
+    def add_sign_in_app(self, row: SignInAppRow) -> None:
+        self._database.add(sign_in_apps, row)
+
+    def delete_sign_in_app(self, app_id: str) -> bool:
+        """False where there is none, or connections act as it."""
+        unused = (sign_in_apps.c.app_id == app_id) & ~_is_used(app_id)
+        return self._database.remove(sign_in_apps, unused) > 0
+
     def change_sign_in_app(self, app_id: str, **changes: Any) -> bool:
         return self._database.change(sign_in_apps, sign_in_apps.c.app_id == app_id, changes)
 
@@ -214,6 +225,10 @@ def _changed_meanwhile(connection_id: str) -> Conflict:
         code="CredentialChanged",
         target=connection_id,
     )
+
+
+def _is_used(app_id: str) -> ColumnElement[bool]:
+    return exists().where(connections.c.app_id == app_id)
 
 
 def _has_version(connection_id: str, credential_version: int) -> ColumnElement[bool]:

@@ -22,13 +22,15 @@ class Proof(StrEnum):
 class AppSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """origins: where the proof may be sent, () for wherever the connection's credential may go.
 
-    is_managed_identity: it signs in for the connections that say "managed identity". is_discovered: the provider was asked
+    is_managed_identity: it signs in for the connections that say "managed identity". is_standalone: it was made for itself,
+    and stays when its last connection goes. is_discovered: the provider was asked
     about itself; the fields after it are its answer (`ProviderMetadata`).
     """
 
     proof: Proof = Proof.SECRET
     origins: tuple[str, ...] = ()
     is_managed_identity: bool = False
+    is_standalone: bool = False
     is_discovered: bool = False
     issuer: str = ""
     issuer_is_required: bool = False

@@ -15,7 +15,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.token_endpoint import SignIn, SignInRefusal
+from flowmend.core.connection.token_endpoint import SignIn, SignInApp, SignInRefusal
 from flowmend.core.connection.token_grants import renew
 from flowmend.core.connector import HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict
@@ -43,13 +43,18 @@ class TokenRefresher:
         self._under_way: set[asyncio.Task[OpenedConnection | SignInRefusal]] = set()
         self._holder = uuid4().hex
 
-    async def refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+    async def refreshed(
+        self, services: Services, stale: OpenedConnection, *, acting: SignInApp | None = None
+    ) -> OpenedConnection | SignInRefusal:
         """The connection with tokens newer than those of `stale`, or why there are none.
+
+        acting: the sign-in app with a proof to be tried, None for its own. Then newer tokens that another has got are
+        no answer: the proof itself is asked for.
 
         Whoever asked may be cancelled: the refresh goes on, for it may have spent the only token there was.
         Errors: Conflict and SecretUnreadable where the stored credential cannot be opened.
         """
-        task = asyncio.get_running_loop().create_task(self._refreshed(services, stale))
+        task = asyncio.get_running_loop().create_task(self._refreshed(services, stale, acting))
         self._under_way.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -64,14 +69,17 @@ class TokenRefresher:
         if not task.cancelled():
             task.exception()  # whoever asked may be gone
 
-    async def _refreshed(self, services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+    async def _refreshed(
+        self, services: Services, stale: OpenedConnection, acting: SignInApp | None
+    ) -> OpenedConnection | SignInRefusal:
         holder_id = stale.holder.connection_id
         async with self._locks[holder_id]:
-            newer = await self._lease_or_newer(services, stale)
-            if newer is not None:
-                return newer
+            while (newer := await self._lease_or_newer(services, stale)) is not None:
+                if acting is None:
+                    return newer
+                stale = newer
             try:
-                return await _renewed(services, stale)
+                return await _renewed(services, stale, acting)
             finally:
                 await asyncio.to_thread(services.store.connections.end_lease, holder_id, self._holder)
 
@@ -101,19 +109,20 @@ class TokenRefresher:
             wait = min(wait * 2, longest)
 
 
-async def _renewed(services: Services, stale: OpenedConnection) -> OpenedConnection | SignInRefusal:
+async def _renewed(
+    services: Services, stale: OpenedConnection, acting: SignInApp | None
+) -> OpenedConnection | SignInRefusal:
     row, method = stale.holder, stale.method
     if method.oauth is None:
         raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
     method = replace(method, oauth=provider_of(method.oauth, app_of(services, row)))
-    steps = renew(
-        method, acting_app(services, row), stale.oauth, now=services.clock.now, parameters=row.parameters or {}
-    )
+    app = acting or acting_app(services, row)
+    steps = renew(method, app, stale.oauth, now=services.clock.now, parameters=row.parameters or {})
     tokens = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
     note_use(services, row, Purpose.REFRESH, outcome=tokens.code if isinstance(tokens, SignInRefusal) else "")
     if isinstance(tokens, SignInRefusal):
         # A process whose lease had run out may have spent the same rotating token and stored the new one.
-        return _newer(services, stale) or tokens
+        return tokens if acting is not None else _newer(services, stale) or tokens
     return await _kept(services, stale, tokens)
 
 
