@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from flowmend.api.answers import JsonAnswer, error_answer
+from flowmend.api.connection_health import CONNECTION_HEALTH_OPERATIONS
 from flowmend.api.connection_repair import CONNECTION_REPAIR_OPERATIONS
 from flowmend.api.connections import CONNECTION_OPERATIONS
 from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
@@ -32,6 +33,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RUN_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *CONNECTION_OPERATIONS,
+    *CONNECTION_HEALTH_OPERATIONS,
     *INCIDENT_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,
     Operation(

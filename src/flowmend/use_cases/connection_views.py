@@ -1,7 +1,7 @@
 """Connections as people see them: a page of the list, and one with all there is to tell of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from flowmend.core.connection.forecast import End
@@ -16,6 +16,7 @@ from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import SecretField, connection_row, fields_of
 from flowmend.use_cases.failed_calls import failed_call
 from flowmend.use_cases.forecasts import ends_of_connection
+from flowmend.use_cases.granted_scopes import scopes_not_granted
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.prove_credential import TestPlan, plan_test
@@ -37,8 +38,9 @@ class ConnectionView:
 
     sign_in: a `SignInKind`. ticks: the last 24 hours, oldest first, each `ok`, `bad`, `held` or `none`. failed_run: the
     newest run that this connection failed. test: what a test would call, None where nothing can be tested. new_hosts: the
-    origins its client secret must be given anew for. ends: what of its sign-in ends, the soonest first. unreadable: why
-    its connector no longer reads and what to do next, "" where it reads.
+    origins its client secret must be given anew for. ends: what of its sign-in ends, the soonest first. missing_scopes:
+    asked for and not granted, told of a single connection only. unreadable: why its connector no longer reads and what to
+    do next, "" where it reads.
     """
 
     row: ConnectionRow
@@ -54,6 +56,7 @@ class ConnectionView:
     fields: tuple[SecretField, ...]
     new_hosts: tuple[str, ...] = ()
     ends: tuple[End, ...] = ()
+    missing_scopes: tuple[str, ...] = ()
     unreadable: str = ""
 
     @property
@@ -122,7 +125,7 @@ async def read_connection(services: Services, connection_id: str) -> ConnectionV
     """Errors: NotFound."""
     row = connection_row(services, connection_id)
     (view,) = _views(services, [row], failed=failed_call(services.vault, row))
-    return view
+    return replace(view, missing_scopes=scopes_not_granted(services, row))
 
 
 def _views(

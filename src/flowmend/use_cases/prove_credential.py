@@ -151,7 +151,8 @@ class _Attempt:
                 break
             test, memory = await self._by(probe, memory)
             # A guess that neither proves nor refuses may ask for too much, or for what is gone: the next one may tell.
-            if probe.kind not in _GUESSES or test.is_proven or test.is_refused or test.is_transient:
+            is_away = test.is_testable and test.status_code is None
+            if probe.kind not in _GUESSES or test.is_proven or test.is_refused or test.is_transient or is_away:
                 return await self._replayed(test)
         if test is not None and test.code == "NotTestable":
             return test

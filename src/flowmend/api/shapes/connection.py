@@ -1,6 +1,8 @@
 """Connections and connectors: our own resources, snake_case. Nothing here holds a secret's value."""
 
 from datetime import datetime
+from typing import ClassVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -61,12 +63,30 @@ class PlannedTest(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class EndShape(msgspec.Struct, frozen=True, kw_only=True):
+    """kind: refresh_token, certificate, idle, noted, access_token or app_secret."""
+
+    kind: str
+    at: datetime
+
+
+class TestRequestShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that tests a connection, spelled as the service spells it. requestUri: relative to this server."""
+
+    __test__: ClassVar[bool] = False  # not a class of tests
+
+    requestUri: str  # noqa: N815  the service's own name
+    method: str
+    body: dict[str, Json]
+
+
 class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     """A connection. health: our own word; statuses: the REST surface's. category: what the last refusal says.
 
     fields: what verifying asks for; empty where a person has to sign in at the provider. new_hosts: the origins that its
     client secret must be given anew for before somebody can sign in. unreadable: why its connector
-    no longer reads and what to do next, "" where it reads.
+    no longer reads and what to do next, "" where it reads. ends: what of its sign-in ends, the soonest first.
+    missing_scopes: asked for and not granted; of a single connection only. test_requests: empty where nothing can be tested.
     """
 
     id: str
@@ -88,6 +108,11 @@ class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     held_runs: int
     newest_failed_run: str | None
     test: PlannedTest | None
+    test_requests: list[TestRequestShape]
+    ends: list[EndShape]
+    missing_scopes: list[str]
+    last_probe_at: datetime | None
+    next_probe_at: datetime | None
     fields: list[SecretFieldShape]
     new_hosts: list[str]
     unreadable: str
@@ -160,6 +185,11 @@ def connection_shape(view: ConnectionView) -> ConnectionShape:
         held_runs=view.held_runs,
         newest_failed_run=view.failed_run.run_name if view.failed_run else None,
         test=_test(view),
+        test_requests=_test_requests(view),
+        ends=[EndShape(kind=end.kind.value, at=end.at) for end in view.ends],
+        missing_scopes=list(view.missing_scopes),
+        last_probe_at=row.last_probe_at,
+        next_probe_at=row.next_probe_at,
         fields=[field_shape(field) for field in view.fields],
         new_hosts=list(view.new_hosts),
         unreadable=view.unreadable,
@@ -234,3 +264,11 @@ def _test(view: ConnectionView) -> PlannedTest | None:
     return PlannedTest(
         operation_id=plan.operation_id, method=plan.method, url_hint=plan.url_hint, sentence=plan.sentence
     )
+
+
+def _test_requests(view: ConnectionView) -> list[TestRequestShape]:
+    if view.test is None:
+        return []
+    address = f"/api/v1/connections/{quote(view.row.connection_id, safe='')}/dynamicInvoke"
+    body: dict[str, Json] = {"request": {"method": "get", "path": "testconnection"}}
+    return [TestRequestShape(requestUri=address, method="POST", body=body)]
