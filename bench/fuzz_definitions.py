@@ -12,6 +12,10 @@ from flowmend.core.checking import check_flow
 from flowmend.core.definition import detect_packaging, read_flow
 from flowmend.core.definition.action_types import ACTION_KINDS, ACTION_TYPES
 from flowmend.core.definition.document_text import nests_too_deep
+from flowmend.core.definition.opening import open_package
+from flowmend.core.definition.recurrence_expressions import with_evaluated_recurrences
+from flowmend.core.definition.run_duration import longest_run
+from flowmend.core.definition.templates import is_template
 from flowmend.core.definition.trigger_types import TRIGGER_KINDS, TRIGGER_TYPES
 from flowmend.core.errors import FlowmendError
 from flowmend.core.outcome import Outcome, Status
@@ -164,8 +168,24 @@ DEFINITIONS: tuple[dict[str, Any], ...] = (
             "Time": {"type": "Expression", "kind": "AddToTime", "inputs": {"baseTime": "@utcNow()", "interval": 1, "timeUnit": "Month"}, **_after("Join")},
             "Number": {"type": "Expression", "kind": "FormatNumber", "inputs": {"number": 12.5, "format": "N1", "locale": "de-DE"}},
         },
-        {"Every": {"type": "Recurrence", "recurrence": {"frequency": "Week", "interval": 1, "timeZone": "UTC", "schedule": {"weekDays": ["Monday"], "hours": [8], "minutes": [0, 30]}}}},
+        {"Every": {"type": "Recurrence", "recurrence": {"frequency": "Week", "interval": 1, "timeZone": "UTC", "schedule": {"weekDays": ["Monday"], "hours": [8], "minutes": "@createArray(0, parameters('minute'))"}}}},
+        parameters={"minute": {"type": "Int", "defaultValue": 30, "allowedValues": [0, 30]}},
+        metadata={"flowmend": {"runDuration": "P7D"}},
     ),
+    {
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "parameters": {"names": {"type": "array", "defaultValue": ["a", "b"]}},
+        "variables": {"copy": [{"name": "steps", "count": 2, "input": {"n": "[copyIndex('steps')]"}}]},
+        "resources": [
+            {
+                "type": "Microsoft.Logic/workflows",
+                "copy": {"name": "flows", "count": "[length(parameters('names'))]"},
+                "name": "[concat('f-', parameters('names')[copyIndex('flows')])]",
+                "properties": _flow({"A": _compose("[variables('steps')]"), "B": _compose({"copy": [{"name": "x", "count": 3, "input": "[copyIndex('x', 1)]"}]})}),
+            }
+        ],
+    },
     {
         "properties": {
             "displayName": "Flow",
@@ -292,10 +312,19 @@ def try_definition(case: dict[str, Any]) -> bool:
     document, answers = case.get("document"), case.get("answers")
     if nests_too_deep(document):
         return False  # no file with it is opened
+    if is_template(document):
+        opened = open_package(json.dumps(document).encode(), "template.json")
+        found = [one.flow for one in opened.flows if one.flow is not None]
+        for flow in found:
+            check_flow(flow)
+        return bool(found)
     flow = read_flow(document, packaging=detect_packaging(document, "flow.json"), name="flow").flow
     if flow is None:
         return False
     check_flow(flow)
+    longest_run(flow)
+    declared = flow.definition.parameters
+    with_evaluated_recurrences(flow, {name: one.default for name, one in declared.items()})
     entries: list[Entry] = []
 
     def heard(entry: Entry) -> None:
