@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from flowmend.use_cases.cancel_run import cancel_run
-from running import LocalServer, Open, Running, after, compose, http, respond, until, wait_for
+from running import REQUEST, LocalServer, Open, Running, after, compose, create_order, http, respond, until, wait_for
+from worker.signed_urls import ask
 from worker.test_child_flows import parent_of
 from worker.test_webhook_actions import Hooks, opened, started
 
@@ -115,8 +116,9 @@ async def test_a_run_that_waits_for_a_callback_ends_and_unsubscribes(
     hooks = Hooks()
     origin = await local_server(hooks.answer)
     running = await opened(open_flowmend, origin)
-    run, _ = await started(running, origin, hooks)
+    run, url = await started(running, origin, hooks)
     await overdue(running, run, days=90)
+    assert (await ask(running, "POST", url, {"decision": "too late"}))[0] == 404
     await until(lambda: hooks.deleted == ["/hooks/1"], lambda: f"unsubscribed: {hooks.deleted}")
 
 
@@ -140,3 +142,32 @@ async def test_a_child_goes_on_when_its_parents_time_is_over(open_flowmend: Open
     running.clock.move(days=31)
     await running.settled()
     assert (await running.ended(began)).status == "Succeeded"
+
+
+async def test_a_run_that_waits_for_a_repair_ends_and_is_no_longer_held(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    connection_id = await running.connect()
+    running.service.change("password", user="ada", password="changed")
+    actions = {"C": create_order("N1", metadata={"flowmend": {"onBrokenConnection": "holdAtAction"}})}
+    run = (await running.call(await running.add_flow(actions, **HOUR))).run_name
+    assert (await running.waiting(run)).code == "ConnectionNeedsRepair"
+    await overdue(running, run, hours=1)
+    assert running.services.store.runs.held_by(connection_id) == []
+
+
+@on_both
+async def test_an_event_that_was_held_has_its_whole_time_once_it_runs(open_flowmend: Open, database: str) -> None:
+    running = await open_flowmend()
+    one_at_once = {"manual": {**REQUEST["manual"], "runtimeConfiguration": {"concurrency": {"runs": 1}}}}
+    flow_id = await running.add_flow({"W": wait_for(40, "Minute")}, triggers=one_at_once, **HOUR)
+    first = (await running.call(flow_id)).run_name
+    await running.call(flow_id)
+    await running.at_rest()
+    running.clock.move(minutes=41)
+    await running.settled()
+    await running.ended(first)
+    second = (await running.reached_count(flow_id, 2))[-1].run_name
+    await until(lambda: not running.application.run_loop.is_active(second), lambda: "the second stays in memory")
+    running.clock.move(minutes=41)
+    await running.settled()
+    assert (await running.ended(second)).status == "Succeeded"
