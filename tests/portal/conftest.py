@@ -37,7 +37,7 @@ def draw(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
             theme="",
             place=place,
             path="/",
-            person_name="" if name.startswith("login") else "Mei Chen",
+            person_name="" if name.startswith(("login", "repair-")) else "Mei Chen",
             broken_count=1,
             version="1.0",
             host="flows.contoso.com",

@@ -52,6 +52,7 @@ from portal.sample_incidents import (
     mended_incident,
     password_incident,
 )
+from portal.sample_repair import repair_pages
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
@@ -130,6 +131,11 @@ def sample_pages() -> dict[str, SamplePage]:
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
         "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
+        "verify-mends": SamplePage("verify.html", "connections", {"page": replace(verify, mends=("Orders archive", "Orders mailbox"), asks_whose=True, can_swap=True)}),
+        "verify-mended": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), also_mended=("Orders archive", "Orders mailbox"))}),
+        "verify-confirm": SamplePage("verify.html", "connections", {"page": replace(verify, result=replace(_verification(True), is_kept=False, code="ConfirmationNeeded", message="The service does not say whose it is."), asks_whose=True)}),
+        "connection-put-back": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=_kept(_mended(broken)), test=None, failed_runs=(), flow_names=names, put_back=_verification(False), can_swap=True, holder_name="Orders archive")}),
+        "connection-back": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=_mended(broken), test=None, failed_runs=(), flow_names=names, put_back=_verification(True))}),
         "verify-oauth": SamplePage("verify.html", "connections", {"page": VerifyPage(view=views[3], host="login.example.com")}),
         "verify-client-secret": SamplePage("verify.html", "connections", {"page": VerifyPage(view=asking, host="login.example.com")}),
         "verify-later": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", error="Too many tries for now", error_detail="Try again in 12 minutes.")}),
@@ -144,6 +150,8 @@ def sample_pages() -> dict[str, SamplePage]:
         "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),
         "login-stale": SamplePage("login.html", "", {"page": LoginPage(link="", was_given=True, is_good=False, is_signed_out=True, return_to="/")}),
     }  # fmt: skip
+    repairs = repair_pages(broken, NOW, _verification(True), _verification(False))
+    pages |= {name: SamplePage(*page) for name, page in repairs.items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
 
@@ -336,6 +344,10 @@ def _doubtful() -> list[Entry]:
         _done("Parse_order", 0.1, 0.2),
         ActionRecord(name="Get_customer", status=Status.WAITING, code="ActionInDoubt", started_at=at("02:31:08")),
     ]
+
+
+def _kept(view: ConnectionView) -> ConnectionView:
+    return replace(view, row=msgspec.structs.replace(view.row, sealed_candidate=b"sealed", shares_with="archive"))
 
 
 def _views() -> list[ConnectionView]:

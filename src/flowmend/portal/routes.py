@@ -10,6 +10,7 @@ from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pages import (
     connection,
     connection_new,
+    connection_swap,
     connections,
     flow,
     flow_edit,
@@ -24,9 +25,12 @@ from flowmend.portal.pages import (
     incident,
     incidents,
     login,
+    repair,
+    repair_link,
     run,
     run_trace,
     runs,
+    secret_uses,
     settings,
     verify,
 )
@@ -78,11 +82,17 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/connections/{connection_id}/test", connection.take_test),
     ("GET", "/connections/{connection_id}/verify", verify.show_verify),
     ("POST", "/connections/{connection_id}/verify", verify.take_verify),
+    ("POST", "/connections/{connection_id}/put_back", connection.take_put_back),
+    ("GET", "/connections/{connection_id}/swap", connection_swap.show_swap),
+    ("POST", "/connections/{connection_id}/swap", connection_swap.take_swap),
+    ("GET", "/connections/{connection_id}/uses", secret_uses.show_uses),
+    ("GET", "/connections/{connection_id}/repair_link", repair_link.show_repair_link),
+    ("POST", "/connections/{connection_id}/repair_link", repair_link.take_repair_link),
+    ("POST", "/connections/{connection_id}/repair_link/revoke", repair_link.take_revoke),
     ("POST", "/connections/{connection_id}/client_secret", verify.take_client_secret),
     ("GET", "/connections/{connection_id}/consent", verify.start_consent),
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
-    ("GET", "/oauth/callback", verify.take_consent),
     ("GET", "/incidents", incidents.show_incidents),
     ("GET", "/incidents/{incident_id}", incident.show_incident),
     ("GET", "/settings", settings.show_settings),
@@ -92,10 +102,16 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/events", show_events),
 )
 
-#: where a person comes from
+#: where a person comes from, and what a repair link opens
 _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/login", login.show_login),
     ("POST", "/login", login.take_login),
+    ("GET", "/repair", repair.show_repair),
+    ("POST", "/repair", repair.take_link),
+    ("GET", "/repair/connection", repair.show_connection_to_repair),
+    ("POST", "/repair/connection", repair.take_repair),
+    ("GET", "/repair/sign_in", repair.start_repair_sign_in),
+    ("GET", "/oauth/callback", verify.take_consent),
 )
 
 

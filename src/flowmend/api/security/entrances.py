@@ -14,6 +14,9 @@ from flowmend.settings import Settings
 OPEN_PATHS: tuple[tuple[str, str], ...] = (
     ("/health", "says only that the server answers"),
     ("/login", "is where a person comes from"),
+    ("/repair", "a repair link: its secret is the authorisation"),
+    ("/repair/", "the connection of a repair link, and nothing else"),
+    ("/oauth/callback", "where a provider sends a browser back: the page asks who it is, or knows its repair link"),
     ("/static/", "style sheets, script and pictures, the same for everybody"),
     ("/workflows/", "signed URLs: the signature is the authorisation"),
     ("/favicon.ico", "asked for by browsers on their own"),

@@ -19,7 +19,7 @@ from flowmend.use_cases.ports import Services
 
 
 def secure_app(services: Services, app: ASGIApp) -> ASGIApp:
-    """The application behind the gate. Puts `person` and `entrance` into the request's state."""
+    """The application behind the gate. Puts `person`, `entrance` and the caller's `address` into the request's state."""
     return SecureApp(services, app)
 
 
@@ -54,7 +54,7 @@ class SecureApp:
         request_id = str(self._services.clock.guid())
         head = _Head(entrance.audience, request_id.encode(), send)
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        state["request_id"], state["address"] = request_id, caller.address
         try:
             refusal = await self._refusal(scope, headers, entrance, caller)
             if refusal is not None:

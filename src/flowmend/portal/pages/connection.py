@@ -14,7 +14,9 @@ from flowmend.store.rows import RunRow
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.incidents import open_incidents
+from flowmend.use_cases.put_back import put_back
 from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.swap_connection import alternatives
 from flowmend.use_cases.verify_connection import Verification, test_connection
 
 _SHOWN_RUNS = 5
@@ -22,16 +24,29 @@ _SHOWN_RUNS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPage:
-    """test: how the test just asked for ended. failed_runs: the newest. incident_id: of the open one, "" where none is."""
+    """test: how the test just asked for ended. failed_runs: the newest. incident_id: of the open one, "" where none is.
+
+    put_back: how putting the old sign-in back ended. can_swap: there is another connection to use instead. holder_name: of
+    the connection whose sign-in this one uses, "" for its own.
+    """
 
     view: ConnectionView
     test: Verification | None
     failed_runs: tuple[RunRow, ...]
     flow_names: dict[str, str]
     incident_id: str = ""
+    put_back: Verification | None = None
+    can_swap: bool = False
+    holder_name: str = ""
 
 
-async def show_connection(portal: Portal, request: Request, *, test: Verification | None = None) -> Response:
+async def show_connection(
+    portal: Portal,
+    request: Request,
+    *,
+    test: Verification | None = None,
+    undone: Verification | None = None,
+) -> Response:
     """GET /connections/{connection_id}"""
     services, connection_id = portal.services, request.path_params["connection_id"]
     view = await read_connection(services, connection_id)
@@ -42,6 +57,9 @@ async def show_connection(portal: Portal, request: Request, *, test: Verificatio
         failed_runs=tuple(failed.rows),
         flow_names={row.flow_id: row.name for row in services.store.flows.list()},
         incident_id=open_incidents(services, [connection_id]).get(connection_id, ""),
+        put_back=undone,
+        can_swap=bool(alternatives(services, view.row)),
+        holder_name=_holder_name(portal, view),
     )
     return portal.answer(request, "connection.html", place="connections", page=page)
 
@@ -50,6 +68,12 @@ async def take_test(portal: Portal, request: Request) -> Response:
     """POST /connections/{connection_id}/test: makes the test call with what is there now."""
     test = await test_connection(portal.services, request.path_params["connection_id"], person_id(request))
     return await show_connection(portal, request, test=test)
+
+
+async def take_put_back(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/put_back: the sign-in that was replaced last, tested first."""
+    done = await put_back(portal.services, request.path_params["connection_id"], person_id=person_id(request))
+    return await show_connection(portal, request, undone=done)
 
 
 async def ask_delete_connection(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:
@@ -79,6 +103,11 @@ async def take_delete_connection(portal: Portal, request: Request) -> Response:
         return await ask_delete_connection(portal, request, is_wrong=True)
     await delete_connection(portal.services, connection_id, person_id(request))
     return see("/connections?done=deleted")
+
+
+def _holder_name(portal: Portal, view: ConnectionView) -> str:
+    holder = portal.services.store.connections.get(view.row.shares_with) if view.row.shares_with else None
+    return holder.display_name if holder is not None else ""
 
 
 def _address(request: Request) -> str:

@@ -1,29 +1,32 @@
 """Prove a new password, key or sign-in: tested first, and only then in the place of the old one."""
 
-import secrets
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from flowmend.core.connector import SignInKind
 from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyAttempts
+from flowmend.portal.consent_binding import bind_browser, browser_binding
 from flowmend.portal.forms import form_text, form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
+from flowmend.portal.pages.repair import take_repair_consent
 from flowmend.portal.pages.run import later_attempt, run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
+from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
 from flowmend.use_cases.bound_origins import bound_origins
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import RunDetail, read_run
+from flowmend.use_cases.shared_repair import mended_with
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
+from flowmend.use_cases.swap_connection import alternatives
 from flowmend.use_cases.verify_connection import Verification, verify_connection
 
-_BINDING_COOKIE = "flowmend_consent"
-_CONSENT_LASTS_SECONDS = 15 * 60
 _TOO_MANY = marked("Too many tries for now; nothing was sent, so that the service does not lock the account")
 _NOT_SIGNED_IN = marked("The sign-in did not succeed")
 _NOT_TESTED = marked("Nothing was tested and nothing was changed")
@@ -31,7 +34,11 @@ _NOT_TESTED = marked("Nothing was tested and nothing was changed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyPage:
-    """result: None before the test. run: the failed run to go back to."""
+    """result: None before the test. run: the failed run to go back to.
+
+    mends: other broken connections that this sign-in would mend too, by name. also_mended: those it has mended.
+    asks_whose: somebody may have to confirm whose the new one is. can_swap: there is another connection to use instead.
+    """
 
     view: ConnectionView
     host: str
@@ -42,6 +49,10 @@ class VerifyPage:
     run_title: str = ""
     can_resubmit: bool = False
     request_id: str = ""
+    mends: tuple[str, ...] = ()
+    also_mended: tuple[str, ...] = ()
+    asks_whose: bool = False
+    can_swap: bool = False
 
     @property
     def way_back(self) -> str:
@@ -59,9 +70,12 @@ async def show_verify(portal: Portal, request: Request) -> Response:
 async def take_verify(portal: Portal, request: Request) -> Response:
     """POST /connections/{connection_id}/verify?run="""
     connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
-    values = form_texts(await request.form(), "p.")
+    form = await request.form()
+    values, confirmed = form_texts(form, "p."), form_text(form, "confirmed") == "true"
     try:
-        result = await verify_connection(portal.services, connection_id, values, person_id=person_id(request))
+        result = await verify_connection(
+            portal.services, connection_id, values, person_id=person_id(request), confirmed=confirmed
+        )
     except TooManyAttempts as wrong:
         return await _page(portal, request, connection_id, run_name, error=_TOO_MANY, wrong=wrong)
     except NotFound:
@@ -91,26 +105,23 @@ async def start_consent(portal: Portal, request: Request) -> Response:
     A plain link leads here, not a form: browsers hold the redirect after a form to `form-action`.
     """
     connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
-    binding = request.cookies.get(_BINDING_COOKIE) or secrets.token_urlsafe(24)
+    binding = browser_binding(request)
     query = f"?{urlencode({'run': run_name})}" if run_name else ""
     return_to = f"/connections/{segment(connection_id)}/verify{query}"
     url = await begin_consent(portal.services, connection_id, person_id(request), binding, return_to)
     answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
-    answer.set_cookie(
-        _BINDING_COOKIE,
-        binding,
-        max_age=_CONSENT_LASTS_SECONDS,
-        path="/",
-        secure=portal.services.settings.base_url.startswith("https:"),
-        httponly=True,
-        samesite="lax",
-    )
+    bind_browser(answer, binding, portal.services.settings)
     return answer
 
 
 async def take_consent(portal: Portal, request: Request) -> Response:
-    """GET /oauth/callback: the service sent the browser back."""
-    binding = request.cookies.get(_BINDING_COOKIE, "")
+    """GET /oauth/callback: the service sent the browser back; to somebody signed in here, or to whoever has a repair link."""
+    pending = portal.services.consents.look_at(request.query_params.get("state", ""))
+    if pending is not None and pending.link is not None:
+        return await take_repair_consent(portal, request)
+    if getattr(request.state, "person", None) is None:
+        return see(f"/login?return_to={quote(f'{request.url.path}?{request.url.query}', safe='')}")
+    binding = browser_binding(request)
     try:
         result = await finish_consent(portal.services, dict(request.query_params), binding)
     except AskedWrongly as wrong:
@@ -161,6 +172,10 @@ async def _page(
         run_title=run_title(run) if run else "",
         can_resubmit=run is not None and run.can_resubmit and later_attempt(run.attempts, run_name) is None,
         request_id=str(portal.services.clock.guid()),
+        mends=tuple(one.display_name for one in mended_with(portal.services, view.row)) if result is None else (),
+        also_mended=_names(portal, result),
+        asks_whose=_asks_whose(view, result),
+        can_swap=bool(view.used_by and alternatives(portal.services, view.row)),
     )
     status_code = 200
     if wrong is not None:
@@ -168,6 +183,21 @@ async def _page(
     elif result is not None and not result.is_kept:
         status_code = 422
     return portal.answer(request, "verify.html", place="connections", status_code=status_code, page=page)
+
+
+def _names(portal: Portal, result: Verification | None) -> tuple[str, ...]:
+    rows = (portal.services.store.connections.get(one) for one in (result.also_mended if result is not None else ()))
+    return tuple(row.display_name for row in rows if row is not None)
+
+
+def _asks_whose(view: ConnectionView, result: Verification | None) -> bool:
+    """Whether the form offers to confirm it: where nothing will tell, or nothing has told."""
+    if result is not None and result.code == CONFIRMATION_NEEDED:
+        return True
+    row = view.row
+    had_one = bool(row.sealed_credential or row.last_good_at)
+    is_told = view.test is not None and bool(row.account_name)
+    return had_one and view.sign_in != SignInKind.OAUTH2 and not is_told
 
 
 async def _failed_run(portal: Portal, run_name: str) -> RunDetail | None:

@@ -81,6 +81,14 @@
     if (form && event.target.tagName === 'SELECT') form.requestSubmit();
   });
 
+  // A repair link's secret stands in the fragment, which no server is sent: it goes from there into the form, and away.
+  const code = document.querySelector('input[data-from-fragment]');
+  if (code && location.hash.length > 1) {
+    code.value = location.hash.slice(1);
+    history.replaceState(null, '', location.pathname);
+    code.form.requestSubmit();
+  }
+
   // A link to a card opens it.
   function open_target() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,0 +1,172 @@
+"""The public side of a repair link: the owner of an account mends one connection, and sees nothing else.
+
+The link's secret stands in the fragment of the address, so no server sees it until the page's script, or the owner's own
+hand, sends it in a form. From then on a cookie of these pages alone holds it. Nothing here depends on who is signed in.
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from flowmend.core.errors import AskedWrongly, NotAllowed, TooManyAttempts
+from flowmend.portal.consent_binding import bind_browser, browser_binding
+from flowmend.portal.forms import form_text, form_texts
+from flowmend.portal.frame import language_of
+from flowmend.portal.language import marked
+from flowmend.portal.portal import Portal, see
+from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
+from flowmend.use_cases.repair_links import RepairPlan, link_for_consent, open_repair_link, repair_by_link
+from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
+from flowmend.use_cases.verify_connection import Verification
+
+REPAIR_COOKIE = "flowmend_repair"
+_COOKIE_LASTS_SECONDS = 3600
+_NOT_GOOD = marked("This link is no longer good")
+_TOO_MANY = marked("Too many tries for now")
+_NOT_TESTED = marked("Nothing was tested and nothing was changed")
+_NOT_SIGNED_IN = marked("The sign-in did not succeed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairPage:
+    """plan: what there is to mend, None before the link is known. error, detail: why it went no further.
+
+    is_done: the connection works again. needs_maker: it works, but whoever made the link has to vouch for its holder.
+    """
+
+    plan: RepairPlan | None = None
+    result: Verification | None = None
+    error: str = ""
+    detail: str = ""
+    is_done: bool = False
+    needs_maker: bool = False
+
+
+async def show_repair(portal: Portal, request: Request) -> Response:
+    """GET /repair: asks for the link's secret, which the page's script finds in the fragment."""
+    return _answer(portal, request, RepairPage())
+
+
+async def take_link(portal: Portal, request: Request) -> Response:
+    """POST /repair: the secret, or the whole link as it was pasted."""
+    secret = form_text(await request.form(), "code").strip().rpartition("#")[2]
+    try:
+        await open_repair_link(portal.services, secret, _address(request))
+    except (NotAllowed, TooManyAttempts) as wrong:
+        return _refused(portal, request, wrong)
+    answer = see("/repair/connection")
+    answer.set_cookie(
+        REPAIR_COOKIE,
+        secret,
+        max_age=_COOKIE_LASTS_SECONDS,
+        path="/repair",
+        secure=portal.services.settings.base_url.startswith("https:"),
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+async def show_connection_to_repair(portal: Portal, request: Request) -> Response:
+    """GET /repair/connection"""
+    try:
+        plan = await open_repair_link(portal.services, _secret(request), _address(request))
+    except (NotAllowed, TooManyAttempts) as wrong:
+        return _refused(portal, request, wrong)
+    return _answer(portal, request, RepairPage(plan=plan))
+
+
+async def take_repair(portal: Portal, request: Request) -> Response:
+    """POST /repair/connection: the new secrets."""
+    services, secret, address = portal.services, _secret(request), _address(request)
+    values = form_texts(await request.form(), "p.")
+    try:
+        plan = await open_repair_link(services, secret, address)
+        result = await repair_by_link(services, secret, values, address)
+    except (NotAllowed, TooManyAttempts) as wrong:
+        return _refused(portal, request, wrong)
+    except AskedWrongly as wrong:
+        gettext = portal.rendering.gettext(language_of(request))
+        page = RepairPage(plan=plan, error=gettext(_NOT_TESTED), detail=wrong.message)
+        return _answer(portal, request, page, status_code=400)
+    return _ended(portal, request, plan, result)
+
+
+async def start_repair_sign_in(portal: Portal, request: Request) -> Response:
+    """GET /repair/sign_in: on to the provider's own page. A plain link leads here (`pages.verify.start_consent`)."""
+    services = portal.services
+    try:
+        link = link_for_consent(services, _secret(request), _address(request))
+    except (NotAllowed, TooManyAttempts) as wrong:
+        return _refused(portal, request, wrong)
+    binding = browser_binding(request)
+    url = await begin_consent(
+        services, link.connection_id, link.created_by, binding, "", confirmed=link.is_confirmed, link=link
+    )
+    answer = RedirectResponse(url, 303)
+    bind_browser(answer, binding, services.settings)
+    return _private(answer)
+
+
+async def take_repair_consent(portal: Portal, request: Request) -> Response:
+    """GET /oauth/callback of a sign-in that a repair link began. The cookie is not sent here: the state knows the link."""
+    services = portal.services
+    pending = services.consents.look_at(request.query_params.get("state", ""))
+    connection = services.store.connections.get(pending.connection_id) if pending is not None else None
+    try:
+        result = await finish_consent(services, dict(request.query_params), browser_binding(request))
+    except NotAllowed as wrong:
+        return _refused(portal, request, wrong)
+    except AskedWrongly as wrong:
+        gettext = portal.rendering.gettext(language_of(request))
+        page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message)
+        return _answer(portal, request, page, status_code=400)
+    if connection is None:  # it cannot be gone: the sign-in was put in its place
+        return see("/repair")
+    return _answer(portal, request, _page_of(None, result), status_code=_status(result))
+
+
+def _ended(portal: Portal, request: Request, plan: RepairPlan, result: Verification) -> Response:
+    answer = _answer(portal, request, _page_of(plan, result), status_code=_status(result))
+    if result.is_kept:
+        answer.delete_cookie(REPAIR_COOKIE, path="/repair")
+    return answer
+
+
+def _page_of(plan: RepairPlan | None, result: Verification) -> RepairPage:
+    return RepairPage(plan=plan, result=result, is_done=result.is_kept, needs_maker=result.code == CONFIRMATION_NEEDED)
+
+
+def _status(result: Verification) -> int:
+    return 200 if result.is_kept else 422
+
+
+def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
+    gettext = portal.rendering.gettext(language_of(request))
+    is_late = isinstance(wrong, TooManyAttempts)
+    page = RepairPage(error=gettext(_TOO_MANY if is_late else _NOT_GOOD), detail=wrong.message)
+    answer = _answer(portal, request, page, status_code=429 if is_late else 400)
+    if isinstance(wrong, TooManyAttempts):
+        answer.headers["retry-after"] = str(wrong.retry_after_seconds)
+    return answer
+
+
+def _answer(portal: Portal, request: Request, page: RepairPage, status_code: int = 200) -> Response:
+    # Whoever is signed in in this browser: the page is the same, and shows nothing of what is theirs.
+    request.state.person = None
+    return _private(portal.answer(request, "repair.html", status_code=status_code, page=page))
+
+
+def _private(answer: Response) -> Response:
+    answer.headers["cache-control"] = "no-store"
+    answer.headers["referrer-policy"] = "no-referrer"
+    return answer
+
+
+def _secret(request: Request) -> str:
+    return request.cookies.get(REPAIR_COOKIE, "")
+
+
+def _address(request: Request) -> str:
+    return str(getattr(request.state, "address", "") or (request.client.host if request.client else ""))
