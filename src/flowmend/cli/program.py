@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import flowmend
+import flowmend.cli.connection_health  # its commands join the group of connections
 import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
 from flowmend.cli.check import check
