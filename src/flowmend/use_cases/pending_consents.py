@@ -1,8 +1,10 @@
 """Browser sign-ins under way, in the memory of this process."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from flowmend.core.connection.device_sign_in import DeviceSignIn
 from flowmend.core.connection.sign_in import Consent
 from flowmend.store.incident_rows import RepairLinkRow
 
@@ -27,11 +29,23 @@ class PendingConsent:
     link: RepairLinkRow | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class PendingDevice:
+    """A sign-in under way on another device. polled_at: when the provider was asked last. confirmed: as of a verification."""
+
+    begun: DeviceSignIn
+    person_id: str
+    polled_at: datetime
+    confirmed: bool
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class PendingConsents:
-    """Sign-ins under way, by state; each is taken once."""
+    """Sign-ins under way, by state; each is taken once. devices: with a code, by connection."""
 
     def __init__(self) -> None:
         self._by_state: dict[str, PendingConsent] = {}
+        self.devices: dict[str, PendingDevice] = {}
 
     def put(self, state: str, pending: PendingConsent) -> None:
         if len(self._by_state) >= _MOST_PENDING:

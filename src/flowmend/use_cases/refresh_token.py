@@ -10,14 +10,16 @@ import asyncio
 import random
 import time
 from collections import defaultdict
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.token_endpoint import SignIn, SignInApp, SignInRefusal
+from flowmend.core.connection.token_endpoint import Answer, SignInApp, SignInRefusal
 from flowmend.core.connection.token_grants import renew
-from flowmend.core.connector import HttpResponse, TransportFailure
+from flowmend.core.connector import HttpRequest, HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict
 from flowmend.transport import HttpTransport
 from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, provider_of
@@ -27,6 +29,8 @@ from flowmend.use_cases.opened_connections import OpenedConnection, open_connect
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
 from flowmend.use_cases.secret_uses import Purpose, note_use
+
+Result = TypeVar("Result")
 
 _TOKEN_SECONDS = timedelta(seconds=30)
 _LARGEST_TOKEN_ANSWER = 1024 * 1024
@@ -127,20 +131,20 @@ async def _renewed(
 
 
 async def carry_out(
-    http: HttpTransport, steps: SignIn, *, origins: frozenset[str] | None = None
-) -> OAuthCredential | SignInRefusal:
-    """Perform the requests of a sign-in. origins: where its secrets may go; None does not ask.
+    http: HttpTransport, steps: Generator[HttpRequest, Answer, Result], *, origins: frozenset[str]
+) -> Result:
+    """What a step of a sign-in comes to, its requests performed. origins: where its secrets may go.
 
     Errors: Conflict `OriginNotAllowed` before anything is sent elsewhere.
     """
-    answer: HttpResponse | TransportFailure | None = None
+    answer: Answer | None = None
     while True:
         try:
             request = next(steps) if answer is None else steps.send(answer)
         except StopIteration as end:
-            result: OAuthCredential | SignInRefusal = end.value
+            result: Result = end.value
             return result
-        if origins is not None and request.origin not in origins:
+        if request.origin not in origins:
             steps.close()
             raise Conflict(
                 f"The sign-in's endpoint {request.origin or '(no address)'} is not among the addresses this connection's "
