@@ -14,12 +14,11 @@ from flowmend.use_cases.incidents import list_incidents
 from flowmend.use_cases.secret_uses import list_uses
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from flowmend.use_cases.verify_connection import verify_connection
-from real_services import HttpBasic, RealService, real_service
+from real_services import ClientCertificates, HttpBasic, RealService, real_service
 from running import Open, Running
 
 pytestmark = pytest.mark.anyio
-FIRST, SECOND, WRONG = "first-password", "second-password", "this-is-not-it"
-KINDS = ("http", "smtp", "imap", "postgresql")
+KINDS = ("http", "smtp", "imap", "postgresql", "tls")
 
 #: What is wrong → (category, who can fix it, status code or the protocol's own code).
 EXPECTED = {
@@ -36,6 +35,9 @@ EXPECTED = {
     # PostgreSQL does not tell an expired password from a wrong one (auth-password, VALID UNTIL)
     "postgresql expired": (Category.WRONG_PASSWORD, FixableBy.REVERIFY, "SignInRefused"),
     "postgresql refused": (Category.DISABLED_ACCOUNT, FixableBy.ADMIN, "SignInRefused"),
+    "tls wrong": (Category.WRONG_PASSWORD, FixableBy.REVERIFY, "TlsFailed"),
+    "tls expired": (Category.EXPIRED, FixableBy.REVERIFY, "TlsFailed"),
+    "tls refused": (Category.REVOKED, FixableBy.REVERIFY, "TlsFailed"),
 }
 
 
@@ -46,20 +48,20 @@ async def service_there(
     """The service of the kind that the test's `case` or `kind` names."""
     kind = str(request.node.callspec.params.get("case") or request.node.callspec.params["kind"]).split()[0]
     async with real_service(kind, request, trusted_authority) as there:
-        there.be("good", FIRST)
+        there.be("good", there.first)
         yield there
 
 
 async def start(open_flowmend: Open, there: RealService) -> Running:
     running = await open_flowmend(allowed_private_hosts=frozenset({f"localhost:{there.port}"}))
-    if isinstance(there, HttpBasic):
+    if isinstance(there, HttpBasic | ClientCertificates):
         documents = (there.definition, there.properties)
         await install_connector_documents(running.services, there.connector_id, *documents, running.owner)
     return running
 
 
-async def connect(running: Running, there: RealService, password: str = FIRST) -> str:
-    values = {**there.values, "password": password}
+async def connect(running: Running, there: RealService, secret: str = "") -> str:
+    values = {**there.values, there.secret_name: secret or there.first}
     view = await create_connection(running.services, there.connector_id, "Mine", values, running.owner)
     return view.row.connection_id
 
@@ -74,9 +76,9 @@ async def test_a_refusal_is_told_apart_and_mended_by_the_password_the_server_tak
     services = running.services
     connection_id = await connect(running, there)
     row = running.connection(connection_id)
-    assert (row.health, row.account_name) == (HealthState.CONNECTED, "ada")
+    assert (row.health, row.account_name) == (HealthState.CONNECTED, "CN=ada" if case.startswith("tls") else "ada")
 
-    there.be("good", SECOND) if state == "wrong" else there.be(state, FIRST)
+    there.be("good", there.second) if state == "wrong" else there.be(state, there.first)
     refused = await try_connection(services, connection_id, running.owner)
     row = running.connection(connection_id)
     assert (refused.is_proven, refused.code) == (False, code)
@@ -84,11 +86,11 @@ async def test_a_refusal_is_told_apart_and_mended_by_the_password_the_server_tak
     (incident,) = (await list_incidents(services, state="open")).incidents
     assert (incident.row.category, [one.connection_id for one in incident.members]) == (category, [connection_id])
 
-    there.be("good", SECOND)
-    wrong = await verify_connection(services, connection_id, {"password": WRONG}, person_id=running.owner)
+    there.be("good", there.second)
+    wrong = await verify_connection(services, connection_id, {there.secret_name: there.wrong}, person_id=running.owner)
     assert (wrong.is_proven, wrong.is_kept, wrong.category) == (False, False, Category.WRONG_PASSWORD)
     assert running.connection(connection_id).health is HealthState.BROKEN
-    right = await verify_connection(services, connection_id, {"password": SECOND}, person_id=running.owner)
+    right = await verify_connection(services, connection_id, {there.secret_name: there.second}, person_id=running.owner)
     assert (right.is_proven, right.is_kept) == (True, True)
     assert running.connection(connection_id).health is HealthState.CONNECTED
     assert not (await list_incidents(services, state="open")).incidents
@@ -102,9 +104,9 @@ async def test_a_connection_is_not_made_with_a_password_the_server_refuses(
 ) -> None:
     running = await start(open_flowmend, service_there)
     with pytest.raises(AskedWrongly) as refused:
-        await connect(running, service_there, WRONG)
+        await connect(running, service_there, service_there.wrong)
     assert refused.value.code == "CredentialRefused"
-    assert WRONG not in refused.value.message
+    assert service_there.wrong not in refused.value.message
     assert not running.services.store.connections.list()
 
 
