@@ -26,6 +26,7 @@ from flowmend.use_cases.access import issue_login_link
 from flowmend.use_cases.repair_links import make_repair_link, open_repair_link, repair_by_link
 from mail_servers import Account, ImapServer, SmtpServer
 from password_database import PasswordDatabase
+from real_services import ClientCertificates
 from running import SAMPLE, LocalServer, Open, Running, after, call_orders, compose, http
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +60,7 @@ class World:
     secret: Planted
     echo: str
     ports: dict[str, int]
+    vault: ClientCertificates
     connections: dict[str, str] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     flows: list[str] = field(default_factory=list)
@@ -101,12 +103,16 @@ async def world(
     ports = {"smtp": smtp.port, "imap": imap_server.tls_port, "postgresql": password_database.port}
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    hosts = {echo.removeprefix("http://"), *(f"localhost:{one}" for one in ports.values())}
+    vault = ClientCertificates(trusted_authority, is_short_lived=False)
+    vault.start()
+    vault.be("good", vault.first)
+    hosts = {echo.removeprefix("http://"), *(f"localhost:{one}" for one in (vault.port, *ports.values()))}
     running = await open_flowmend(allowed_private_hosts=frozenset(hosts), port=port)
     running.service.change("password", user="ada", password=secret("basic password"))
     running.service.change("key", user="ada", key=secret("api key"))
     async with visited(running, seen) as visitor:
-        yield World(running, visitor, seen, secret, echo, ports)
+        yield World(running, visitor, seen, secret, echo, ports, vault)
+    vault.stop()
     await smtp.stop()
 
 
@@ -154,12 +160,20 @@ async def _connect(world: World) -> None:
         "smtp": {**at["smtp"], "password": secret("smtp password")},
         "imap": {**at["imap"], "password": secret("imap password")},
         "postgresql": {**at["postgresql"], "database": "postgres", "password": secret("database password")},
+        "vault": {**world.vault.values, "certificate": world.vault.first},
     }
+    for name, pem in (("certificate", world.vault.first), ("wrong certificate", world.vault.wrong)):
+        # A line in the middle of the key: no form of the whole keeps another.
+        secret.by_name[f"key of the {name}"] = pem.partition("PRIVATE KEY-----\n")[2].splitlines()[1]
+    documents = {"definition": world.vault.definition, "properties": world.vault.properties}
+    await visitor.api("POST", "/connectors", {"name": "vault", **documents})
     for connector, values in made.items():
         wrong = {
             name: secret(f"wrong {connector}") if name in {"password", "api_key"} else text
             for name, text in values.items()
         }
+        if connector == "vault":
+            wrong["certificate"] = world.vault.wrong
         if connector == "smtp":
             wrong["user"] = "eve"
         for given in (wrong, values) if connector != "echo" else (values,):
@@ -249,7 +263,7 @@ async def _break_and_mend(world: World) -> None:
     await _run_each(world)
     for connector, connection_id in world.connections.items():
         await visitor.api("POST", f"/connections/{connection_id}/test")
-        if connector in {"sample_customers", "echo"}:
+        if connector in {"sample_customers", "echo", "vault"}:
             continue
         name = "api_key" if connector == "sample_shipping" else "password"
         wrong = {name: secret(f"wrong again {connector}")}
