@@ -393,3 +393,21 @@ async def test_a_value_that_something_else_reads_too_is_needed(running: Running,
     taken = await take_in(running, content)
     with pytest.raises(Conflict):
         await turn_on(running.services, taken.flow_id, running.owner)
+
+
+async def test_a_new_password_is_never_tried_where_somebody_of_the_same_name_signs_in(
+    running: Running, shop: Service, other: Service
+) -> None:
+    for service, password in ((shop, "old-1"), (other, "old-2")):
+        uri = f"@{{concat('{service.origin}/', trigger()['name'])}}"
+        content = file(http("GET", uri, authentication=basic(password)))
+        taken = await take_in(running, content, f"{password}.json")
+        assert (await run(running, taken.flow_id))[0] == Status.FAILED
+    first, second = sorted(connections(running), key=lambda row: row.created_at)
+    assert (first.health, second.health) == (HealthState.BROKEN, HealthState.BROKEN)
+    assert len(running.services.store.incidents.open_of([first.connection_id, second.connection_id])) == 2
+    verified = await verify_connection(
+        running.services, first.connection_id, {"password": PASSWORD}, person_id=running.owner, confirmed=True
+    )
+    assert (verified.is_kept, verified.also_mended) == (True, ())
+    assert all(authorization not in other.accepted for _, authorization in other.seen)

@@ -124,6 +124,7 @@ def _members(connection: Connection, row: ConnectionRow) -> list[Member]:
             connections.c.connector_id,
             connections.c.app_id,
             connections.c.account_name,
+            connections.c.allowed_origins,
             connections.c.refused_category,
         )
         .join(incident_connections, incident_connections.c.incident_id == incidents.c.incident_id)
@@ -141,6 +142,7 @@ def _members(connection: Connection, row: ConnectionRow) -> list[Member]:
                 connector_id=found.connector_id,
                 app_id=found.app_id,
                 account_name=found.account_name,
+                origins=frozenset(found.allowed_origins or ()),
                 category=_category(found.refused_category),
             ),
         )
@@ -154,6 +156,7 @@ def _refused(row: ConnectionRow, category: str) -> Refused:
         connector_id=row.connector_id,
         app_id=row.app_id,
         account_name=row.account_name,
+        origins=frozenset(row.allowed_origins or ()),
         category=_category(category),
     )
 

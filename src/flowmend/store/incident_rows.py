@@ -21,7 +21,7 @@ class IncidentState(StrEnum):
 class IncidentRow(Row, frozen=True, kw_only=True):
     """One breakage of one credential source.
 
-    source_id: connection id, sign-in app id, or `<connector or app>:<account name>` of an account. last_good_at: the
+    source_id: connection id, sign-in app id, or `<app, or connector@where>:<account name>` of an account. last_good_at: the
     last good call before it. bad_calls: refused or stopped because of it. category, fixable_by, remedy, code, message: of
     the refusal that says most, secrets removed. closed_by: `proof`, or who closed it. version: counts its changes.
     """

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from flowmend.core.connection.credentials import Credential, OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connector.operation import Connector
+from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.core.errors import Conflict, FlowmendError, SecretUnreadable, StoreUnavailable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.attempts import at_risk
@@ -103,6 +104,8 @@ def _is_of_account(other: ConnectionRow, row: ConnectionRow) -> bool:
         return False
     if other.account_name.casefold() != row.account_name.casefold() or other.app_id != row.app_id:
         return False
+    if ANY_ORIGIN in (*(other.allowed_origins or ()), *(row.allowed_origins or ())):
+        return False  # nobody knows whether both mean the same service
     if other.shares_with == (row.shares_with or row.connection_id):
         return True
     if other.connector_id == row.connector_id:

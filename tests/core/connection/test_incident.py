@@ -238,3 +238,13 @@ TestBreakages = Breakages.TestCase
 def test_the_account_is_only_blamed_for_what_is_about_it() -> None:
     assert Category.CLIENT_SECRET_EXPIRED not in OF_THE_ACCOUNT
     assert Category.INSUFFICIENT_PERMISSION not in OF_THE_ACCOUNT
+
+
+def test_one_name_at_two_addresses_is_two_accounts() -> None:
+    here, there = (refused(name, account_name="admin", origins=frozenset({f"https://{name}"})) for name in ("a", "b"))
+    same = refused("c", account_name="Admin", origins=frozenset({"https://a"}))
+    assert account_source(here) == account_source(same) != account_source(there)
+
+
+def test_an_account_whose_addresses_runs_compute_is_nobody_elses() -> None:
+    assert account_source(refused("a", account_name="admin", origins=frozenset({"*"}))) is None

@@ -5,12 +5,14 @@ each refusal: two connections of one account that were both refused for who the 
 So a refusal either opens an incident, joins the one of its source, or shows that several were one all along.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
+from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.core.outcome import Category
 
 
@@ -23,19 +25,20 @@ class SourceKind(StrEnum):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """source_id: connection id, sign-in app id, or `<sign-in app or connector>:<account name, folded>`."""
+    """source_id: connection id, sign-in app id, or `<sign-in app, or connector@where>:<account name, folded>`."""
 
     kind: SourceKind
     source_id: str
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection whose credential was refused, and what that refusal was about."""
+    """A connection whose credential was refused, and what that refusal was about. origins: where that credential may go."""
 
     connection_id: str
     connector_id: str
     app_id: str = ""
     account_name: str = ""
+    origins: frozenset[str] = frozenset()
     category: Category
 
 
@@ -78,10 +81,14 @@ _TELLING = {
 
 
 def account_source(refused: Refused) -> Source | None:
-    """The account a connection is signed in as, told apart by what it signs in with; None where it is not known."""
-    if not refused.account_name:
+    """The account a connection is signed in as, told apart by what it signs in with, or where; None where it is not known.
+
+    One name at two addresses is two accounts: everybody has an `admin`.
+    """
+    if not refused.account_name or (not refused.app_id and ANY_ORIGIN in refused.origins):
         return None
-    scope = refused.app_id or refused.connector_id
+    where = hashlib.sha256("\n".join(sorted(refused.origins)).encode()).hexdigest()[:8]
+    scope = refused.app_id or (f"{refused.connector_id}@{where}" if refused.origins else refused.connector_id)
     return Source(kind=SourceKind.ACCOUNT, source_id=f"{scope}:{refused.account_name.casefold()}")
 
 
