@@ -11,6 +11,7 @@ from flowmend.core.outcome import Category, FixableBy
 from flowmend.use_cases.connections import install_connector_documents
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.incidents import list_incidents
+from flowmend.use_cases.probe_connections import probe_connection
 from flowmend.use_cases.secret_uses import list_uses
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from flowmend.use_cases.verify_connection import verify_connection
@@ -52,8 +53,8 @@ async def service_there(
         yield there
 
 
-async def start(open_flowmend: Open, there: RealService) -> Running:
-    running = await open_flowmend(allowed_private_hosts=frozenset({f"localhost:{there.port}"}))
+async def start(open_flowmend: Open, there: RealService, **settings: int) -> Running:
+    running = await open_flowmend(allowed_private_hosts=frozenset({f"localhost:{there.port}"}), **settings)
     if isinstance(there, HttpBasic | ClientCertificates):
         documents = (there.definition, there.properties)
         await install_connector_documents(running.services, there.connector_id, *documents, running.owner)
@@ -134,3 +135,22 @@ async def test_another_place_and_less_privacy_ask_for_the_password_again(
         with pytest.raises(AskedWrongly) as refused:
             await verify_connection(running.services, connection_id, change, person_id=running.owner)
         assert refused.value.code == "SecretsNeeded"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_probe_in_its_slot_finds_what_broke_meanwhile_and_asks_once(
+    kind: str, service_there: RealService, open_flowmend: Open
+) -> None:
+    running = await start(open_flowmend, service_there, probe_period_minutes=60)
+    connection_id = await connect(running, service_there)
+    good = await probe_connection(running.services, connection_id)
+    assert good is not None
+    assert good.is_proven
+    service_there.be("good", service_there.second)
+    refused = await probe_connection(running.services, connection_id)
+    assert refused is not None
+    assert refused.is_refused
+    assert running.connection(connection_id).health is HealthState.BROKEN
+    assert len((await list_incidents(running.services, state="open")).incidents) == 1
+    uses = (await list_uses(running.services, connection_id)).rows
+    assert [use.outcome == "OK" for use in uses] == [False, True, True]
