@@ -62,6 +62,8 @@ def test_a_terminal_says_what_broke_and_who_can_end_it(demo: Demonstration) -> N
     assert failure.run_name in shown
     assert "7503" in shown
     assert json.loads(demo.command("incidents", "show", listed[0]["id"], "--json"))["incident"] == listed[0]
+    failed = json.loads(demo.command("runs", "list", "--incident", listed[0]["id"], "--json"))
+    assert [run["name"] for run in failed] == [failure.run_name]
     demo.mend_orders()
     assert "closed" in demo.command("incidents", "show", listed[0]["id"])
     demo.command("incidents", "show", "nobody", exit_code=1)
@@ -74,6 +76,8 @@ def test_a_program_reads_what_it_broke(demo: Demonstration) -> None:
     assert [run["name"] for run in found["latest_failed_runs"]] == [failure.run_name]
     assert [(one["id"], one["health"]) for one in found["connections"]] == [(failure.connection_id, "broken")]
     assert found["incident"]["failed_runs"] == 1
+    of_incident = demo.get(f"/runs?incident_id={found['incident']['id']}")["value"]
+    assert [run["name"] for run in of_incident] == [failure.run_name]
     assert found["incident"]["who_can_fix"]["kind"] == "reverify"
     demo.mend_orders()
     assert demo.get(f"/incidents/{found['incident']['id']}")["incident"]["closed_by"] == "proof"

@@ -145,7 +145,7 @@ def incident_page(one: IncidentSummary, *, since: str = "02:31") -> IncidentPage
     )
     question = question_for_administrator(one, lambda text: text, since)
     return IncidentPage(
-        view=view, cure=cure_of(one, runs[0].run_name), question=question, all_runs="/runs?status=Failed"
+        view=view, cure=cure_of(one, runs[0].run_name), question=question, all_runs="/runs?incident=i-password"
     )
 
 

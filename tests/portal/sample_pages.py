@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from flowmend.core.connection.forecast import End, EndKind
+from flowmend.core.connection.probe import SafeCall
+from flowmend.core.connector import Location, Operation, Parameter
 from flowmend.core.definition import FileProblem
 from flowmend.core.definition.flow import Flow, Packaging
 from flowmend.core.definition.reading import read_flow
@@ -17,6 +20,7 @@ from flowmend.core.run.history import latest_records
 from flowmend.core.trigger.callback_url import CallbackUrl
 from flowmend.portal.graph import first_broken, timeline
 from flowmend.portal.pages.connection import ConnectionPage
+from flowmend.portal.pages.connection_health import ConnectionHealthPage
 from flowmend.portal.pages.connection_new import NewConnectionPage
 from flowmend.portal.pages.connections import ConnectionsPage
 from flowmend.portal.pages.flow import DeletePage, FlowPage, Reference
@@ -24,6 +28,7 @@ from flowmend.portal.pages.flow_run import RunFlowPage
 from flowmend.portal.pages.flows import FlowsPage
 from flowmend.portal.pages.home import HomePage
 from flowmend.portal.pages.import_flow import ImportPage
+from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.runs import RunsPage
@@ -33,12 +38,22 @@ from flowmend.portal.remedies import REMEDIES, cause_of
 from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
 from flowmend.portal.schema_form import form_of, read_form
 from flowmend.portal.words import RUN_FILTERS
-from flowmend.store.rows import ConnectionRow, ConnectorRow, FlowRow, FlowState, HealthState, RunRow, TriggerEventRow
-from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.store.rows import (
+    ConnectionRow,
+    ConnectorRow,
+    FlowRow,
+    FlowState,
+    HealthState,
+    RunRow,
+    SignInAppRow,
+    TriggerEventRow,
+)
+from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
+from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
@@ -80,7 +95,7 @@ def sample_pages() -> dict[str, SamplePage]:
     runs = tuple(_runs())
     overview = Overview(
         broken=(broken,), connected=(), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
-        headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1,
+        headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1, connection_count=4, ending=2,
     )  # fmt: skip
     calm = Overview(
         broken=(), connected=(), failed_runs_24h=0, succeeded_24h=1208, running=0, held=0, in_doubt=(), recent=runs[1:3],
@@ -121,8 +136,13 @@ def sample_pages() -> dict[str, SamplePage]:
         "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
-        "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, only="", total=4, broken=1, unfinished=1)}),
-        "connections-empty": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), only="", total=0, broken=0, unfinished=0)}),
+        "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, counts=_counts(), more="/connections?cursor=x")}),
+        "connections-empty": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), counts=_counts(0))}),
+        "connections-none": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), counts=_counts(), only="attention", is_first=False)}),
+        "connection-health": SamplePage("connection_health.html", "connections", {"page": _health_page(views[1])}),
+        "connection-health-wrong": SamplePage("connection_health.html", "connections", {"page": _health_page(views[1], wrong="probe", error="'Reset' cannot be a test.")}),
+        "leaving": SamplePage("leaving.html", "connections", {"page": _leaving(views)}),
+        "leaving-nobody": SamplePage("leaving.html", "connections", {"page": LeavingPage(people=(KnownPerson(name="svc-orders@contoso.com", connections=3),), person="")}),
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names, incident_id="i-password")}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
@@ -405,6 +425,8 @@ def _view(  # noqa: PLR0917  # a row of the table above
         ticks=ticks,
         test=TestPlan(operation_id="List", method="GET", url_hint="/v2/orders", sentence=""),
         fields=(user, secret) if sign_in == "basic" else (secret,),
+        ends=() if is_broken or sign_in == "basic" else (End(kind=EndKind.NOTED, at=NOW + timedelta(days=9)),),
+        missing_scopes=("Mail.Send",) if sign_in == "oauth2" and health is HealthState.CONNECTED else (),
     )  # fmt: skip
 
 
@@ -658,6 +680,7 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
         status=status,
         flow_id="",
         connection_id=ORDERS if status else "",
+        incident_id="",
         text="",
         older="/runs?cursor=x" if runs else "",
         newest="/runs",
@@ -673,6 +696,40 @@ def _choices() -> tuple[ConnectorChoice, ...]:
         ),
         ConnectorChoice(connector_id="salesforce", display_name="Salesforce", sign_in="oauth2", parameters=()),
     )
+
+
+def _counts(total: int = 4) -> ConnectionCounts:
+    some = min(total, 1)
+    return ConnectionCounts(total=total, in_need=2 * some, broken=some, unfinished=some, suspect=0, untested=some)
+
+
+def _health_page(view: ConnectionView, **typed: str) -> ConnectionHealthPage:
+    needs = Parameter(name="id", location=Location.PATH, is_required=True)
+    operation = Operation(
+        operation_id="GetOrder", method="GET", path="/orders/{id}", summary="One order", parameters=(needs,)
+    )
+    certificate = End(kind=EndKind.CERTIFICATE, at=NOW + timedelta(days=5))
+    row = msgspec.structs.replace(view.row, last_probe_at=at("08:00"), next_probe_at=NOW + timedelta(hours=3))
+    return ConnectionHealthPage(
+        view=replace(view, row=row, ends=(certificate,)),
+        choices=(operation,),
+        chosen=SafeCall(operation_id="GetOrder", arguments={"id": "4711"}),
+        **{"operation_id": "GetOrder", "arguments": "id=4711", **typed},
+    )
+
+
+def _leaving(views: tuple[ConnectionView, ...]) -> LeavingPage:
+    flows = (
+        LeavingFlow(flow_id=FLOW, name="Order intake to ERP", is_on=True, is_theirs=True, stops=True, connections=((ORDERS, "Contoso Orders"),)),
+        LeavingFlow(flow_id="f2", name="Order status to Teams", is_on=True, is_theirs=True, stops=False, connections=()),
+        LeavingFlow(flow_id="f3", name="Supplier invoices to archive", is_on=False, is_theirs=False, stops=False, connections=()),
+    )  # fmt: skip
+    app = SignInAppRow(
+        app_id="a", connector_id="salesforce", client_id="0oa", display_name="Contoso CRM", created_at=NOW
+    )
+    rows = tuple(view.row for view in views)
+    found = Leaving(person="svc-orders@contoso.com", accounts=rows[:1], owned=rows[1:2], apps=(app,), flows=flows)
+    return LeavingPage(people=(), person=found.person, leaving=found)
 
 
 def _verification(is_proven: bool) -> Verification:

@@ -68,7 +68,10 @@ class TestARealBreakage:
         assert (view.keys_count, view.keys_are_all, len(view.keys)) == (120, True, 20)
         assert view.keys[0].startswith("N39-")
         assert view.headlines[view.runs[0].run_name] == view.keys[0]
-        assert len(view.runs) == 20
+        assert len(view.runs) == 10
+        failed = await list_runs(running.services, incident_id=summary.row.incident_id, limit=200)
+        assert len(failed.rows) == 120
+        assert failed.rows[0].run_name == max(view.runs, key=lambda run: run.started_at).run_name
         assert {run.error_code for run in view.runs} == {"Unauthorized"}
 
     async def test_a_proof_closes_it_and_a_second_break_opens_another(self, running: Running) -> None:
@@ -98,6 +101,8 @@ class TestARealBreakage:
         opened, before = await incidents(running)
         assert (opened.is_open, before.is_open) == (True, False)
         assert (opened.failed_runs, before.failed_runs) == (1, 1)  # each failed run counts once
+        for one in (opened, before):
+            assert len((await list_runs(running.services, incident_id=one.row.incident_id)).rows) == 1
 
     async def test_what_waits_is_counted_while_it_waits(self, running: Running) -> None:
         connection_id = await running.connect()
@@ -210,6 +215,8 @@ class TestSources:
     async def test_an_unknown_incident_is_said_to_be_none(self, running: Running) -> None:
         with pytest.raises(NotFound):
             await read_incident(running.services, "nobody")
+        with pytest.raises(NotFound):
+            await list_runs(running.services, incident_id="nobody")
 
 
 class TestAKilledServer:

@@ -84,6 +84,7 @@ async def _list(services: Services, request: Request, flow_id: str | None) -> Js
         flow_id=flow_id,
         status=query_text(request, "status"),
         connection_id=query_text(request, "connection_id"),
+        incident_id=query_text(request, "incident_id"),
         tracked=_tracked(request),
         started_from=query_time(request, "started_from"),
         started_to=query_time(request, "started_to"),
@@ -113,6 +114,7 @@ _TAG = "runs"
 _FILTERS = (
     QueryParameter(name="status", description="Only runs of this status, e.g. Failed"),
     QueryParameter(name="connection_id", description="Only runs that this connection failed"),
+    QueryParameter(name="incident_id", description="Only runs that this incident failed"),
     QueryParameter(name="tracked", description="Only runs with this tracked value, name=value"),
     QueryParameter(name="started_from", description="Only runs that began at this time or later"),
     QueryParameter(name="started_to", description="Only runs that began before this time"),

@@ -20,6 +20,7 @@ def list_runs(
     connection: Annotated[
         str | None, typer.Option("--connection", help="Only runs that this connection failed, by id or name.")
     ] = None,
+    incident: Annotated[str | None, typer.Option("--incident", help="Only runs that this incident failed.")] = None,
     text: Annotated[
         str | None, typer.Option("--text", help="Only runs with this in a tracked value, id or error.")
     ] = None,
@@ -39,7 +40,7 @@ def list_runs(
     failed_by = connection_id(server, connection) if connection else None
     if failed_by:
         server.get(f"/connections/{segment(failed_by)}")  # says so where there is none
-    found = server.pages(path, limit=limit, status=wanted, connection_id=failed_by, text=text)
+    found = server.pages(path, limit=limit, status=wanted, connection_id=failed_by, incident_id=incident, text=text)
     if json:
         print_json(found)
         return

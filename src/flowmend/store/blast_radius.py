@@ -46,7 +46,7 @@ class BlastRadius:
         counts: dict[str, int] = {}
         with self._database.reading() as connection:
             for window in windows:
-                chosen = select(runs.c.flow_id, func.count()).where(*_failed_in(window)).group_by(runs.c.flow_id)
+                chosen = select(runs.c.flow_id, func.count()).where(*failed_in(window)).group_by(runs.c.flow_id)
                 for flow_id, count in connection.execute(chosen):
                     counts[flow_id] = counts.get(flow_id, 0) + count
         return counts
@@ -58,7 +58,7 @@ class BlastRadius:
         with self._database.reading() as connection:
             for window in windows:
                 latest = runs.c.ended_at.desc()
-                chosen = select(runs.c.ended_at, *columns).where(*_failed_in(window)).order_by(latest).limit(limit)
+                chosen = select(runs.c.ended_at, *columns).where(*failed_in(window)).order_by(latest).limit(limit)
                 found += [(ended_at, _affected(run)) for ended_at, *run in connection.execute(chosen)]
         found.sort(key=lambda one: (one[0], one[1].run_name), reverse=True)
         return [run for _, run in found[:limit]]
@@ -84,14 +84,16 @@ class BlastRadius:
 
         among: how many runs of each window are asked, the last ones; asking all of a hundred thousand takes its time.
         """
-        values: dict[str, None] = {}
+        found: list[tuple[datetime, str]] = []
         with self._database.reading() as connection:
             for window in windows:
-                values.update(dict.fromkeys(_tracked(connection, window, name, among)))
-        return list(values)
+                found += _tracked(connection, window, name, among)
+        found.sort(key=lambda one: one[0], reverse=True)
+        return list(dict.fromkeys(value for _, value in found))
 
 
-def _failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
+def failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
+    """The conditions on `runs`, to be joined by AND, of those that a connection failed while it was broken."""
     yield HAS_CONNECTION
     yield runs.c.connection_id == window.connection_id
     yield runs.c.ended_at >= window.since
@@ -100,12 +102,12 @@ def _failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
         yield runs.c.started_at < window.until
 
 
-def _tracked(connection: Connection, window: Window, name: str, among: int) -> Sequence[str]:
-    last = select(runs.c.run_name, runs.c.ended_at).where(*_failed_in(window))
+def _tracked(connection: Connection, window: Window, name: str, among: int) -> list[tuple[datetime, str]]:
+    last = select(runs.c.run_name, runs.c.ended_at).where(*failed_in(window))
     asked = last.order_by(runs.c.ended_at.desc()).limit(among).subquery()
     same = (tracked_values.c.run_name == asked.c.run_name) & (tracked_values.c.name == name)
-    chosen = select(tracked_values.c.value).select_from(asked).join(tracked_values, same)
-    return connection.execute(chosen.order_by(asked.c.ended_at.desc())).scalars().all()
+    chosen = select(asked.c.ended_at, tracked_values.c.value).select_from(asked).join(tracked_values, same)
+    return [(ended_at, value) for ended_at, value in connection.execute(chosen)]
 
 
 def _affected(run: Sequence[object]) -> AffectedRun:

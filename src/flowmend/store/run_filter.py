@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
 
 from flowmend.core.outcome import Status
+from flowmend.store.blast_radius import Window, failed_in
 from flowmend.store.tables import (
     ENDED_BADLY,
     HAS_CONNECTION,
@@ -28,7 +29,8 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     connection_id: of the failure. tracked_name with tracked_value, or tracked_value alone under any name.
     started_from: inclusive; started_to: exclusive. text: found anywhere in name, tracking id, error or a tracked
-    value, letter case ignored. in_doubt: waits for its owner to say what became of a call.
+    value, letter case ignored. in_doubt: waits for its owner to say what became of a call. failed_in: failed for a
+    connection in one of these times; None asks for nothing.
     """
 
     flow_id: str = ""
@@ -44,6 +46,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     started_to: datetime | None = None
     text: str = ""
     in_doubt: bool = False
+    failed_in: Sequence[Window] | None = None
 
 
 def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
@@ -85,6 +88,9 @@ def matching(wanted: RunFilter) -> Sequence[ColumnElement[bool]]:
         conditions.append(or_(*found, runs.c.run_name.in_(_telling(wanted.text))))
     if wanted.in_doubt:
         conditions.append(and_(runs.c.status == Status.WAITING.value, runs.c.code == IN_DOUBT, IS_UNFINISHED))
+    if wanted.failed_in is not None:
+        failed = [and_(*failed_in(window)) for window in wanted.failed_in]
+        conditions.append(and_(HAS_ENDED_BADLY, or_(false(), *failed)))
     return conditions
 
 

@@ -14,7 +14,8 @@ from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
-_MOST_SHOWN = 20
+_MOST_KEYS = 20
+_MOST_RUNS = 10
 #: Of how many failed runs business keys are read; of more the count says "at least".
 _MOST_ASKED = 2000
 _MOST_AUDITED = 20
@@ -149,20 +150,26 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
     (summary,) = _summaries(services, [row])
     windows = _windows(summary.members)
     radius = services.store.blast_radius
-    runs = radius.newest_failed(windows, _MOST_SHOWN)
-    keys = radius.tracked(windows, BUSINESS_KEY, among=max(_MOST_SHOWN, _MOST_ASKED // max(1, len(windows))))
+    runs = radius.newest_failed(windows, _MOST_RUNS)
+    keys = radius.tracked(windows, BUSINESS_KEY, among=max(_MOST_KEYS, _MOST_ASKED // max(1, len(windows))))
     tracked = services.store.tracked_values.of_runs([run.run_name for run in runs])
     people = _people(services)
     return IncidentView(
         summary=summary,
         runs=tuple(runs),
         headlines={name: values[0].value for name, values in tracked.items()},
-        keys=tuple(keys[:_MOST_SHOWN]),
+        keys=tuple(keys[:_MOST_KEYS]),
         keys_count=len(keys),
         keys_are_all=summary.failed_runs <= _MOST_ASKED // max(1, len(windows)),
         tried=_tried(services, summary, people),
         closed_by=people.get(row.closed_by, row.closed_by),
     )
+
+
+def windows_of(services: Services, incident_id: str) -> tuple[Window, ...]:
+    """When each connection of an incident was broken, for a list of the runs it failed. Errors: NotFound."""
+    row = _unmerged(services, incident_id)
+    return tuple(_windows(services.store.incidents.members_of([row.incident_id])))
 
 
 def open_incidents(services: Services, connection_ids: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from flowmend.core.run.cards import ActionCard, run_tree
 from flowmend.core.run.history import latest_records
 from flowmend.store.rows import ConnectionRow, FlowRow, RunRow
 from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.incidents import windows_of
 from flowmend.use_cases.journal_pages import decode_pages, decode_start
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import cannot_resubmit_reason
@@ -61,10 +62,14 @@ async def list_runs(
     started_to: datetime | None = None,
     client_tracking_id: str | None = None,
     text: str | None = None,
+    incident_id: str | None = None,
     limit: int = 50,
     cursor: str = "",
 ) -> RunList:
-    """Runs that match every filter given. tracked: (name, value). text: part of a tracked value, id or error."""
+    """Runs that match every filter given. tracked: (name, value). text: part of a tracked value, id or error.
+
+    Errors: NotFound where there is no such incident.
+    """
     chosen = RunFilter(
         flow_id=flow_id or "",
         statuses=(status,) if status else (),
@@ -75,6 +80,7 @@ async def list_runs(
         started_to=started_to,
         client_tracking_id=client_tracking_id or "",
         text=text or "",
+        failed_in=windows_of(services, incident_id) if incident_id else None,
     )
     rows, next_cursor = services.store.runs.list(chosen, limit=limit, cursor=cursor)
     return RunList(rows=list(rows), next_cursor=next_cursor, headlines=headlines(services, rows))

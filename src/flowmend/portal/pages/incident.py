@@ -13,7 +13,7 @@ from flowmend.use_cases.incidents import IncidentView, read_incident
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPage:
-    """question: what to tell whoever can end it, "" where the owner can. all_runs: an address, "" where none shows them."""
+    """question: what to tell whoever can end it, "" where the owner can. all_runs: the address of all that failed."""
 
     view: IncidentView
     cure: Cure
@@ -34,8 +34,6 @@ async def show_incident(portal: Portal, request: Request) -> Response:
         view=view,
         cure=cure_of(incident, view.runs[0].run_name if view.runs else ""),
         question=question_for_administrator(incident, portal.rendering.gettext(language), since),
-        all_runs=f"/runs?status=Failed&connection={segment(incident.members[0].connection_id)}"
-        if len(incident.members) == 1
-        else "",
+        all_runs=f"/runs?incident={segment(incident.row.incident_id)}",
     )
     return portal.answer(request, "incident.html", place="incidents", page=page)

@@ -27,6 +27,7 @@ class RunsPage:
     status: str
     flow_id: str
     connection_id: str
+    incident_id: str
     text: str
     older: str
     newest: str
@@ -34,7 +35,7 @@ class RunsPage:
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.status or self.flow_id or self.connection_id or self.text)
+        return bool(self.status or self.flow_id or self.connection_id or self.incident_id or self.text)
 
     @property
     def flow_name(self) -> str:
@@ -46,13 +47,14 @@ class RunsPage:
 
 
 async def show_runs(portal: Portal, request: Request) -> Response:
-    """GET /runs?status=&flow=&connection=&text=&cursor="""
+    """GET /runs?status=&flow=&connection=&incident=&text=&cursor="""
     services, asked = portal.services, request.query_params
     status = asked.get("status", "")
     chosen = {
         "status": status if status in RUN_FILTERS else "",
         "flow": asked.get("flow", ""),
         "connection": asked.get("connection", ""),
+        "incident": asked.get("incident", ""),
         "text": asked.get("text", "").strip(),
     }
     cursor = asked.get("cursor", "")
@@ -61,6 +63,7 @@ async def show_runs(portal: Portal, request: Request) -> Response:
         status=chosen["status"] or None,
         flow_id=chosen["flow"] or None,
         connection_id=chosen["connection"] or None,
+        incident_id=chosen["incident"] or None,
         text=chosen["text"] or None,
         limit=_PAGE_OF,
         cursor=cursor,
@@ -77,6 +80,7 @@ async def show_runs(portal: Portal, request: Request) -> Response:
         status=chosen["status"],
         flow_id=chosen["flow"],
         connection_id=chosen["connection"],
+        incident_id=chosen["incident"],
         text=chosen["text"],
         older=_address(chosen | {"cursor": found.next_cursor}) if found.next_cursor else "",
         newest=_address(chosen),
