@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from flowmend.core.json_value import Json
 from flowmend.portal.assets import Assets
 from flowmend.portal.frame import Frame
+from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
 from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.remedies import cause_of, connection_remedy
@@ -83,10 +84,14 @@ def _environment(language: str, assets: Assets) -> Environment:
         code_in_words=code_in_words,
         connection_remedy=connection_remedy,
         connector_tile=connector_tile,
+        days_to=days_to,
+        end_words=end_words,
         field_words=field_words,
         flow_look=flow_look,
         health_look=health_look,
         incident_look=incident_look,
+        near_end=near_end,
+        probe_words=probe_words,
         status_look=status_look,
         verb_in_words=verb_in_words,
     )

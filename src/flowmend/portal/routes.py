@@ -9,6 +9,7 @@ from flowmend.portal.event_stream import show_events
 from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pages import (
     connection,
+    connection_health,
     connection_new,
     connection_swap,
     connections,
@@ -24,6 +25,7 @@ from flowmend.portal.pages import (
     import_flow,
     incident,
     incidents,
+    leaving,
     login,
     repair,
     repair_link,
@@ -80,6 +82,9 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/connections/new", connection_new.take_new_connection),
     ("GET", "/connections/{connection_id}", connection.show_connection),
     ("POST", "/connections/{connection_id}/test", connection.take_test),
+    ("GET", "/connections/{connection_id}/health", connection_health.show_health),
+    ("POST", "/connections/{connection_id}/probe", connection_health.take_probe),
+    ("POST", "/connections/{connection_id}/ends_at", connection_health.take_end),
     ("GET", "/connections/{connection_id}/verify", verify.show_verify),
     ("POST", "/connections/{connection_id}/verify", verify.take_verify),
     ("POST", "/connections/{connection_id}/put_back", connection.take_put_back),
@@ -93,6 +98,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/connections/{connection_id}/consent", verify.start_consent),
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
+    ("GET", "/leaving", leaving.show_leaving),
     ("GET", "/incidents", incidents.show_incidents),
     ("GET", "/incidents/{incident_id}", incident.show_incident),
     ("GET", "/settings", settings.show_settings),
