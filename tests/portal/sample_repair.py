@@ -60,7 +60,7 @@ def repair_pages(
         "repairlink": ("repair_link.html", "connections", {"page": RepairLinkPage(view=broken, links=links, asks_whose=True), "done": "revoked"}),
         "repairlink-made": ("repair_link.html", "connections", {"page": RepairLinkPage(view=broken, links=links[:1], made=made), "done": ""}),
         "repair-": ("repair.html", "", {"page": RepairPage()}),
-        "repair-not-good": ("repair.html", "", {"page": RepairPage(error="This link is no longer good", detail="Ask for a new one.")}),
+        "repair-not-good": ("repair.html", "", {"page": RepairPage(error="Too many tries for now", detail="Try again in 12 minutes.")}),
         "repair-form": ("repair.html", "", {"page": RepairPage(plan=plan)}),
         "repair-oauth": ("repair.html", "", {"page": RepairPage(plan=replace(plan, sign_in="oauth2", account=""))}),
         "repair-refused": ("repair.html", "", {"page": RepairPage(plan=plan, result=refused)}),

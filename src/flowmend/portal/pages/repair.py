@@ -104,9 +104,9 @@ async def start_repair_sign_in(portal: Portal, request: Request) -> Response:
     url = await begin_consent(
         services, link.connection_id, link.created_by, binding, "", confirmed=link.is_confirmed, link=link
     )
-    answer = RedirectResponse(url, 303)
+    answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
     bind_browser(answer, binding, services.settings)
-    return _private(answer)
+    return answer
 
 
 async def take_repair_consent(portal: Portal, request: Request) -> Response:
@@ -155,13 +155,7 @@ def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
 def _answer(portal: Portal, request: Request, page: RepairPage, status_code: int = 200) -> Response:
     # Whoever is signed in in this browser: the page is the same, and shows nothing of what is theirs.
     request.state.person = None
-    return _private(portal.answer(request, "repair.html", status_code=status_code, page=page))
-
-
-def _private(answer: Response) -> Response:
-    answer.headers["cache-control"] = "no-store"
-    answer.headers["referrer-policy"] = "no-referrer"
-    return answer
+    return portal.answer(request, "repair.html", status_code=status_code, page=page)
 
 
 def _secret(request: Request) -> str:
