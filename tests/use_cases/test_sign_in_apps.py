@@ -239,6 +239,24 @@ async def test_an_app_made_with_a_connection_goes_with_it(at_provider: Running) 
     assert await list_sign_in_apps(at_provider.services) == []
 
 
+async def test_the_last_connection_of_an_account_gives_its_tokens_back(
+    at_provider: Running, provider: Provider
+) -> None:
+    app_id = await new_app(at_provider)
+    first, second = [await signed_in(at_provider, app_id=app_id, name=name) for name in ("one", "two")]
+    await delete_connection(at_provider.services, first, at_provider.owner)
+    assert provider.live_tokens("ada") == 2
+    await delete_connection(at_provider.services, second, at_provider.owner)
+    assert provider.live_tokens("ada") == 1
+
+
+async def test_a_provider_that_is_down_does_not_hinder_deleting(at_provider: Running, provider: Provider) -> None:
+    connection_id = await signed_in(at_provider)
+    provider.stop()
+    await delete_connection(at_provider.services, connection_id, at_provider.owner)
+    provider.start_again()
+
+
 async def test_connectors_that_sign_in_by_an_app_can_be_chosen(at_provider: Running) -> None:
     assert "provider" in {choice.connector_id for choice in app_choices(at_provider.services)}
     with pytest.raises(AskedWrongly):

@@ -37,12 +37,17 @@ from flowmend.use_cases.verify_connection import test_connection, verify_connect
 
 
 class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
-    """parameters: values by name, secrets included; they are sealed and never shown again. id: drawn if empty."""
+    """parameters: values by name, secrets included; they are sealed and never shown again. id: drawn if empty.
+
+    parameter_set: the way to sign in, the first if empty. sign_in_app: to act as, instead of the parameters of a new one.
+    """
 
     connector: str
     display_name: str
     parameters: dict[str, str] = {}
     id: str = ""
+    parameter_set: str = ""
+    sign_in_app: str = ""
 
     def __repr__(self) -> str:
         return f"NewConnection(connector={self.connector!r}, display_name={self.display_name!r})"
@@ -100,6 +105,8 @@ async def make_connection(services: Services, request: Request) -> JsonAnswer:
         wanted.parameters,
         person_of(request).person_id,
         connection_id=wanted.id,
+        parameter_set=wanted.parameter_set,
+        app_id=wanted.sign_in_app,
     )
     return JsonAnswer(connection_shape(view), status_code=201)
 

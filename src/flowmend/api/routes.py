@@ -16,6 +16,7 @@ from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
 from flowmend.api.runs import RUN_OPERATIONS
+from flowmend.api.sign_in_apps import SIGN_IN_APP_OPERATIONS
 from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.use_cases.ports import Services
@@ -36,6 +37,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONNECTION_HEALTH_OPERATIONS,
     *INCIDENT_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,
+    *SIGN_IN_APP_OPERATIONS,
     Operation(
         method="GET",
         path="/openapi.json",

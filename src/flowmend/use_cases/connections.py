@@ -16,6 +16,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.credential_handover import hand_over
+from flowmend.use_cases.give_back_tokens import give_back_tokens
 from flowmend.use_cases.incident_watch import note_departure
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadable
@@ -108,7 +109,8 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
         raise Conflict(
             f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse"
         )
-    hand_over(services, row)
+    if not hand_over(services, row):
+        await give_back_tokens(services, row)
     services.store.connections.delete(connection_id)
     services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)
     services.changes.publish("connection", connection_id=connection_id, health="untested")
