@@ -411,3 +411,66 @@ async def test_a_new_password_is_never_tried_where_somebody_of_the_same_name_sig
     )
     assert (verified.is_kept, verified.also_mended) == (True, ())
     assert all(authorization not in other.accepted for _, authorization in other.seen)
+
+
+def entra(shop: Service, secret: str, **more: str) -> dict[str, str]:
+    return {
+        "type": "ActiveDirectoryOAuth",
+        "authority": shop.origin,
+        "tenant": "contoso",
+        "audience": "https://api.example.com",
+        "clientId": "client-1",
+        "secret": secret,
+        **more,
+    }
+
+
+async def test_a_new_app_secret_mends_every_connection_of_the_app(running: Running, shop: Service) -> None:
+    taken = await take_in(
+        running,
+        file(
+            http("GET", f"{shop.origin}/a", authentication=entra(shop, "old")),
+            http("GET", f"{shop.origin}/b", authentication=entra(shop, "old", audience="https://other.example.com")),
+        ),
+    )
+    first, second = connections(running)
+    assert first.app_id == second.app_id
+    await run(running, taken.flow_id)
+    broken = [row for row in connections(running) if row.health is HealthState.BROKEN]
+    assert broken
+    given = {"token:clientSecret": "worse"}
+    wrong = await verify_connection(running.services, broken[0].connection_id, given, person_id=running.owner)
+    assert (wrong.is_proven, wrong.is_kept) == (False, False)
+    given = {"token:clientSecret": shop.app_secret}
+    right = await verify_connection(running.services, broken[0].connection_id, given, person_id=running.owner)
+    assert (right.is_proven, right.is_kept, right.health) == (True, True, "connected")
+    assert {row.health for row in connections(running)} <= {HealthState.CONNECTED, HealthState.UNTESTED}
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+
+
+async def test_an_app_without_its_secret_waits_for_it(running: Running, shop: Service) -> None:
+    content = file(
+        http("GET", f"{shop.origin}/a", authentication=entra(shop, "@parameters('pw')")),
+        parameters={"pw": {"type": "securestring"}},
+    )
+    taken = await take_in(running, content)
+    (row,) = connections(running)
+    assert (row.health, taken.sign_ins[0].needs) == (HealthState.PENDING_CONSENT, ("Client secret",))
+    with pytest.raises(AskedWrongly) as raised:
+        await verify_connection(running.services, row.connection_id, {}, person_id=running.owner)
+    assert raised.value.target == "token:clientSecret"
+    given = {"token:clientSecret": shop.app_secret}
+    verified = await verify_connection(running.services, row.connection_id, given, person_id=running.owner)
+    assert verified.is_proven
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+
+
+async def test_a_managed_identity_waits_for_the_app_that_stands_for_it(running: Running, shop: Service) -> None:
+    content = file(http("GET", f"{shop.origin}/a", authentication={"type": "ManagedServiceIdentity"}))
+    taken = await take_in(running, content)
+    (row,) = connections(running)
+    assert (row.health, row.parameters["audience"]) == (HealthState.PENDING_CONSENT, "https://management.azure.com/")
+    assert (taken.sign_ins[0].is_signed_in, len(taken.sign_ins[0].needs)) == (False, 1)
+    with pytest.raises(AskedWrongly) as raised:
+        await verify_connection(running.services, row.connection_id, {}, person_id=running.owner)
+    assert raised.value.code == "NoManagedIdentity"

@@ -35,6 +35,7 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import seal_credential
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
+_NO_MANAGED_APP = "Sign-in app for managed identities"
 _SET_BY_A_FLOW = (
     *("app_id", "parameters", "account_name", "allowed_origins", "health"),
     *("expires_at", "lasts_until", "lasts_until_kind"),
@@ -79,6 +80,17 @@ def map_sign_ins(services: Services, flow_id: str, keys: Mapping[str, str]) -> N
 def keys_of(connected: Sequence[EmbeddedConnection], flow_id: str) -> dict[str, str]:
     """`{key: connection id}` of one of the flows. flow_id: as the flow itself says it."""
     return {use.key: one.connection_id for one in connected for use in one.uses if use.flow_id == flow_id}
+
+
+def needs_of(services: Services, wanted: EmbeddedSignIn) -> tuple[str, ...]:
+    """What is to be given before the authentication can sign in, in words."""
+    if not wanted.is_managed_identity or wanted.needs:
+        return wanted.needs
+    try:
+        managed_identity_app(services, services.connectors.get(EMBEDDED_CONNECTOR), wanted.plain)
+    except AskedWrongly:
+        return (_NO_MANAGED_APP,)
+    return ()
 
 
 def of_flow(connected: Sequence[EmbeddedConnection], flow_id: str) -> tuple[EmbeddedConnection, ...]:
@@ -154,7 +166,7 @@ def _connect(
         display_name=row.display_name,
         is_new=is_new,
         is_signed_in=is_signed_in,
-        needs=() if is_signed_in else wanted.needs,
+        needs=() if is_signed_in else needs_of(services, wanted),
         uses=sign_in.uses,
     )
 

@@ -7,7 +7,7 @@ from flowmend.core.checking.distinct_sign_ins import DistinctSignIn, ValuedFlow,
 from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR
-from flowmend.use_cases.embedded_connections import found_connection
+from flowmend.use_cases.embedded_connections import found_connection, needs_of
 from flowmend.use_cases.embedded_sign_in import EmbeddedSignIn, read_embedded, suggested_name
 from flowmend.use_cases.ports import Services
 
@@ -57,7 +57,7 @@ def _planned(
         is_anywhere=ANY_ORIGIN in sign_in.origins,
         connection_id=found.connection_id if found else "",
         connection_name=found.display_name if found else suggested_name(sign_in, wanted),
-        needs=wanted.needs,
+        needs=needs_of(services, wanted),
         candidates=tuple((row.connection_id, row.display_name) for row in same_first),
         uses=tuple((use.flow_name, use.step) for use in sign_in.uses),
     )

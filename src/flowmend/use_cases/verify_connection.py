@@ -35,6 +35,7 @@ from flowmend.use_cases.sealed_credentials import open_credential
 from flowmend.use_cases.secret_uses import Purpose, used_for
 from flowmend.use_cases.shared_repair import mend_others
 from flowmend.use_cases.swap_credential import Permit, good, swap
+from flowmend.use_cases.verify_by_app import verify_by_app
 
 #: A sign-in by these is not entered in a form: somebody signs in at the provider.
 _IN_BROWSER = frozenset({SignInKind.OAUTH2})
@@ -93,6 +94,8 @@ async def verify_connection(
             code="SignInInBrowser",
             target=connection_id,
         )
+    if method.kind is SignInKind.CLIENT_CREDENTIALS:
+        return await _verify_by_app(services, row, method, parameters, person_id=person_id)
     attempts_left(services, connection_id)
     merged = {**_kept_values(services, row, method, parameters), **parameters}
     values = checked_values(method, merged)
@@ -112,6 +115,23 @@ async def verify_connection(
     return await replace_credential(
         services, row, changed, credential, person_id=person_id, confirmed=confirmed, purpose=purpose, permit=permit
     )
+
+
+async def _verify_by_app(
+    services: Services, row: ConnectionRow, method: SignInMethod, parameters: Mapping[str, str], *, person_id: str
+) -> Verification:
+    test, repair = await verify_by_app(services, row, method, parameters, person_id=person_id)
+    health = HealthState.CONNECTED if test.is_proven else row.health
+    left = repair.attempts_left if repair is not None else MOST_REFUSED
+    verification = verification_of(row, health, test, is_kept=test.is_proven, attempts_left=left)
+    if not test.is_proven:
+        return verification
+    services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
+    also = repair.mended if repair is not None else ()
+    verification = await mended(services, verification, person_id=person_id)
+    others = dict.fromkeys((*verification.also_mended, *(one for one in also if one != row.connection_id)))
+    released = verification.released + (repair.released if repair is not None else 0)
+    return dataclasses.replace(verification, also_mended=tuple(others), released=released)
 
 
 async def replace_credential(
