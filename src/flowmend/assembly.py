@@ -23,6 +23,7 @@ from flowmend.use_cases.incident_watch import make_consistent
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
+from flowmend.use_cases.operator_rules import use_operator_rules
 from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.ports import Clock, Services
 from flowmend.use_cases.repair_links import repair_door
@@ -56,6 +57,7 @@ def make_data_folder(settings: Settings) -> None:
 
 def open_services(settings: Settings, *, clock: Clock | None = None) -> "Application":
     """A Flowmend on its data folder, not started: enough for the CLI to work without a server. clock: None is the system's."""
+    use_operator_rules(settings.diagnosis_rules)
     make_data_folder(settings)
     store = open_store(database_url(settings))
     vault = open_vault(settings.data, settings.master_key)

@@ -23,7 +23,8 @@ class Settings:
     text. run_duration_days: how long a run may take, 0 for any time, None for as long as the flow's own service lets it
     (wdl.md §6). secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
     connection is probed that no good call has proven meanwhile, 0 for never. probe_ahead_minutes: how long before a
-    scheduled run its connections are probed, 0 for not at all.
+    scheduled run its connections are probed, 0 for not at all. diagnosis_rules: a file or folder of an operator's own
+    rules of diagnosis.
     """
 
     data: Path
@@ -43,6 +44,7 @@ class Settings:
     secret_uses_days: int = _SECRET_USES_DAYS
     probe_period_minutes: int = 360
     probe_ahead_minutes: int = 120
+    diagnosis_rules: Path | None = None
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -72,6 +74,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "secret_uses_days": _SECRET_USES_DAYS if kept_days is None else kept_days,
         "probe_period_minutes": _whole_number(environment, "FLOWMEND_PROBE_PERIOD_MINUTES", 360),
         "probe_ahead_minutes": _whole_number(environment, "FLOWMEND_PROBE_AHEAD_MINUTES", 120),
+        "diagnosis_rules": Path(named) if (named := environment.get("FLOWMEND_DIAGNOSIS_RULES", "")) else None,
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above

@@ -13,6 +13,7 @@ from flowmend.cli.check import check
 from flowmend.cli.connections import connections
 from flowmend.cli.connectors import connectors
 from flowmend.cli.demo import demo
+from flowmend.cli.diagnose import diagnose
 from flowmend.cli.evaluate import evaluate
 from flowmend.cli.failures import report
 from flowmend.cli.flows import flows
@@ -68,6 +69,7 @@ app.command("import")(import_files)
 app.command("check")(check)
 app.command("run")(run)
 app.command("eval")(evaluate)
+app.command("diagnose")(diagnose)
 app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")

@@ -39,6 +39,137 @@ REMEDIES = {
     "verify_password": _VERIFY_PASSWORD,
     "sign_in_again": _SIGN_IN_AGAIN,
     "replace_key": _REPLACE_KEY,
+    "prove_credential": Remedy(
+        title=marked("Verify connection"),
+        advice=marked(
+            "The owner of the connection enters the credential that is valid now, or signs in again. It is tested first "
+            "and replaces the old one only when it works."
+        ),
+        opens="verify",
+    ),
+    "prove_second_factor": Remedy(
+        title=marked("Prove it is you"),
+        advice=marked(
+            "The service asks for a second factor. The owner of the connection signs in again and passes it; where only a "
+            "password can be kept, create an app password at the service and enter that."
+        ),
+        opens="verify",
+    ),
+    "use_other_credential": Remedy(
+        title=marked("Enter another kind of credential"),
+        advice=marked(
+            "The service no longer takes this kind of credential from programs. The owner of the connection opens the "
+            "service, does what it asks there (an API token, a CAPTCHA), and enters what it then gives."
+        ),
+        opens="verify",
+    ),
+    "consent_again": Remedy(
+        title=marked("Consent again"),
+        advice=marked(
+            "The sign-in lacks a consent, or does not cover this organisation. The owner of the connection signs in again "
+            "and agrees, for the organisation the flow works with."
+        ),
+        opens="consent",
+    ),
+    "consent_wider": Remedy(
+        title=marked("Consent to more"),
+        advice=marked(
+            "The sign-in is accepted, but does not cover what was asked. The owner of the connection signs in again and "
+            "agrees to the missing scope, which its sign-in app must ask for."
+        ),
+        opens="consent",
+    ),
+    "add_app_to_workspace": Remedy(
+        title=marked("Ask for the app to be added"),
+        advice=marked(
+            "The sign-in works, but not in this workspace. An administrator of the organisation there must add or approve "
+            "the app; then resubmit the run."
+        ),
+    ),
+    "restore_account": Remedy(
+        title=marked("Ask about the account"),
+        advice=marked(
+            "The account is disabled, gone or unknown there. An administrator of the service must restore it, or the owner "
+            "of the connection signs in with another account."
+        ),
+    ),
+    "wait_for_unlock": Remedy(
+        title=marked("Wait for the lock to open"),
+        advice=marked(
+            "Too many failed sign-ins have locked the account for a while. Nobody should try again until it opens by itself; "
+            "then the owner of the connection verifies the credential once."
+        ),
+    ),
+    "renew_app_secret": Remedy(
+        title=marked("Renew the sign-in app"),
+        advice=marked(
+            "The service does not accept the sign-in app: its secret or certificate ran out, or its id is unknown. An "
+            "administrator of the sign-in app enters a new secret; one renewal mends every connection that uses it."
+        ),
+    ),
+    "allow_app": Remedy(
+        title=marked("Ask for the app to be allowed"),
+        advice=marked(
+            "The sign-in app may not sign in this way. An administrator of the sign-in app must correct its registration "
+            "at the service."
+        ),
+    ),
+    "assign_to_app": Remedy(
+        title=marked("Ask to be assigned"),
+        advice=marked(
+            "This account may not use the sign-in app, or the app may not ask for this. An administrator must assign the "
+            "account or correct what the app asks for."
+        ),
+    ),
+    "change_sign_in_rule": Remedy(
+        title=marked("Ask for the rule to be changed"),
+        advice=marked(
+            "A rule of the organisation keeps this account, address or way of signing in out. An administrator there must "
+            "change it; signing in again changes nothing."
+        ),
+    ),
+    "wait_for_hours": Remedy(
+        title=marked("Wait for the allowed hours"),
+        advice=marked(
+            "This account may sign in only at certain hours. Resubmit the run within them, or ask an administrator to widen "
+            "them."
+        ),
+    ),
+    "switch_feature_on": Remedy(
+        title=marked("Ask for it to be switched on"),
+        advice=marked(
+            "The sign-in is fine, but a policy, licence or switch of the organisation does not let this through. An "
+            "administrator of the service must change it; then resubmit the run."
+        ),
+    ),
+    "open_the_way": Remedy(
+        title=marked("Ask the network's administrator"),
+        advice=marked(
+            "A proxy or firewall on the way answered instead of the service. Whoever runs that network must let this call "
+            "through; the connection itself is fine."
+        ),
+    ),
+    "check_server_identity": Remedy(
+        title=marked("Check who answers"),
+        advice=marked(
+            "The server could not prove who it is, so nothing was sent to it. An administrator must check its certificate "
+            "or host key; do not enter the password anew before that."
+        ),
+    ),
+    "set_clock": Remedy(
+        title=marked("Set the clock"),
+        advice=marked(
+            "The clocks of this machine and of the service differ too much. The administrator of this machine must set "
+            "its clock; no new sign-in is needed."
+        ),
+    ),
+    "raise_quota": Remedy(
+        title=marked("Ask for a larger quota"),
+        advice=marked(
+            "The quota or credit at the service is used up, and waiting alone may not help. Whoever pays for the account "
+            "there must raise it; then resubmit the run."
+        ),
+    ),
     "ask_for_permission": Remedy(
         title=marked("Ask for permission"),
         advice=marked(

@@ -7,7 +7,7 @@ operator's.
 
 from collections.abc import Callable, Iterator
 
-from flowmend.core.connection.diagnosis_rules import shipped_rules
+from flowmend.core.connection.diagnosis_rules import rules_in_force
 from flowmend.core.connection.evidence import Evidence, evidence_of
 from flowmend.core.connection.received import Phase, ReceivedAnswer
 from flowmend.core.connection.rules import Concerned, Rule, Rules, Trust
@@ -20,8 +20,15 @@ __all__ = ["Phase", "ReceivedAnswer", "diagnose", "remedy_of"]
 _NOTHING_TO_REFRESH = frozenset({SignInKind.BASIC, SignInKind.API_KEY})
 #: Answered by a service that could not look: it refuses nobody, whatever else it says.
 _NEVER_DEAD = frozenset({408, 409, 423, 425, 429})
+#: Speak of what was asked: only a rule that names the status says more (a shop's 402 concerns a card holder).
+_OF_THE_REQUEST = frozenset({402, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 417, 422, 426, 428, 431, 451})
 _FINAL_WHILE_CONNECTING = frozenset({Category.INSUFFICIENT_PERMISSION, Category.CONSENT_REQUIRED})
 _LONGEST_MESSAGE = 500
+_PROOFS = {
+    SignInKind.BASIC: "verify_password",
+    SignInKind.API_KEY: "replace_key",
+    SignInKind.OAUTH2: "sign_in_again",
+}
 
 
 def diagnose(
@@ -30,10 +37,10 @@ def diagnose(
     """What a failed call says about the credential.
 
     had_credential: whether one was sent; without one there is nothing to refresh. kind: how the connection signs in.
-    rules: with an operator's; None is ours alone.
+    rules: None is those in force.
     """
     evidence = evidence_of(answer)
-    name, verdict = _decision(answer, evidence, rules or shipped_rules())
+    name, verdict = _decision(answer, evidence, rules or rules_in_force())
     is_connecting = answer.phase is not Phase.API_CALL
     return Diagnosis(
         category=verdict.category,
@@ -53,7 +60,7 @@ def diagnose(
 def remedy_of(fixable_by: FixableBy, kind: SignInKind) -> str:
     """The stable key of what to do where the cause is not known nearer; its text lives with the portal."""
     if fixable_by is FixableBy.REVERIFY:
-        return {SignInKind.API_KEY: "replace_key", SignInKind.OAUTH2: "sign_in_again"}.get(kind, "verify_password")
+        return _PROOFS.get(kind, "prove_credential")
     return {
         FixableBy.RECONSENT: "sign_in_again",
         FixableBy.GRANT_PERMISSION: "ask_for_permission",
@@ -70,11 +77,15 @@ def _is_final(verdict: Verdict) -> bool:
 def _decision(answer: ReceivedAnswer, evidence: Evidence, rules: Rules) -> tuple[str, Verdict]:
     """The rule that decides, by name, and its verdict."""
     status = answer.status
-    protocol = "network" if status is None and answer.protocol == "http" else answer.protocol.lower()
+    if status is not None:
+        protocol = "http"
+    else:
+        protocol = "network" if answer.protocol.lower() == "http" else answer.protocol.lower()
     could_not_look = status is not None and (status in _NEVER_DEAD or (status >= 500 and not evidence.is_fault))
 
     def may_decide(rule: Rule) -> bool:
-        return not (could_not_look and rule.verdict.is_broken) and _holds(rule, evidence)
+        is_credible = not could_not_look and (status not in _OF_THE_REQUEST or bool(rule.statuses))
+        return (is_credible or not rule.verdict.is_broken) and _holds(rule, evidence)
 
     for concerned in rules.concerned(protocol, answer.phase, status):
         for rule in _candidates(concerned, evidence, answer.provider, may_decide):

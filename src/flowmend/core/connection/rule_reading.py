@@ -28,6 +28,7 @@ from flowmend.core.problem import Problem, Severity
 
 _LISTS = frozenset({"providers", "protocols", "phases", "statuses", "codes", "beside", "says", "unless", "examples"})
 _KEYS = _LISTS | {"name", "verdict", "trust", "source", "headers", "only_named"}
+_EXAMPLE_KEYS = frozenset({"status", "headers", "body", "text", "phase", "protocol", "failure_code"})
 _SINGLE: dict[str, type] = {"trust": str, "source": str, "headers": dict, "only_named": bool}
 _KIND_WORDS = {str: "text", dict: "a table", bool: "true or false"}
 _CONDITIONS = ("codes", "headers", "says", "statuses")
@@ -149,11 +150,21 @@ class _Reading:
         for phase in fields.get("phases", ()):
             if phase not in set(Phase):
                 self._problem(f"{place}/phases", f"{phase!r} is no phase; known are {', '.join(Phase)}.")
+        for example in fields.get("examples", ()):
+            self._check_example(f"{place}/examples", example)
         if not any(fields.get(condition) for condition in _CONDITIONS):
             self._problem(place, f"A rule needs at least one of {', '.join(_CONDITIONS)}: it would decide everything.")
         for code in (*fields.get("codes", ()), *fields.get("beside", ())):
             if not plain_code(code):
                 self._problem(f"{place}/codes", f"{code!r} is no code: it has no letter and no digit.")
+
+    def _check_example(self, place: str, example: Mapping[str, Json]) -> None:
+        for key in sorted(example.keys() - _EXAMPLE_KEYS):
+            self._problem(place, f"An example has no {key!r}; it may have {', '.join(sorted(_EXAMPLE_KEYS))}.")
+        if not isinstance(example.get("status", 0), int) or not isinstance(example.get("headers", {}), dict):
+            self._problem(place, "An example's status is a number, its headers are a table.")
+        if example.get("phase", Phase.API_CALL) not in set(Phase):
+            self._problem(place, f"{example['phase']!r} is no phase; known are {', '.join(Phase)}.")
 
     def _statuses(self, place: str, given: Sequence[int | str]) -> frozenset[int]:
         statuses: set[int] = set()

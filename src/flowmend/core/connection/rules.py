@@ -130,7 +130,8 @@ def _sorted_out(rules: Sequence[Rule]) -> Concerned:
     )  # fmt: skip
 
 
-def _conditions(rule: Rule) -> int:
-    """Of rules for one code the one with more conditions says more."""
+def _conditions(rule: Rule) -> tuple[bool, int]:
+    """Of rules for one code the one for this very protocol says more, then the one with more conditions."""
+    is_of_one = bool(rule.protocols) and ANY_TEXT not in rule.protocols
     given = (rule.beside, rule.says, rule.headers, rule.statuses, rule.phases, rule.unless)
-    return sum(map(bool, given))
+    return is_of_one, sum(map(bool, given))
