@@ -246,3 +246,65 @@ class TestBadCalls:
         broken(store, "crm")
         store.incidents.note_bad_call("crm", LATER)
         assert store.incidents.write_bad_calls() == ["crm"]
+
+
+class TestLists:
+    def filled(self, store: Store) -> list[str]:
+        """Five incidents, the odd ones closed; their ids, open ones first, then the latest."""
+        for number in range(5):
+            row = broken(store, f"c{number}", connector_id=f"connector {number}")
+            reported(store, row, f"i{number}", at=NOON + timedelta(hours=number))
+            if number % 2:
+                proven(store, f"c{number}")
+        return ["i4", "i2", "i0", "i3", "i1"]
+
+    def test_open_ones_come_first_and_pages_follow_each_other(self, store: Store) -> None:
+        expected, found, cursor = self.filled(store), [], ""
+        while True:
+            page, cursor = store.incidents.list(limit=2, cursor=cursor)
+            found += [row.incident_id for row in page]
+            if not cursor:
+                break
+        assert found == expected
+
+    def test_they_are_narrowed_by_state_and_connection(self, store: Store) -> None:
+        self.filled(store)
+        narrowed = {
+            state: [row.incident_id for row in store.incidents.list(state=state)[0]] for state in ("open", "closed")
+        }
+        assert narrowed == {"open": ["i4", "i2", "i0"], "closed": ["i3", "i1"]}
+        assert [row.incident_id for row in store.incidents.list(connection_id="c3")[0]] == ["i3"]
+
+    def test_the_count_of_open_ones_follows_every_change(self, store: Store) -> None:
+        assert store.incidents.count_open() == 0
+        self.filled(store)
+        assert store.incidents.count_open() == 3
+        proven(store, "c0")
+        assert store.incidents.count_open() == 2
+
+    def test_merged_ones_are_found_by_their_id_only(self, store: Store) -> None:
+        first = reported(store, broken(store, "a", account_name="ada", category="unknown"))
+        reported(store, broken(store, "b", account_name="ada"))
+        store.connections.change("a", refused_category="expired")
+        row = store.connections.get("a")
+        assert row is not None
+        reported(store, row)
+        assert [one.incident_id for one in store.incidents.list()[0]] == [first.incident_id]
+
+    def test_members_keep_what_is_known_of_deleted_connections(self, store: Store) -> None:
+        incident = reported(store, broken(store, "crm"))
+        (member,) = store.incidents.members_of([incident.incident_id])
+        assert (member.display_name, member.health, member.mended_at) == ("crm", HealthState.BROKEN, None)
+        store.connections.delete("crm")
+        store.incidents.leave("crm", LATER, "Ada")
+        (member,) = store.incidents.members_of([incident.incident_id])
+        assert (member.display_name, member.health, member.mended_at) == (None, None, LATER)
+
+    def test_a_failed_run_finds_the_incident_of_its_time(self, store: Store) -> None:
+        reported(store, broken(store, "crm"), "first")
+        proven(store, "crm")
+        minute = timedelta(minutes=1)
+        assert store.incidents.of_failure("crm", NOON, NOON + minute) == "first"
+        assert store.incidents.of_failure("crm", NOON - minute, NOON + minute) == "first"
+        assert store.incidents.of_failure("crm", NOON - 2 * minute, NOON - minute) == ""
+        assert store.incidents.of_failure("crm", LATER + minute, LATER + 2 * minute) == ""

@@ -289,6 +289,20 @@ class TestAKilledServer:
 
         await until(lambda: count() == 5, lambda: f"{count()} calls are written")
 
+    async def test_an_incident_that_could_not_be_written_is_opened_at_the_next_call_stopped(
+        self, running: Running
+    ) -> None:
+        connection_id = await running.connect()
+        flow_id = await running.add_flow(ORDER, metadata=FAILS)
+        running.services.store.connections.change(connection_id, health=HealthState.BROKEN, refused_code="401")
+        running.services.changes.publish("connection", connection_id=connection_id, health="broken")
+        await running.call(flow_id, {"number": "N1"})
+        await running.at_rest()
+        store = running.services.store.incidents
+        await until(lambda: store.count_open() == 1, lambda: "there is no incident")
+        (summary,) = await incidents(running)
+        assert (summary.row.code, summary.row.source_id) == ("401", connection_id)
+
 
 class TestASignInApp:
     async def test_twelve_connections_whose_client_secret_expired_are_one_incident(
