@@ -217,6 +217,57 @@ async def test_a_server_that_never_answers_is_given_up(protocol: str) -> None:
     assert answer.code == "RequestTimeout"
 
 
+async def test_servers_that_drip_hold_no_threads(imap_server: ImapServer, trusted_authority: Authority) -> None:
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(b"*")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        except OSError:
+            writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0, ssl=trusted_authority.server_context())
+    port = server.sockets[0].getsockname()[1]
+    imap_server.set_account("ada", RIGHT)
+    allowed = {f"localhost:{port}", f"localhost:{imap_server.tls_port}"}
+    protocols = Protocols(allowed, within=timedelta(seconds=0.3))
+    credential = BasicCredential(user="ada", password=RIGHT)
+
+    def ask(port: int) -> Awaitable[Any]:
+        return protocols.sign_in(connector("imap"), {"host": "localhost", "port": port}, credential)
+
+    answers = await asyncio.gather(*(ask(port) for _ in range(10)))
+    assert {answer.code for answer in answers} == {"RequestTimeout"}
+    assert await ask(imap_server.tls_port) == SignedIn()
+    server.close()
+    protocols.close()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "line"), [("smtp", b"220-x\r\n"), ("imap", b"* OK x\r\n"), ("imap", b"* {999999999}\r\n")]
+)
+async def test_a_server_that_never_stops_talking_fills_no_memory(protocol: str, line: bytes) -> None:
+    sent = 0
+
+    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        try:
+            while True:
+                writer.write(line * 1000)
+                sent += 1000 * len(line)
+                await writer.drain()
+        except OSError:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    answer = await answer_of(protocol, port=port, security="none")
+    server.close()
+    assert not isinstance(answer, SignedIn)
+    assert sent < 50_000_000  # what fits into the sockets' buffers, and no more
+
+
 UNUSABLE = {
     "no host": ({"port": "25"}, "InvalidHost"),
     "a path": ({"host": "/var/run/postgresql"}, "InvalidHost"),

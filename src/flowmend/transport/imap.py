@@ -16,10 +16,11 @@ from datetime import timedelta
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connector import ProtocolRefusal, Server, SignedIn, TransportFailure
 from flowmend.transport.address_guard import AddressGuard
-from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
+from flowmend.transport.http import INVALID_RESPONSE, RESPONSE_TOO_LARGE, TLS_FAILED
 from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
 
 _MOST_AT_ONCE = 8
+_LARGEST_SESSION_BYTES = 64 * 1024
 _RESPONSE_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")
 _NOT_IN_A_QUOTED_STRING = re.compile(r"[\r\n\0]")
 
@@ -36,12 +37,13 @@ class ImapTransport:
         opened = await open_socket(self._guard, server.host, server.port)
         opened.settimeout(self._seconds)
         loop = asyncio.get_running_loop()
-        try:
-            answer = await loop.run_in_executor(self._threads, _session, opened, server, credential)
-        finally:
-            with contextlib.suppress(OSError):  # ends the thread's wait where the caller's time is over
-                opened.shutdown(socket.SHUT_RDWR)
-            opened.close()
+        with opened.dup() as handle:  # TLS takes the socket itself over
+            try:
+                answer = await loop.run_in_executor(self._threads, _session, opened, server, credential)
+            finally:
+                with contextlib.suppress(OSError):  # ends the thread's wait where the caller's time is over
+                    handle.shutdown(socket.SHUT_RDWR)
+                opened.close()
         if isinstance(answer, TransportFailure):
             raise Unreachable(answer)
         return answer
@@ -50,18 +52,37 @@ class ImapTransport:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class _TooMuch(Exception):
+    """More came than any server says while one signs in."""
+
+
 class _Client(imaplib.IMAP4):
-    """The library's client on a socket that is connected already."""
+    """The library's client on a socket that is connected already, with a bound on all that it reads."""
 
     def __init__(self, opened: socket.socket, server: Server) -> None:
         self._opened = opened
         self._server = server
+        self._left = _LARGEST_SESSION_BYTES
         super().__init__(server.host, server.port)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:  # noqa: ARG002  the socket has its own
         if self._server.security != "tls":
             return self._opened
         return ssl.create_default_context().wrap_socket(self._opened, server_hostname=self._server.host)
+
+    def read(self, size: int) -> bytes:
+        self._take(size)  # before it is read: a literal says its size first
+        return super().read(size)
+
+    def readline(self) -> bytes:
+        line = super().readline()
+        self._take(len(line))
+        return line
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise _TooMuch
 
 
 def _session(
@@ -83,6 +104,9 @@ def _session(
         return _of_abort(error, server)
     except imaplib.IMAP4.error as error:
         return _refusal(str(error))
+    except _TooMuch:
+        message = f"'{server.host}:{server.port}' says more than {_LARGEST_SESSION_BYTES} bytes before it lets in."
+        return unsent(RESPONSE_TOO_LARGE, message, is_retryable=False)
     except (OSError, EOFError) as error:
         return failure_of(error, server.host, server.port)
     except ValueError:
