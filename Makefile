@@ -22,6 +22,7 @@ bench: $(READY)
 	$(BIN)/python bench/run_bench.py
 	$(BIN)/python bench/loops.py
 	$(BIN)/python bench/expressions.py
+	$(BIN)/python bench/connections.py
 
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)

@@ -18,7 +18,7 @@ from flowmend.use_cases.connection_views import (
     page_of_connections,
 )
 
-_SHOWN = 100
+_SHOWN = 50
 _LONGEST_TEXT = 200
 _ATTENTION = "attention"
 _ONLY: Mapping[str, HealthState] = {
