@@ -17,7 +17,7 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ
 _MOST_KEYS = 20
 _MOST_RUNS = 10
 #: Of how many failed runs business keys are read; of more the count says "at least".
-_MOST_ASKED = 2000
+_MOST_ASKED = 1200
 _MOST_AUDITED = 20
 _NO_ATTEMPT = frozenset({"create_connection"})
 

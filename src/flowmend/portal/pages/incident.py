@@ -27,13 +27,12 @@ async def show_incident(portal: Portal, request: Request) -> Response:
     incident = view.summary
     if incident.row.incident_id != request.path_params["incident_id"]:
         return see(f"/incidents/{segment(incident.row.incident_id)}")
-    language = language_of(request)
-    times = portal.rendering.times(language, portal.services.clock.now, zone_of(request))
-    since = times.moment(incident.row.first_bad_at).striptags()
+    # A message is read on another day and elsewhere, so it says the date and the zone.
+    since = incident.row.first_bad_at.astimezone(zone_of(request)).strftime("%Y-%m-%d %H:%M %Z")
     page = IncidentPage(
         view=view,
         cure=cure_of(incident, view.runs[0].run_name if view.runs else ""),
-        question=question_for_administrator(incident, portal.rendering.gettext(language), since),
+        question=question_for_administrator(incident, portal.rendering.gettext(language_of(request)), since),
         all_runs=f"/runs?incident={segment(incident.row.incident_id)}",
     )
     return portal.answer(request, "incident.html", place="incidents", page=page)
