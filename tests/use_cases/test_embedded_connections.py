@@ -23,6 +23,7 @@ from running import LocalServer, Open, Running, document, http
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "ada-s3cret-77"
+on_both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 class Service:
@@ -100,6 +101,7 @@ async def run(running: Running, flow_id: str) -> Any:
     return row.status, (await running.records(accepted.run_name))["Call_1"]
 
 
+@on_both_databases
 async def test_one_authentication_over_several_actions_and_flows_is_one_connection(
     running: Running, shop: Service
 ) -> None:
@@ -146,6 +148,7 @@ async def test_a_refusal_breaks_the_connection_and_the_next_call_is_not_sent(run
     assert len(shop.seen) == 1
 
 
+@on_both_databases
 async def test_importing_again_finds_the_same_connection_whatever_its_password_is_by_now(
     running: Running, shop: Service
 ) -> None:
@@ -215,6 +218,7 @@ async def test_a_connection_of_another_connector_cannot_be_chosen(running: Runni
     assert running.services.store.flows.list() == []
 
 
+@on_both_databases
 async def test_a_new_version_with_another_host_and_the_secret_left_is_refused(
     running: Running, shop: Service, other: Service
 ) -> None:
@@ -330,6 +334,7 @@ async def test_a_refused_app_secret_breaks_the_connection(running: Running, shop
     assert shop.seen == []
 
 
+@on_both_databases
 async def test_a_flow_that_no_longer_says_so_no_longer_uses_the_connection(running: Running, shop: Service) -> None:
     taken = await take_in(running, file(http("GET", f"{shop.origin}/a", authentication=basic())))
     (row,) = connections(running)
@@ -425,6 +430,7 @@ def entra(shop: Service, secret: str, **more: str) -> dict[str, str]:
     }
 
 
+@on_both_databases
 async def test_a_new_app_secret_mends_every_connection_of_the_app(running: Running, shop: Service) -> None:
     taken = await take_in(
         running,
