@@ -62,7 +62,7 @@ def cure_of(incident: IncidentSummary, run_name: str = "") -> Cure:
     if row.source_kind is SourceKind.SIGN_IN_APP:
         return Cure(
             title=marked("Replace client secret"),
-            address=address,
+            address=f"/settings/apps/{quote(row.source_id, safe='')}" if incident.app else address,
             advice=marked(
                 "Every connection of this sign-in app stopped working with its secret. One new secret mends them all."
             ),
