@@ -13,9 +13,11 @@ from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose
 from flowmend.core.connection.probe import Probe, ProbeKind, SafeCall
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector import (
+    NO_SIGN_IN,
     Connector,
     HttpRequest,
     HttpResponse,
+    SignInParts,
     TransportFailure,
     UnbuildableRequest,
     build_http_action,
@@ -192,20 +194,11 @@ def _built(
             headers=call.headers,
             sign_in=opened.sign_in,
         )
-    request = _plain_request(call)
-    if isinstance(request, UnbuildableRequest):
-        return request
-    signed = _plain_request(msgspec.structs.replace(call, queries={**call.queries, **opened.sign_in.queries}))
-    if isinstance(signed, UnbuildableRequest):
-        return signed
-    return msgspec.structs.replace(
-        signed,
-        headers={**signed.headers, **opened.sign_in.headers},
-        client_certificate=opened.sign_in.client_certificate,
-    )
+    return _plain_request(call, opened.sign_in)
 
 
-def _plain_request(call: SafeCall) -> HttpRequest | UnbuildableRequest:
+def _plain_request(call: SafeCall, sign_in: SignInParts = NO_SIGN_IN) -> HttpRequest | UnbuildableRequest:
+    """The request of an HTTP action, whose connector has no operations and no host."""
     return build_http_action(
         method=call.method,
         uri=call.path,
@@ -214,6 +207,7 @@ def _plain_request(call: SafeCall) -> HttpRequest | UnbuildableRequest:
         body=None,
         has_body=False,
         authentication=None,
+        sign_in=sign_in,
     )
 
 
