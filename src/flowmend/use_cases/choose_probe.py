@@ -65,6 +65,13 @@ async def choose_probe(
             code="NotAProbe",
             target="operation_id",
         )
+    given = {name.lower() for name in arguments}
+    needed = (one for one in operation.parameters if one.is_required and one.default is None)
+    missing = next((one.name for one in needed if one.name.lower() not in given), None)
+    if missing is not None:
+        raise AskedWrongly(
+            f"{operation.operation_id!r} needs a value for {missing!r}.", code="MissingParameter", target="arguments"
+        )
     opened = _opened(services, row)
     probe = Probe(kind=ProbeKind.CHOSEN, call=call)
     request = probe_request(opened, call)
