@@ -1,6 +1,11 @@
 """What a submitted form says, as text."""
 
-from starlette.datastructures import FormData
+import base64
+
+from starlette.datastructures import FormData, UploadFile
+
+#: Certificates are small; what is larger is none.
+_LARGEST_FILE = 1024 * 1024
 
 
 def form_text(form: FormData, name: str) -> str:
@@ -16,3 +21,20 @@ def form_texts(form: FormData, prefix: str) -> dict[str, str]:
         for name, value in form.multi_items()
         if name.startswith(prefix) and isinstance(value, str)
     }
+
+
+async def file_text(form: FormData, name: str) -> str:
+    """The uploaded file: its text where it is PEM, else its bytes in base64; "" where none was chosen."""
+    value = form.get(name)
+    if not isinstance(value, UploadFile):
+        return form_text(form, name)
+    content = await value.read(_LARGEST_FILE)
+    is_text = b"-----BEGIN " in content
+    return content.decode("utf-8", "replace") if is_text else base64.b64encode(content).decode("ascii")
+
+
+async def file_texts(form: FormData, prefix: str) -> dict[str, str]:
+    """Every chosen file whose field begins with the prefix, by the rest of its name, as `file_text`."""
+    chosen = [name for name, value in form.multi_items() if name.startswith(prefix) and isinstance(value, UploadFile)]
+    texts = {name.removeprefix(prefix): await file_text(form, name) for name in chosen}
+    return {name: text for name, text in texts.items() if text}

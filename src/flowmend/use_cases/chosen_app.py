@@ -7,28 +7,14 @@ from msgspec.structs import replace
 
 from flowmend.core.connection.certificates import read_certificate
 from flowmend.core.connection.credentials import CertificateCredential, certificate_credential
-from flowmend.core.connector.operation import Connector, OAuthSettings, SignInMethod
+from flowmend.core.connector.operation import Connector, OAuthSettings
 from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.app_proofs import seal_proof
 from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings, proof_origins, settings_column
+from flowmend.use_cases.app_values import APP_VALUES
 from flowmend.use_cases.ports import Services
-
-#: Values of a sign-in app that are secrets, whatever the connector calls them.
-_SECRET = ("client_secret", "certificate", "certificate_password")
-
-
-def app_secret_names(method: SignInMethod) -> frozenset[str]:
-    """The values of a form that prove the sign-in app; they are kept with it, not with the connection."""
-    named = method.oauth.app_parameters if method.oauth is not None else {}
-    return frozenset(named.get(name, name) for name in _SECRET)
-
-
-def app_value_names(method: SignInMethod) -> frozenset[str]:
-    """The values of a form that are of the sign-in app; with an app that is there already they are not asked for."""
-    named = method.oauth.app_parameters if method.oauth is not None else {}
-    return frozenset(named.get(name, name) for name in (*_SECRET, "client_id", "tenant"))
 
 
 def existing_app(services: Services, app_id: str, connector: Connector, parameters: Mapping[str, Json]) -> SignInAppRow:
@@ -46,6 +32,16 @@ def existing_app(services: Services, app_id: str, connector: Connector, paramete
             target=app_id,
         )
     return app
+
+
+def fitting_apps(services: Services, connector_id: str) -> list[SignInAppRow]:
+    """The apps a new connection may act as, as far as its addresses are known before its form is filled in."""
+    known = set(proof_origins(services.connectors.get(connector_id), {}))
+    return [
+        app
+        for app in services.store.connections.sign_in_apps()
+        if app.connector_id == connector_id or (known and known <= set(app_settings(app).origins))
+    ]
 
 
 def managed_identity_app(services: Services, connector: Connector, parameters: Mapping[str, Json]) -> SignInAppRow:
@@ -73,9 +69,7 @@ def new_app(
 
     Errors: AskedWrongly `MissingParameter`, `InvalidCertificate`.
     """
-    named = {
-        name: values.get(settings.app_parameters.get(name, name), "") for name in (*_SECRET, "client_id", "tenant")
-    }
+    named = {name: values.get(settings.app_parameters.get(name, name), "") for name in APP_VALUES}
     app = SignInAppRow(
         app_id=str(services.clock.guid()),
         connector_id=connector.connector_id,

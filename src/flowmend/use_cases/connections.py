@@ -9,10 +9,17 @@ import msgspec
 
 from flowmend.core.connector.lenient_json import parse_lenient_json
 from flowmend.core.connector.openapi import read_connector
-from flowmend.core.connector.operation import ConnectionParameter, Connector, SignInKind, SignInMethod
+from flowmend.core.connector.operation import (
+    CERTIFICATE_TYPE,
+    ConnectionParameter,
+    Connector,
+    SignInKind,
+    SignInMethod,
+)
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow, ConnectorRow
+from flowmend.use_cases.app_values import app_value_names
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.credential_handover import hand_over
@@ -24,7 +31,9 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadab
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretField:
-    """A value asked for to sign in. value: the present one, always "" for a secret."""
+    """A value asked for to sign in. value: the present one, always "" for a secret. is_file: a certificate with its key, as
+    PEM text or a PFX file in base64.
+    """
 
     name: str
     title: str
@@ -33,16 +42,33 @@ class SecretField:
     required: bool
     value: str
     allowed_values: tuple[str, ...] = ()
+    is_file: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayToSignIn:
+    """One parameter set. name: "" for the only way. app_values: names of parameters that an existing sign-in app makes
+    needless, empty where none is used.
+    """
+
+    name: str
+    title: str
+    sign_in: str
+    parameters: tuple[SecretField, ...]
+    app_values: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorChoice:
-    """A connector one can connect to. parameters: what its sign-in asks for. unreadable: why it no longer reads."""
+    """A connector one can connect to. sign_in, parameters: of the first way to sign in. ways: all of them. unreadable: why
+    it no longer reads.
+    """
 
     connector_id: str
     display_name: str
     sign_in: str
     parameters: tuple[SecretField, ...]
+    ways: tuple[WayToSignIn, ...] = ()
     unreadable: str = ""
 
 
@@ -166,6 +192,7 @@ def _app_fields(method: SignInMethod, present: Mapping[str, Json]) -> tuple[Secr
             is_secret=is_secret,
             required=required,
             value="" if is_secret else str(present.get(name, "")),
+            is_file=name == "certificate",
         )
         for name, title, description, is_secret, required in asked
         if name not in settings.app_parameters
@@ -182,21 +209,36 @@ def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> Secre
         required=parameter.is_required,
         value="" if parameter.is_secret or value is None else str(value),
         allowed_values=parameter.allowed_values,
+        is_file=parameter.type == CERTIFICATE_TYPE,
     )
 
 
 def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:
-    method, unreadable = None, ""
+    methods: tuple[SignInMethod, ...] = ()
+    unreadable = ""
     try:
-        method = services.connectors.get(row.connector_id).sign_in[0]
+        methods = services.connectors.get(row.connector_id).sign_in
     except CANNOT_BE_READ as error:
         unreadable = why_connector_unreadable(error)
+    ways = tuple(_way(method) for method in methods)
     return ConnectorChoice(
         connector_id=row.connector_id,
         display_name=row.display_name,
-        sign_in=(method.kind if method else SignInKind.UNSUPPORTED).value,
-        parameters=fields_of(method, {}) if method else (),
+        sign_in=ways[0].sign_in if ways else SignInKind.UNSUPPORTED.value,
+        parameters=ways[0].parameters if ways else (),
+        ways=ways,
         unreadable=unreadable,
+    )
+
+
+def _way(method: SignInMethod) -> WayToSignIn:
+    takes_app = method.oauth is not None and not method.oauth.is_managed_identity
+    return WayToSignIn(
+        name=method.name,
+        title=method.title or method.name,
+        sign_in=method.kind.value,
+        parameters=fields_of(method, {}),
+        app_values=app_value_names(method) if takes_app else frozenset(),
     )
 
 

@@ -14,14 +14,9 @@ from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.account_check import identity_in
 from flowmend.use_cases.app_tokens import token_of_app
+from flowmend.use_cases.app_values import app_secret_names, app_value_names
 from flowmend.use_cases.attempts import at_risk_of_new
-from flowmend.use_cases.chosen_app import (
-    app_secret_names,
-    app_value_names,
-    existing_app,
-    managed_identity_app,
-    new_app,
-)
+from flowmend.use_cases.chosen_app import existing_app, managed_identity_app, new_app
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.connections import fields_of
 from flowmend.use_cases.credential_lifetimes import lifetime_columns

@@ -56,7 +56,7 @@ class AppChoice:
     connector_id: str
     display_name: str
     fields: tuple[SecretField, ...]
-    wants_certificate: bool
+    takes_tenant: bool
 
 
 async def list_sign_in_apps(services: Services, connector_id: str = "") -> list[SignInAppView]:
@@ -90,9 +90,7 @@ def app_choices(services: Services) -> list[AppChoice]:
                     connector_id=row.connector_id,
                     display_name=row.display_name,
                     fields=_fields(method),
-                    wants_certificate=any(
-                        one.oauth is not None and one.oauth.wants_certificate for one in connector.sign_in
-                    ),
+                    takes_tenant="{tenantid}" in method.oauth.token_url,
                 )
             )
     return sorted(choices, key=lambda choice: choice.display_name.casefold())

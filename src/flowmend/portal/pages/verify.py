@@ -10,7 +10,7 @@ from flowmend.core.connector import SignInKind
 from flowmend.core.connector.request import ANY_ORIGIN
 from flowmend.core.errors import AskedWrongly, FlowmendError, NotFound, TooManyAttempts
 from flowmend.portal.consent_binding import bind_browser, browser_binding
-from flowmend.portal.forms import form_text, form_texts
+from flowmend.portal.forms import file_texts, form_text, form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
 from flowmend.portal.pages.repair import take_repair_consent
@@ -64,25 +64,25 @@ class VerifyPage:
 
 async def show_verify(portal: Portal, request: Request) -> Response:
     """GET /connections/{connection_id}/verify?run="""
-    return await _page(portal, request, request.path_params["connection_id"], request.query_params.get("run", ""))
+    return await verify_page(portal, request, request.path_params["connection_id"], request.query_params.get("run", ""))
 
 
 async def take_verify(portal: Portal, request: Request) -> Response:
     """POST /connections/{connection_id}/verify?run="""
     connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
     form = await request.form()
-    values, confirmed = form_texts(form, "p."), form_text(form, "confirmed") == "true"
+    values, confirmed = form_texts(form, "p.") | await file_texts(form, "p."), form_text(form, "confirmed") == "true"
     try:
         result = await verify_connection(
             portal.services, connection_id, values, person_id=person_id(request), confirmed=confirmed
         )
     except TooManyAttempts as wrong:
-        return await _page(portal, request, connection_id, run_name, error=_TOO_MANY, wrong=wrong)
+        return await verify_page(portal, request, connection_id, run_name, error=_TOO_MANY, wrong=wrong)
     except NotFound:
         raise
     except AskedWrongly as wrong:
-        return await _page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
-    return await _page(portal, request, connection_id, run_name, result=result)
+        return await verify_page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
+    return await verify_page(portal, request, connection_id, run_name, result=result)
 
 
 async def take_client_secret(portal: Portal, request: Request) -> Response:
@@ -94,7 +94,7 @@ async def take_client_secret(portal: Portal, request: Request) -> Response:
     except NotFound:
         raise
     except AskedWrongly as wrong:
-        return await _page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
+        return await verify_page(portal, request, connection_id, run_name, error=_NOT_TESTED, wrong=wrong)
     query = f"?{urlencode({'run': run_name})}" if run_name else ""
     return see(f"/connections/{segment(connection_id)}/verify{query}")
 
@@ -126,10 +126,10 @@ async def take_consent(portal: Portal, request: Request) -> Response:
         result = await finish_consent(portal.services, dict(request.query_params), binding)
     except AskedWrongly as wrong:
         if wrong.target and portal.services.store.connections.get(wrong.target):
-            return await _page(portal, request, wrong.target, "", error=_NOT_SIGNED_IN, wrong=wrong)
+            return await verify_page(portal, request, wrong.target, "", error=_NOT_SIGNED_IN, wrong=wrong)
         return _refused(portal, request, wrong)
     run_name = dict(parse_qsl(urlsplit(local_path(result.return_to)).query)).get("run", "")
-    return await _page(portal, request, result.connection_id, run_name, result=result)
+    return await verify_page(portal, request, result.connection_id, run_name, result=result)
 
 
 def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
@@ -149,7 +149,7 @@ def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
     )
 
 
-async def _page(
+async def verify_page(
     portal: Portal,
     request: Request,
     connection_id: str,
@@ -159,6 +159,7 @@ async def _page(
     error: str = "",
     wrong: FlowmendError | None = None,
 ) -> Response:
+    """The page, with what came of a test or why none was made. wrong: what `error` sums up."""
     view = await read_connection(portal.services, connection_id)
     run = await _failed_run(portal, run_name)
     gettext = portal.rendering.gettext(language_of(request))
