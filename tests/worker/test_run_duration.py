@@ -171,3 +171,23 @@ async def test_an_event_that_was_held_has_its_whole_time_once_it_runs(open_flowm
     running.clock.move(minutes=41)
     await running.settled()
     assert (await running.ended(second)).status == "Succeeded"
+
+
+async def test_of_several_runs_each_ends_at_its_own_time(open_flowmend: Open, local_server: LocalServer) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await go_on.wait()
+        return web.Response()
+
+    origin = await local_server(slow)
+    running = await opened(open_flowmend, origin)
+    names = {}
+    for hours in (3, 1, 2):
+        limit = {"metadata": {"flowmend": {"runDuration": f"PT{hours}H"}}}
+        flow_id = await running.add_flow({"H": http("GET", origin)}, name=f"of {hours} hours", **limit)
+        names[hours] = (await running.call(flow_id)).run_name
+    for hours in (1, 2, 3):
+        await overdue(running, names[hours], hours=1)
+        assert {one for one, name in names.items() if running.run(name).status == "Running"} == set(range(hours + 1, 4))
+    go_on.set()

@@ -28,7 +28,6 @@ from flowmend.core.run import (
     EndRun,
     Event,
     Recovered,
-    RunOverdue,
     SendResponse,
     Started,
     TimerFired,
@@ -45,6 +44,7 @@ from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
 from flowmend.worker.errands import Errands
+from flowmend.worker.overdue_runs import OverdueRuns
 from flowmend.worker.performing import failed, perform
 from flowmend.worker.run_writing import RunWriting
 
@@ -74,6 +74,7 @@ class RunLoop:
         self._stopping = False
         self._errands = Errands(services)
         self._writing = RunWriting(services, self._drop)
+        self._overdue = OverdueRuns(self._active, self._handle)
 
     @property
     def active_count(self) -> int:
@@ -93,6 +94,7 @@ class RunLoop:
         run.is_stored = False
         run.writes += (StartRun(row, new_run.event), *new_run.together_with)
         self._active[run.name] = run
+        self._overdue.expect(run)
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
         if new_run.start.ends_by is not None and new_run.start.ends_by - services.clock.now <= AT_REST_AFTER:
             self._schedule_changed()
@@ -142,18 +144,8 @@ class RunLoop:
             self._writing.write(run)
 
     def end_overdue(self) -> datetime | None:
-        """End the runs in memory whose time is over, and say when the next one's is; those at rest say so in their row."""
-        now = self._services().clock.now
-        times: list[datetime] = []
-        for run in list(self._active.values()):
-            ends_by = run.state.start.ends_by
-            if ends_by is None or run.ended is not None:
-                continue
-            if ends_by <= now:
-                self._handle(run, RunOverdue())
-            else:
-                times.append(ends_by)
-        return min(times, default=None)
+        """End the runs in memory whose time is over, and say when to look again."""
+        return self._overdue.end(self._services().clock.now)
 
     async def stop(self) -> None:
         """Stop advancing; what is under way is recovered at the next start."""
@@ -213,6 +205,7 @@ class RunLoop:
         for entry in entries:
             run.note(entry)
         self._active[run_name] = run
+        self._overdue.expect(run)
         return run
 
     def _set_aside(self, run_name: str, why: ErrorDetail) -> None:
