@@ -131,12 +131,18 @@ class Incidents:
         )
         return self._database.value(chosen.order_by(members.first_bad_at.desc()).limit(1)) or ""
 
-    def waited_for(self) -> frozenset[str]:
-        """The connections that open incidents wait for."""
-        members = incident_connections
-        chosen = select(members.c.connection_id).join(incidents, incidents.c.incident_id == members.c.incident_id)
-        found = self._database.tuples(chosen.where(IS_OPEN, members.c.mended_at.is_(None)))
-        return frozenset(connection_id for (connection_id,) in found)
+    def adrift(self) -> tuple[Sequence[str], Sequence[str]]:
+        """(broken connections that no open incident waits for, connections waited for that are good or gone)."""
+        members, health = incident_connections.c, connections.c.health
+        waited_for = select(members.connection_id).where(
+            members.mended_at.is_(None), members.incident_id.in_(select(incidents.c.incident_id).where(IS_OPEN))
+        )
+        alone = select(connections.c.connection_id).where(
+            health == HealthState.BROKEN, connections.c.connection_id.not_in(waited_for)
+        )
+        ill = select(connections.c.connection_id).where(health.not_in(_PROVEN))
+        over = waited_for.where(members.connection_id.not_in(ill))
+        return [one for (one,) in self._database.tuples(alone)], [one for (one,) in self._database.tuples(over)]
 
     def connections_of(self, incident_id: str) -> Sequence[IncidentConnectionRow]:
         """The connections folded into an incident, the first broken first."""

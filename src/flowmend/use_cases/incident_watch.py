@@ -83,26 +83,26 @@ async def make_consistent(services: Services) -> None:
 
     Errors: StoreUnavailable.
     """
-    rows = {row.connection_id: row for row in services.store.connections.list()}
-    waited_for = services.store.incidents.waited_for()
-    for connection_id, row in rows.items():
-        if row.health is HealthState.BROKEN and connection_id not in waited_for:
-            await note_known_break(services, row)
-    for connection_id in waited_for:
-        if connection_id not in rows:
-            await note_departure(services, connection_id, "")
-        elif rows[connection_id].health is HealthState.CONNECTED:
-            await note_proof(services, connection_id)
+    alone, over = await asyncio.to_thread(services.store.incidents.adrift)
+    for connection_id in alone:
+        await _open_for(services, connection_id)
+    for connection_id in over:
+        await note_proof(services, connection_id)
+        await note_departure(services, connection_id, "")  # nothing where it is still there
 
 
 async def _write(services: Services) -> None:
     try:
         for connection_id in await asyncio.to_thread(services.store.incidents.write_bad_calls):
-            row = services.store.connections.get(connection_id)
-            if row is not None and row.health is HealthState.BROKEN:  # its incident could not be written before
-                await note_known_break(services, row)
+            await _open_for(services, connection_id)  # its incident could not be written before
     except StoreUnavailable as error:
         _log.warning("Calls refused on broken connections were not counted: %s", error)
+
+
+async def _open_for(services: Services, connection_id: str) -> None:
+    row = await asyncio.to_thread(services.store.connections.get, connection_id)
+    if row is not None and row.health is HealthState.BROKEN:
+        await note_known_break(services, row)
 
 
 async def _fold(services: Services, row: ConnectionRow, refusal: Refusal) -> str:
