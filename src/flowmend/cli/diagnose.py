@@ -4,6 +4,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -89,12 +90,16 @@ def diagnose(
 
         use_operator_rules(rules)
     if batch:
-        if _diagnose_lines(_lines(_opened(file))):
+        with _opened(file) as opened:
+            unread = _diagnose_lines(_lines(opened))
+        if unread:
             raise typer.Exit(1)
         return
     if status is None and protocol == "http":
         raise typer.BadParameter("Say --status of the HTTP answer, the --protocol of another one, or --batch.")
-    text = "" if file == "-" and sys.stdin.isatty() else _opened(file).read(_LARGEST_ANSWER).decode("utf-8", "replace")
+    with _opened(file) as opened:
+        is_typed = file == "-" and sys.stdin.isatty()  # nobody means to type a body
+        text = "" if is_typed else opened.read(_LARGEST_ANSWER).decode("utf-8", "replace")
     answer = ReceivedAnswer(
         status=status, headers=_headers(header or ()), body=text, protocol=protocol, phase=phase, provider=provider
     )
@@ -204,9 +209,9 @@ def _check(path: Path) -> None:
         raise typer.Exit(1)
 
 
-def _opened(file: str) -> BinaryIO:
+def _opened(file: str) -> AbstractContextManager[BinaryIO]:
     if file == "-":
-        return sys.stdin.buffer
+        return nullcontext(sys.stdin.buffer)
     try:
         return Path(file).open("rb")
     except OSError as error:

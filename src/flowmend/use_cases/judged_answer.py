@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowmend.core.connection.diagnosis import ReceivedAnswer, diagnose
+from flowmend.core.connection.evidence import may_hide_a_refusal
 from flowmend.core.connection.redaction import Redactor
 from flowmend.core.connector import HttpResponse, SignInKind, TransportFailure, outcome_of
 from flowmend.core.json_value import Json
@@ -68,7 +69,7 @@ def _may_hide_a_refusal(outputs: Json) -> bool:
     """Whether a good status could carry a failure in its body: worth a diagnosis, which the common answer is spared."""
     body = outputs.get("body") if isinstance(outputs, dict) else None
     if isinstance(body, dict):
-        return body.get("ok") is False or ("errors" in body and not body.get("data"))
+        return may_hide_a_refusal(body)
     return isinstance(body, str) and "type=" in body and "password" in body
 
 

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose, remedy_of
-from flowmend.core.connection.diagnosis_rules import shipped_rules
 from flowmend.core.connector import SignInKind
 from flowmend.core.outcome import Category, Diagnosis, FixableBy
 
