@@ -202,7 +202,9 @@ class _Attempt:
     async def _replayed(self, test: CredentialTest) -> CredentialTest:
         """The test, and what the very call that had failed says now: it is what its owner waits for."""
         opened = self.opened
-        if not test.is_proven or self._failed is None or test.kind is ProbeKind.FAILED_CALL:
+        if test.is_proven and test.kind is ProbeKind.FAILED_CALL:
+            return dataclasses.replace(test, replayed=test.status_code)
+        if not test.is_proven or self._failed is None:
             return test
         wanted = (probe for probe in self._probes(ProbeMemory()) if probe.kind is ProbeKind.FAILED_CALL)
         probe = next(wanted, None)

@@ -47,7 +47,8 @@ class Verification:
 
     is_kept: the credential tested is the connection's now; False where the old one stays. code `ConfirmationNeeded`: it
     works, and somebody must confirm whose it is, see `message`. account: whose it is, "" where nobody said.
-    also_mended: other connections that this sign-in mended.
+    also_mended: other connections that this sign-in mended. replayed: the status with which the very call that had failed
+    answers now, None where it was not made again.
     """
 
     is_proven: bool
@@ -64,6 +65,7 @@ class Verification:
     attempts_left: int
     account: str = ""
     also_mended: tuple[str, ...] = ()
+    replayed: int | None = None
     return_to: str = ""
 
 
@@ -305,6 +307,7 @@ def verification_of(
         message=shortened(test.message),
         category=test.diagnosis.category.value if test.diagnosis else "",
         duration_ms=test.duration_ms,
+        replayed=test.replayed,
         released=released,
         attempts_left=max(0, attempts_left),
     )

@@ -145,6 +145,7 @@ class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
 
     released: held events and runs that go on because of it. attempts_left: tries before a pause. account: whose it is, ""
     where nobody said. also_mended: other connections that this sign-in mended.
+    replayed: the status with which the very call that had failed answers now, null where it was not made again.
     """
 
     is_proven: bool
@@ -157,6 +158,7 @@ class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     category: str
     duration_ms: int
+    replayed: int | None
     released: int
     attempts_left: int
     account: str
@@ -240,6 +242,7 @@ def verification_shape(verification: Verification) -> VerificationShape:
         message=verification.message,
         category=verification.category,
         duration_ms=verification.duration_ms,
+        replayed=verification.replayed,
         released=verification.released,
         attempts_left=verification.attempts_left,
         account=verification.account,
