@@ -75,6 +75,30 @@ def test_an_expired_access_token_is_renewed_and_nobody_is_asked(demo: Demonstrat
     assert demo.connection(_CONNECTOR)["health"] == "connected"
 
 
+def test_a_repair_link_lets_somebody_without_an_account_here_sign_in_at_the_service(
+    demo: Demonstration, visit: Visit
+) -> None:
+    _ensure_signed_in(demo, visit)
+    demo.command("flows", "turn-on", _FLOW)
+    demo.at_service("revoke")
+    demo.ended(demo.run_flow(_FLOW))
+    connection = demo.connection(_CONNECTOR)
+    assert connection["health"] == "broken"
+    url = demo.command("connections", "repair-link", connection["id"]).strip()
+    owner = visit(signs_in=False)
+    page = owner.page
+
+    page.goto(url)
+    page.get_by_role("link", name="Sign in again").click()
+    _sign_in_at_service(demo, page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("It works again")
+    owner.shoot("24-repaired-by-link")
+    assert demo.connection(_CONNECTOR)["health"] == "connected"
+    page.goto(f"{demo.url}/connections")  # and is nobody here, still
+    expect(page).to_have_url(re.compile(f"^{re.escape(demo.url)}/login"))
+
+
 def _ensure_signed_in(demo: Demonstration, visit: Visit) -> None:
     connection = demo.connection(_CONNECTOR)
     if connection["health"] == "connected":
