@@ -21,7 +21,7 @@ from flowmend.use_cases.incidents import IncidentSummary, list_incidents, open_i
 from flowmend.use_cases.runs import list_runs
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from flowmend.use_cases.verify_connection import verify_connection
-from running import Open, Running, create_order, until
+from running import REQUEST, Open, Running, after, create_order, until
 
 pytestmark = pytest.mark.anyio
 
@@ -147,6 +147,24 @@ class TestARealBreakage:
         await running.at_rest()
         found = await list_runs(running.services, tracked=("businessKey", "N4711"))
         assert [row.run_name for row in found.rows] == [accepted.run_name]
+
+    async def test_what_runs_track_stands_for_a_business_key_where_there_is_none(self, running: Running) -> None:
+        await running.connect()
+        say = {"type": "Compose", "inputs": 1, "runAfter": {}, "trackedProperties": {"number": "N7"}}
+        flow_id = await running.add_flow({"Say": say, "Order": after(create_order(), "Say")})
+        running.service.change("password", user="ada", password="changed")
+        await running.call(flow_id, {"number": "N7"})
+        await running.at_rest()
+        (summary,) = await incidents(running)
+        assert (await read_incident(running.services, summary.row.incident_id)).keys == ("N7",)
+
+    async def test_a_secure_trigger_gives_no_business_key(self, running: Running) -> None:
+        secure = {"manual": {**REQUEST["manual"], "runtimeConfiguration": {"secureData": {"properties": ["outputs"]}}}}
+        await running.connect()
+        flow_id = await running.add_flow(ORDER, triggers=secure, metadata=FAILS)
+        accepted = await running.call(flow_id, {"number": "N8"})
+        await running.ended(accepted.run_name)
+        assert not running.services.store.tracked_values.of_run(accepted.run_name)
 
     async def test_a_business_key_that_does_not_compute_fails_nothing(self, running: Running) -> None:
         await running.connect()

@@ -80,7 +80,7 @@ class BlastRadius:
         return int(self._database.value(held) or 0)
 
     def tracked(self, windows: Sequence[Window], name: str, among: int) -> Sequence[str]:
-        """The values that runs which failed tracked under this name, of the last failed first, each once.
+        """The values that runs which failed tracked under this name, or any where "", of the last failed first, each once.
 
         among: how many runs of each window are asked, the last ones; asking all of a hundred thousand takes its time.
         """
@@ -105,7 +105,9 @@ def failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
 def _tracked(connection: Connection, window: Window, name: str, among: int) -> list[tuple[datetime, str]]:
     last = select(runs.c.run_name, runs.c.ended_at).where(*failed_in(window))
     asked = last.order_by(runs.c.ended_at.desc()).limit(among).subquery()
-    same = (tracked_values.c.run_name == asked.c.run_name) & (tracked_values.c.name == name)
+    same = tracked_values.c.run_name == asked.c.run_name
+    if name:
+        same &= tracked_values.c.name == name
     chosen = select(asked.c.ended_at, tracked_values.c.value).select_from(asked).join(tracked_values, same)
     return [(ended_at, value) for ended_at, value in connection.execute(chosen)]
 

@@ -110,8 +110,8 @@ class Tried:
 class IncidentView:
     """One incident with everything its page shows.
 
-    runs: that failed last. headlines: {run name: what people call it}. keys: business keys of failed runs, the last
-    failed first. keys_count: how many there are, or, where `keys_are_all` is False, at least. closed_by: a name, or
+    runs: that failed last. headlines: {run name: what people call it}. keys: business keys of failed runs, or what else they
+    track, the last failed first. keys_count: how many there are, or, where `keys_are_all` is False, at least. closed_by: a name, or
     `proof`.
     """
 
@@ -151,7 +151,8 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
     windows = _windows(summary.members)
     radius = services.store.blast_radius
     runs = radius.newest_failed(windows, _MOST_RUNS)
-    keys = radius.tracked(windows, BUSINESS_KEY, among=max(_MOST_KEYS, _MOST_ASKED // max(1, len(windows))))
+    among = max(_MOST_KEYS, _MOST_ASKED // max(1, len(windows)))
+    keys = radius.tracked(windows, BUSINESS_KEY, among) or radius.tracked(windows, "", among)
     tracked = services.store.tracked_values.of_runs([run.run_name for run in runs])
     people = _people(services)
     return IncidentView(
@@ -160,7 +161,7 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
         headlines={name: values[0].value for name, values in tracked.items()},
         keys=tuple(keys[:_MOST_KEYS]),
         keys_count=len(keys),
-        keys_are_all=summary.failed_runs <= _MOST_ASKED // max(1, len(windows)),
+        keys_are_all=summary.failed_runs <= among,
         tried=_tried(services, summary, people),
         closed_by=people.get(row.closed_by, row.closed_by),
     )
