@@ -57,6 +57,7 @@ _CODE_KEYS = frozenset(
         "tag",
         "errorsubtype",
         "serviceerrorcode",
+        "oauthproblem",
         "errorsummary",
         "errordescription",
     ]
@@ -215,7 +216,7 @@ def _read(body: str, headers: Mapping[str, str], phase: Phase) -> Json:
         except (msgspec.DecodeError, RecursionError):
             return None
     is_form = "x-www-form-urlencoded" in headers.get("content-type", "") or phase is Phase.TOKEN_ENDPOINT
-    if is_form and "error=" in body and "<" not in body:
+    if (is_form and "error=" in body and "<" not in body) or body.startswith("oauth_problem="):
         return dict(parse_qsl(body.strip(), max_num_fields=100)) if body.count("&") < 100 else None
     return None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 _PASSWORD_FIELD = re.compile(r"<input[^>]{0,300}type\s*=\s*[\"']?password", re.IGNORECASE)
+_SIGN_IN_TITLE = re.compile(r"<title>[^<]{0,80}\b(?:sign|log)[ -]?in\b", re.IGNORECASE)
 _IDENTITY_PROVIDER = re.compile(
     r"login\.microsoftonline|login\.live\.com|accounts\.google\.com|\.okta(?:preview)?\.com|\.auth0\.com|onelogin\.com"
     r"|pingidentity|/oauth2?/|/authorize\b|/saml|samlrequest|/adfs/|/openid|/realms/[^/]+/protocol",
@@ -27,9 +28,8 @@ def signs_of_sign_in(status: int, headers: Mapping[str, str], body: str) -> Iter
         elif place is not None and _SIGN_IN_PLACE.search(f"{place.netloc}{place.path}"):
             yield "sign-in-redirect"
     elif status in {200, 203} and "<" in body[:200] and "<html" in body.lower():
-        has_password = _PASSWORD_FIELD.search(body)
-        is_sign_in = has_password or "samlrequest" in body.lower()
-        if is_sign_in:
+        is_titled = "<form" in body.lower() and _SIGN_IN_TITLE.search(body)
+        if is_titled or _PASSWORD_FIELD.search(body) or "samlrequest" in body.lower():
             yield "identity-provider-page" if _IDENTITY_PROVIDER.search(body) else "sign-in-page"
     if status in {403, 404} and (accepted := _scopes(headers.get("x-accepted-oauth-scopes", ""))):
         granted = headers.get("x-oauth-scopes")
