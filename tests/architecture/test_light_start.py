@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = {"alembic", "psycopg", "lxml", "babel", "authlib", "jsonschema", "aiosmtplib", "imaplib"}
+HEAVY = {"alembic", "psycopg", "lxml", "babel", "authlib", "jsonschema", "aiosmtplib", "asyncpg", "imaplib"}
 
 _START = """
 import asyncio, json, sys

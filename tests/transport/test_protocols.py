@@ -34,6 +34,7 @@ async def answer_of(protocol: str, password: str = RIGHT, *, user: str = "ada", 
         return await protocols.sign_in(connector(protocol), place, BasicCredential(user=user, password=password))
     finally:
         protocols.close()
+        await asyncio.sleep(0.05)  # a TLS session that was refused ends in the loop's next rounds
 
 
 @pytest.fixture
@@ -118,12 +119,12 @@ async def test_a_mailbox_tells_by_a_code_why_it_is_closed(
 
 
 DATABASE_REFUSALS = {
-    "wrong password": ("ada", "wrong", "postgres", 'password authentication failed for user "ada"'),
-    "expired": ("eve", RIGHT, "postgres", 'password authentication failed for user "eve"'),
-    "may not log in": ("fay", RIGHT, "postgres", 'role "fay" is not permitted to log in'),
-    "no such database": ("ada", RIGHT, "nowhere", 'database "nowhere" does not exist'),
-    "may not connect": ("ada", RIGHT, "closed", 'permission denied for database "closed"'),
-    "rejected by address": ("turned_away", RIGHT, "postgres", "pg_hba.conf rejects connection"),
+    "wrong password": ("ada", "wrong", "postgres", "28P01", 'password authentication failed for user "ada"'),
+    "expired": ("eve", RIGHT, "postgres", "28P01", 'password authentication failed for user "eve"'),
+    "may not log in": ("fay", RIGHT, "postgres", "28000", 'role "fay" is not permitted to log in'),
+    "no such database": ("ada", RIGHT, "nowhere", "3D000", 'database "nowhere" does not exist'),
+    "may not connect": ("ada", RIGHT, "closed", "42501", 'permission denied for database "closed"'),
+    "rejected by address": ("turned_away", RIGHT, "postgres", "28000", "pg_hba.conf rejects connection"),
 }
 
 
@@ -131,12 +132,14 @@ DATABASE_REFUSALS = {
 async def test_a_database_says_why_it_refuses(
     password_database: PasswordDatabase, trusted_authority: Authority, case: str
 ) -> None:
-    user, password, database, words = DATABASE_REFUSALS[case]
+    user, password, database, code, words = DATABASE_REFUSALS[case]
     options = {"eve": "LOGIN VALID UNTIL '2020-01-01'", "fay": "NOLOGIN"}.get(user, "LOGIN")
     password_database.set_role(user, RIGHT, options)
     refused = await answer_of("postgresql", password, user=user, port=password_database.port, database=database)
     assert isinstance(refused, ProtocolRefusal)
+    assert refused.code == code
     assert refused.text.startswith(f"FATAL:  {words}")
+    assert f"(SQLSTATE {code})" in refused.text
 
 
 @pytest.mark.parametrize("sslmode", ["verify-full", "require", "disable"])
