@@ -6,6 +6,7 @@ connection; the new password is proven by the very call that failed; Resubmit su
 
 import base64
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,34 @@ def test_the_same_by_command(demo: Demonstration, tmp_path: Path) -> None:
     again = demo.command("import", str(file))
     assert "is the connection 'HTTP ada" in again
     look_for(demo, BY_COMMAND, run_name, "Night report")
+
+
+def test_another_address_with_the_secret_left_is_refused_until_the_connection_is_verified(
+    demo: Demonstration, visit: Visit, tmp_path: Path
+) -> None:
+    demo.mend_orders()
+    file = tmp_path / "Moved report.json"
+    file.write_text(json.dumps(definition(demo, demo.password, "/me")))
+    demo.command("import", str(file), "--turn-on")
+    assert demo.ended(demo.run_flow("Moved report"))["status"] == "Succeeded"
+
+    visitor = visit()
+    page = visitor.page
+    page.goto(f"{demo.url}/flows/{demo.flow_id('Moved report')}/edit")
+    text = page.locator("textarea[name=text]")
+    text.fill(text.input_value().replace(demo.service_url, "https://elsewhere.example"))
+    page.get_by_role("button", name="Save", exact=False).first.click()
+    page.wait_for_url("**/flows/**done=*")
+    run_name = demo.run_flow("Moved report")
+    assert demo.ended(run_name)["status"] == "Failed"
+    page.goto(f"{demo.url}/runs/{run_name}")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("OriginNotAllowed")
+    expect(main).to_contain_text("calls an address that the connection's secret was not given for")
+    visitor.shoot("embedded-07-other-address")
+    main.get_by_role("link", name="Verify password").first.click()
+    expect(main).to_contain_text(re.compile(r"It is sent to [^.]*elsewhere\.example"))
+    visitor.shoot("embedded-08-verify-address")
 
 
 def look_for(demo: Demonstration, secret: str, run_name: str, flow_name: str) -> None:

@@ -35,6 +35,29 @@ _REPLACE_KEY = Remedy(
     opens="verify",
 )
 
+_REPLACE_CERTIFICATE = Remedy(
+    title=marked("Replace certificate"),
+    advice=marked(
+        "Give the certificate that is valid now, with its key. It is tested first, then replaces the old one."
+    ),
+    opens="verify",
+)
+_LET_APP_SIGN_IN = Remedy(
+    title=marked("Verify connection"),
+    advice=marked(
+        "A sign-in app signs in here by itself. Give it a new secret or certificate where the old one has ended."
+    ),
+    opens="verify",
+)
+_VERIFY_FOR_NEW_ADDRESS = Remedy(
+    title=marked("Verify connection"),
+    advice=marked(
+        "The action calls an address that the connection's secret was not given for, so nothing was sent. If it is meant "
+        "to go there, verify the connection: its secret is asked for again, and may then go there."
+    ),
+    opens="verify",
+)
+
 REMEDIES = {
     "verify_password": _VERIFY_PASSWORD,
     "sign_in_again": _SIGN_IN_AGAIN,
@@ -211,7 +234,13 @@ REMEDIES = {
 }
 
 #: what a connection's own button says, by how it signs in
-_BY_SIGN_IN = {"basic": _VERIFY_PASSWORD, "api_key": _REPLACE_KEY, "oauth2": _SIGN_IN_AGAIN}
+_BY_SIGN_IN = {
+    "basic": _VERIFY_PASSWORD,
+    "api_key": _REPLACE_KEY,
+    "oauth2": _SIGN_IN_AGAIN,
+    "client_certificate": _REPLACE_CERTIFICATE,
+    "client_credentials": _LET_APP_SIGN_IN,
+}
 
 _CAUSES = {
     Category.EXPIRED: marked("The sign-in has expired"),
@@ -247,6 +276,8 @@ def remedy_of(key: str, code: str) -> Remedy:
     """
     if key in REMEDIES:
         return REMEDIES[key]
+    if code == "OriginNotAllowed":
+        return _VERIFY_FOR_NEW_ADDRESS
     if code in _TRANSIENT_CODES:
         return REMEDIES["resubmit"]
     return REMEDIES["edit_flow"]

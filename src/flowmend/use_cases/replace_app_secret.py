@@ -181,7 +181,7 @@ async def _mend(
             await note_proof(services, row.connection_id)
             return True
 
-    broken = [row for row in users if row.health in _NEEDS_REPAIR]
+    broken = [row for row in users if row.health in _NEEDS_REPAIR or _waits_for_its_app(services, row)]
     results = await asyncio.gather(*(mend(row) for row in broken))
     released = 0
     for row, is_mended in zip(broken, results, strict=True):
@@ -190,6 +190,12 @@ async def _mend(
     by_result = {wanted: tuple(row.connection_id for row, one in zip(broken, results, strict=True) if one is wanted)
                  for wanted in (True, False)}  # fmt: skip
     return by_result[True], by_result[False], released
+
+
+def _waits_for_its_app(services: Services, row: ConnectionRow) -> bool:
+    """Whether a sign-in was never finished because its app had no secret, so that nobody but the app is missing."""
+    method = services.connectors.get(row.connector_id).method_named(row.parameter_set)
+    return row.health is HealthState.PENDING_CONSENT and method.kind is SignInKind.CLIENT_CREDENTIALS
 
 
 def _origins(services: Services, app: SignInAppRow, users: Sequence[ConnectionRow]) -> tuple[str, ...]:

@@ -266,7 +266,9 @@ def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
         error = failed.error if failed else None
         remedy = remedy_of("", failed.code) if failed else REMEDIES["as_defined"]
         code = failed.code_in_full if failed else row.error_code or row.code
-        return Fix(remedy=remedy, code=code, message=error.message if error else row.error_message)
+        message = error.message if error else row.error_message
+        opens_connection = connection is not None and remedy.opens == "verify"
+        return Fix(remedy=remedy, code=code, message=message, opens_connection=opens_connection)
     remedy = remedy_of(diagnosis.remedy, failed.code if failed else "")
     opens_connection = connection is not None and remedy.opens in {"verify", "consent"}
     return Fix(
