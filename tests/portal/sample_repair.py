@@ -61,6 +61,7 @@ def repair_pages(
         "repairlink-made": ("repair_link.html", "connections", {"page": RepairLinkPage(view=broken, links=links[:1], made=made), "done": ""}),
         "repair-": ("repair.html", "", {"page": RepairPage()}),
         "repair-not-good": ("repair.html", "", {"page": RepairPage(error="Too many tries for now", detail="Try again in 12 minutes.")}),
+        "repair-again": ("repair.html", "", {"page": RepairPage(error="Too many tries for now", may_try_again=True)}),
         "repair-form": ("repair.html", "", {"page": RepairPage(plan=plan)}),
         "repair-oauth": ("repair.html", "", {"page": RepairPage(plan=replace(plan, sign_in="oauth2", account=""))}),
         "repair-refused": ("repair.html", "", {"page": RepairPage(plan=plan, result=refused)}),

@@ -4,7 +4,7 @@ The link's secret stands in the fragment of the address, so no server sees it un
 hand, sends it in a form. From then on a cookie of these pages alone holds it. Nothing here depends on who is signed in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -32,13 +32,14 @@ _NOT_SIGNED_IN = marked("The sign-in did not succeed")
 class RepairPage:
     """plan: what there is to mend, None before the link is known. error, detail: why it went no further.
 
-    is_done: the connection works again. needs_maker: it works, but whoever made the link has to vouch for its holder.
+    may_try_again: the link is good still. is_done: the connection works again. needs_maker: it works, but whoever made the link has to vouch for its holder.
     """
 
     plan: RepairPlan | None = None
     result: Verification | None = None
     error: str = ""
     detail: str = ""
+    may_try_again: bool = False
     is_done: bool = False
     needs_maker: bool = False
 
@@ -111,20 +112,16 @@ async def start_repair_sign_in(portal: Portal, request: Request) -> Response:
 
 async def take_repair_consent(portal: Portal, request: Request) -> Response:
     """GET /oauth/callback of a sign-in that a repair link began. The cookie is not sent here: the state knows the link."""
-    services = portal.services
-    pending = services.consents.look_at(request.query_params.get("state", ""))
-    connection = services.store.connections.get(pending.connection_id) if pending is not None else None
     try:
-        result = await finish_consent(services, dict(request.query_params), browser_binding(request))
+        result = await finish_consent(portal.services, dict(request.query_params), browser_binding(request))
     except NotAllowed as wrong:
         return _refused(portal, request, wrong)
     except AskedWrongly as wrong:
         gettext = portal.rendering.gettext(language_of(request))
-        page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message)
+        page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message, may_try_again=True)
         return _answer(portal, request, page, status_code=400)
-    if connection is None:  # it cannot be gone: the sign-in was put in its place
-        return see("/repair")
-    return _answer(portal, request, _page_of(None, result), status_code=_status(result))
+    page = replace(_page_of(None, result), may_try_again=not result.is_kept)
+    return _answer(portal, request, page, status_code=_status(result))
 
 
 def _ended(portal: Portal, request: Request, plan: RepairPlan, result: Verification) -> Response:

@@ -100,7 +100,7 @@ async def take_client_secret(portal: Portal, request: Request) -> Response:
 
 
 async def start_consent(portal: Portal, request: Request) -> Response:
-    """GET /connections/{connection_id}/consent?run=: on to the service's own sign-in page.
+    """GET /connections/{connection_id}/consent?run=&confirmed=: on to the service's own sign-in page.
 
     A plain link leads here, not a form: browsers hold the redirect after a form to `form-action`.
     """
@@ -108,7 +108,14 @@ async def start_consent(portal: Portal, request: Request) -> Response:
     binding = browser_binding(request)
     query = f"?{urlencode({'run': run_name})}" if run_name else ""
     return_to = f"/connections/{segment(connection_id)}/verify{query}"
-    url = await begin_consent(portal.services, connection_id, person_id(request), binding, return_to)
+    url = await begin_consent(
+        portal.services,
+        connection_id,
+        person_id(request),
+        binding,
+        return_to,
+        confirmed=request.query_params.get("confirmed") == "true",
+    )
     answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
     bind_browser(answer, binding, portal.services.settings)
     return answer
