@@ -57,15 +57,17 @@ class Demonstration:
 
     def start(self) -> None:
         """Until `/health` answers. Errors: AssertionError with the log."""
-        command = ["demo", "--port", str(self.port), "--service-port", str(self.service_port)]
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flowmend", *command, "--data", str(self.data)],
+                [sys.executable, "-m", "flowmend", *self._serving(), "--data", str(self.data)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment(),
             )
         self._until(self._answers, "/health answers", within_seconds=_STARTS_WITHIN_SECONDS)
+
+    def _serving(self) -> list[str]:
+        return ["demo", "--port", str(self.port), "--service-port", str(self.service_port)]
 
     def wait_for_story(self) -> None:
         """Until the sample is set up and its password is changed."""

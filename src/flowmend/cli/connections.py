@@ -98,6 +98,10 @@ def create(
         list[str] | None,
         typer.Option("--parameter", metavar="NAME=VALUE", help="A value that is no secret; repeatable."),
     ] = None,
+    way: Annotated[str, typer.Option("--way", help="The way to sign in, by its name; the first if not given.")] = "",
+    sign_in_app: Annotated[
+        str, typer.Option("--sign-in-app", metavar="ID", help="A sign-in app to act as, instead of a new one.")
+    ] = "",
     secrets_stdin: SecretsOption = False,
     data: DataOption = None,
     url: UrlOption = None,
@@ -108,17 +112,24 @@ def create(
     from flowmend.cli.server_client import find_server
     from flowmend.core.errors import NotFound
 
-    given = _named_values(parameter or [])
+    given = named_values(parameter or [])
     server = find_server(url, data)
     choice = next((one for one in server.get("/connectors")["value"] if one["id"] == connector), None)
     if choice is None:
         raise NotFound(f"There is no connector {connector}.", code="ConnectorNotFound", target=connector)
-    _refuse_secrets(given, choice["parameters"])
-    values = given | _entered(choice["parameters"], given, from_stdin=secrets_stdin)
+    asked = _asked(choice, way, has_app=bool(sign_in_app))
+    _refuse_secrets(given, asked)
+    values = given | _entered(asked, given, from_stdin=secrets_stdin)
     made = server.send(
         "POST",
         "/connections",
-        {"connector": connector, "display_name": name or choice["display_name"], "parameters": values},
+        {
+            "connector": connector,
+            "display_name": name or choice["display_name"],
+            "parameters": values,
+            "parameter_set": way,
+            "sign_in_app": sign_in_app,
+        },
     )
     if json:
         print_json(made)
@@ -222,7 +233,20 @@ def _secrets_of_stdin() -> dict[str, str]:
         raise typer.BadParameter('Standard input must be a JSON object of texts, {"name": "value"}.') from None
 
 
-def _named_values(texts: list[str]) -> dict[str, str]:
+def _asked(choice: Json, way: str, *, has_app: bool) -> list[Json]:
+    """The values this way to sign in asks for. Errors: AskedWrongly naming the ways there are."""
+    from flowmend.core.errors import AskedWrongly
+
+    found = next((one for one in choice["ways"] if not way or one["name"] == way), None)
+    if found is None:
+        names = ", ".join(one["name"] for one in choice["ways"] if one["name"]) or "one, unnamed"
+        raise AskedWrongly(f"There is no way to sign in named {way!r}. There is: {names}.", code="UnknownParameterSet")
+    known = found["app_values"] if has_app else []
+    return [one for one in found["parameters"] if one["name"] not in known]
+
+
+def named_values(texts: list[str]) -> dict[str, str]:
+    """{name: value} of `NAME=VALUE` texts."""
     named: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")

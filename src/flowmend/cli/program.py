@@ -22,6 +22,7 @@ from flowmend.cli.incidents import incidents
 from flowmend.cli.login import login, token
 from flowmend.cli.run import run
 from flowmend.cli.runs import runs
+from flowmend.cli.sign_in_apps import sign_in_apps
 from flowmend.cli.up import up
 from flowmend.core.errors import FlowmendError
 
@@ -74,4 +75,5 @@ app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")
 app.add_typer(incidents, name="incidents")
+app.add_typer(sign_in_apps, name="sign-in-apps")
 app.add_typer(connectors, name="connectors")

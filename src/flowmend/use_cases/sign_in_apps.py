@@ -24,7 +24,7 @@ _LONGEST_NAME = 200
 class SignInAppView:
     """A sign-in app with the connections that act as it. redirect_url: to be registered with the provider.
 
-    connector_name: of the connector it was made for. provider: the hosts its secret is sent to.
+    connector_name: of the connector it was made for.
     """
 
     row: SignInAppRow
@@ -42,6 +42,11 @@ class SignInAppView:
         """The connections that need repair."""
         states = {HealthState.BROKEN, HealthState.REPAIRING}
         return tuple(row for row in self.connections if row.health in states)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where its secret may be sent."""
+        return tuple(origin.partition("//")[2] for origin in self.settings.origins)
 
     @property
     def has_proof(self) -> bool:

@@ -124,13 +124,28 @@ class ConnectionShape(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime
 
 
+class WayToSignInShape(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to sign in. name: as `parameter_set` of a new connection. app_values: parameters of its sign-in app, not asked for
+    where one is chosen.
+    """
+
+    name: str
+    title: str
+    sign_in: str
+    parameters: list[SecretFieldShape]
+    app_values: list[str]
+
+
 class ConnectorShape(msgspec.Struct, frozen=True, kw_only=True):
-    """An installed connector and what a new connection to it asks for. unreadable: as of a connection."""
+    """An installed connector and what a new connection to it asks for. sign_in, parameters: of the first way to sign in.
+    ways: all of them. unreadable: as of a connection.
+    """
 
     id: str
     display_name: str
     sign_in: str
     parameters: list[SecretFieldShape]
+    ways: list[WayToSignInShape]
     unreadable: str
 
 
@@ -222,6 +237,16 @@ def connector_shape(choice: ConnectorChoice) -> ConnectorShape:
         display_name=choice.display_name,
         sign_in=choice.sign_in,
         parameters=[field_shape(field) for field in choice.parameters],
+        ways=[
+            WayToSignInShape(
+                name=way.name,
+                title=way.title,
+                sign_in=way.sign_in,
+                parameters=[field_shape(field) for field in way.parameters],
+                app_values=sorted(way.app_values),
+            )
+            for way in choice.ways
+        ],
         unreadable=choice.unreadable,
     )
 
