@@ -165,13 +165,20 @@ class ImapServer:
 def imap_server(authority: Authority) -> Iterator[ImapServer]:
     """Dovecot, unprivileged. At home its absence skips; under CI=true it fails."""
     binary = shutil.which("dovecot", path=_BINARIES)
-    if binary is None:
-        reason = "needs Dovecot (Debian packages dovecot-imapd and dovecot-auth-lua), which is not installed"
+    if binary is None or not _is_usable(Path(binary)):
+        reason = "needs Dovecot 2.3 (Debian packages dovecot-imapd and dovecot-auth-lua), which is not installed"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
     with _running_dovecot(binary, authority) as server:
         yield server
+
+
+def _is_usable(binary: Path) -> bool:
+    """Whether it takes these settings, which 2.4 spells differently, and judges by a script."""
+    version = subprocess.run([binary, "--version"], capture_output=True, encoding="utf-8", timeout=10, check=False)
+    plugin = binary.resolve().parent.parent / "lib" / "dovecot" / "modules" / "auth" / "libauthdb_lua.so"
+    return version.stdout.startswith("2.3") and plugin.exists()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from certificates import Authority
 from everything_seen import Seen, Visitor, forms_of, visited
 from flowmend.sample.service.accounts import Accounts
 from flowmend.use_cases.access import issue_login_link
-from flowmend.use_cases.repair_links import make_repair_link, open_repair_link, repair_by_link
+from flowmend.use_cases.repair_links import make_repair_link
 from mail_servers import Account, ImapServer, SmtpServer
 from password_database import PasswordDatabase
 from real_services import ClientCertificates
@@ -273,10 +273,14 @@ async def _break_and_mend(world: World) -> None:
         )
     running.clock.move(minutes=16)  # so many refusals in a row are no longer counted
     link = await make_repair_link(running.services, world.connections["sample_orders"], running.owner)
-    code = urlsplit(link.url).fragment.rpartition("=")[2]
+    code = urlsplit(link.url).fragment
     world.secret.by_name["repair link"] = code
-    await open_repair_link(running.services, code, "192.0.2.1")
-    await repair_by_link(running.services, code, {"password": secret("second basic password")}, "192.0.2.1")
+    await visitor.page("GET", "/repair")
+    assert (await visitor.page("POST", "/repair", {"code": code}))[1] == "/repair/connection"
+    for password in (secret("wrong by the link"), secret("second basic password")):
+        await visitor.page("GET", "/repair/connection")
+        status, _, content = await visitor.page("POST", "/repair/connection", {"p.password": password})
+    assert status == 200, content
     shipping = world.connections["sample_shipping"]
     answer = await visitor.api(
         "POST", f"/connections/{shipping}/verify", {"parameters": {"api_key": secret("second api key")}}
