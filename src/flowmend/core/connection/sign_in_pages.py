@@ -19,7 +19,7 @@ def signs_of_sign_in(status: int, headers: Mapping[str, str], body: str) -> Iter
 
     `sign-in-page`: a page with a password field where data was asked for. `identity-provider-page`: such a page, or one
     that passes the browser on, of an identity provider. `sign-in-redirect`, `identity-provider-redirect`: sent there.
-    `scopes-not-granted`: the headers list scopes of which the token has none.
+    `html-page`: any page. `scopes-not-granted`: the headers list scopes of which the token has none.
     """
     if 300 <= status < 400 and (location := headers.get("location", "")):
         place = urlsplit(location) if "[" not in location else None
@@ -31,6 +31,8 @@ def signs_of_sign_in(status: int, headers: Mapping[str, str], body: str) -> Iter
         is_titled = "<form" in body.lower() and _SIGN_IN_TITLE.search(body)
         if is_titled or _PASSWORD_FIELD.search(body) or "samlrequest" in body.lower():
             yield "identity-provider-page" if _IDENTITY_PROVIDER.search(body) else "sign-in-page"
+    if "<html" in body[:2000].lower():
+        yield "html-page"
     if status in {403, 404} and (accepted := _scopes(headers.get("x-accepted-oauth-scopes", ""))):
         granted = headers.get("x-oauth-scopes")
         if granted is not None and not accepted & _scopes(granted):
