@@ -480,3 +480,32 @@ async def test_a_managed_identity_waits_for_the_app_that_stands_for_it(running: 
     with pytest.raises(AskedWrongly) as raised:
         await verify_connection(running.services, row.connection_id, {}, person_id=running.owner)
     assert raised.value.code == "NoManagedIdentity"
+
+
+def with_parameter(shop: Service) -> bytes:
+    written = {"type": "Basic", "username": "ada", "password": "@parameters('pw')"}
+    call = http("GET", f"{shop.origin}/a", authentication=written)
+    return file(call, parameters={"pw": {"type": "securestring"}})
+
+
+async def test_a_password_corrected_in_the_flow_mends_the_connection_that_is_its_own(
+    running: Running, shop: Service
+) -> None:
+    taken = await take_in(running, with_parameter(shop), values={"pw": "old"})
+    assert (await run(running, taken.flow_id))[0] == Status.FAILED
+    (broken,) = connections(running)
+    await set_parameters(running.services, taken.flow_id, {"pw": PASSWORD}, running.owner)
+    (row,) = connections(running)
+    assert (row.connection_id, row.health) == (broken.connection_id, HealthState.UNTESTED)
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+    assert connections(running)[0].health is HealthState.CONNECTED
+    assert running.services.store.incidents.open_of([row.connection_id]) == {}
+
+
+async def test_a_connection_that_works_keeps_its_credential(running: Running, shop: Service) -> None:
+    taken = await take_in(running, with_parameter(shop), values={"pw": PASSWORD})
+    assert (await run(running, taken.flow_id))[0] == Status.SUCCEEDED
+    await set_parameters(running.services, taken.flow_id, {"pw": "untried"}, running.owner)
+    assert len(connections(running)) == 2
+    kept = next(row for row in connections(running) if row.health is HealthState.CONNECTED)
+    assert open_credential(running.services.vault, kept) == BasicCredential(user="ada", password=PASSWORD)

@@ -18,7 +18,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import FlowRow, FlowState, FlowVersionRow
-from flowmend.use_cases.embedded_connections import connect_sign_ins, keys_of, map_sign_ins, valued_flow
+from flowmend.use_cases.embedded_connections import connect_sign_ins, keys_of, map_sign_ins, release_mended, valued_flow
 from flowmend.use_cases.flow_parameters import (
     given_values,
     holding_definition,
@@ -228,6 +228,7 @@ async def store_version(
     services.store.audit.note(person_id, verb, row.flow_id, {"version": version}, at=now)
     services.changes.publish("flow", flow_id=row.flow_id, state=row.state.value)
     await follow_new_version(services, row.flow_id, person_id)
+    await release_mended(services, connected)
     return version
 
 

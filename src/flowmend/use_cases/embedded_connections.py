@@ -31,8 +31,10 @@ from flowmend.use_cases.embedded_sign_in import (
     read_embedded,
     suggested_name,
 )
+from flowmend.use_cases.held_events import release_held
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import seal_credential
+from flowmend.use_cases.swap_credential import swap
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 _NO_MANAGED_APP = "Sign-in app for managed identities"
@@ -44,11 +46,15 @@ _SET_BY_A_FLOW = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedConnection:
-    """What an authentication has become. needs: what the flow does not give and somebody has to, before it can sign in."""
+    """What an authentication has become. needs: what the flow does not give and somebody has to, before it can sign in.
+
+    is_mended: it was broken, and what was given with the flow stands in the place of what broke; it is not proven yet.
+    """
 
     connection_id: str
     display_name: str
     is_new: bool
+    is_mended: bool
     is_signed_in: bool
     needs: tuple[str, ...]
     uses: tuple[SignInUse, ...]
@@ -65,6 +71,13 @@ def connect_sign_ins(
     picked = {one.sign_in_id: _chosen(services, one, chosen) for one in sign_ins}
     connected = (_connect(services, one, picked[one.sign_in_id], person_id) for one in sign_ins)
     return tuple(one for one in connected if one is not None)
+
+
+async def release_mended(services: Services, connected: Iterable[EmbeddedConnection]) -> None:
+    """Let go on what waited for connections that were given a new secret with a flow. Errors: StoreUnavailable."""
+    for one in connected:
+        if one.is_mended:
+            await release_held(services, one.connection_id)
 
 
 def map_sign_ins(services: Services, flow_id: str, keys: Mapping[str, str]) -> None:
@@ -155,9 +168,10 @@ def _connect(
     if wanted is None:
         return None
     row = picked or found_connection(services, sign_in, wanted)
-    is_new = row is None
+    replaced = _replaced(services, sign_in, wanted) if row is None else None
+    is_new = row is None and replaced is None
     if row is None:
-        row = _make(services, sign_in, wanted, person_id)
+        row = replaced or _make(services, sign_in, wanted, person_id)
     elif picked is None:
         row = _complete(services, row, sign_in, wanted)
     is_signed_in = row.health is not HealthState.PENDING_CONSENT
@@ -165,10 +179,31 @@ def _connect(
         connection_id=row.connection_id,
         display_name=row.display_name,
         is_new=is_new,
+        is_mended=replaced is not None,
         is_signed_in=is_signed_in,
         needs=() if is_signed_in else needs_of(services, wanted),
         uses=sign_in.uses,
     )
+
+
+def _replaced(services: Services, sign_in: DistinctSignIn, wanted: EmbeddedSignIn) -> ConnectionRow | None:
+    """The broken connection that the flows meant, with the secret that was given anew; None where it is not theirs alone,
+    or still works: a new one is proven before it replaces one that works.
+    """
+    flow_ids = {use.flow_id for use in sign_in.uses}
+    for connection_id in dict.fromkeys(use.outdated for use in sign_in.uses if use.outdated):
+        row = services.store.connections.get(connection_id)
+        if row is None or row.health is not HealthState.BROKEN or row.shares_with:
+            continue
+        is_same_account = row.parameter_set == wanted.method.name and row.parameters == wanted.plain
+        is_theirs = {flow.flow_id for flow in services.store.flows.using(connection_id)} <= flow_ids
+        if is_same_account and is_theirs and sign_in.is_known and wanted.credential is not None:
+            changed = replace(row, allowed_origins=_origins(sign_in, wanted))
+            with suppress(Conflict):  # mended meanwhile, and what mended it counts
+                swap(services, row, changed, wanted.credential, HealthState.UNTESTED)
+            services.changes.publish("connection", connection_id=connection_id, health=HealthState.UNTESTED.value)
+            return services.store.connections.get(connection_id)
+    return None
 
 
 def _make(services: Services, sign_in: DistinctSignIn, wanted: EmbeddedSignIn, person_id: str) -> ConnectionRow:

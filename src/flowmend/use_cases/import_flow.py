@@ -21,6 +21,7 @@ from flowmend.use_cases.embedded_connections import (
     keys_of,
     map_sign_ins,
     of_flow,
+    release_mended,
     valued_flow,
 )
 from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_sealed, with_values
@@ -116,6 +117,7 @@ async def import_package(
     valued = [_valued(services, one, as_new=choices.as_new) for one in arrivals]
     sign_ins = connect_sign_ins(services, valued, chosen=choices.connections, person_id=person_id)
     imported = [await _take_in(services, one, file_name, choices, person_id, sign_ins=sign_ins) for one in arrivals]
+    await release_mended(services, sign_ins)
     left_out = [
         FileProblem(path=one.packaged.path, problem=problem) for one in read if not one.flow for problem in one.problems
     ]

@@ -36,7 +36,8 @@ class ValuedFlow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInUse:
     """One step that signs in so. origin: where it calls, "*" where its runs compute that. is_known: who gives the flow
-    gives the secret too. standing: the connection that the flow means by it already, "" where none or its values changed.
+    gives the secret too. standing: the connection that the flow means by it already. outdated: the one it meant while its
+    values were others; "" for none.
     """
 
     flow_id: str
@@ -47,6 +48,7 @@ class SignInUse:
     origin: str
     is_known: bool
     standing: str
+    outdated: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ def distinct_sign_ins(flows: Iterable[ValuedFlow]) -> tuple[DistinctSignIn, ...]
             settled = settled_authentication(one.flow, inline) if inline.key else None
             if settled is None:
                 continue
+            mapped, is_same = one.mapped.get(inline.key, ""), _says(before.get(inline.key), settled)
             use = SignInUse(
                 flow_id=one.flow.flow_id,
                 flow_name=one.flow.name,
@@ -88,7 +91,8 @@ def distinct_sign_ins(flows: Iterable[ValuedFlow]) -> tuple[DistinctSignIn, ...]
                 pointer=inline.pointer,
                 origin=origin_called(one.flow, inline.uri) or ANY_ORIGIN,
                 is_known=one.kept.isdisjoint(parameters_of(inline)),
-                standing=one.mapped.get(inline.key, "") if _says(before.get(inline.key), settled) else "",
+                standing=mapped if is_same else "",
+                outdated="" if is_same else mapped,
             )
             met.setdefault(_identity(settled), (settled, []))[1].append(use)
     return tuple(
