@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from flowmend.core.connection.account import Identity
-from flowmend.core.connection.credentials import ApiKeyCredential, BasicCredential, Credential, OAuthCredential
+from flowmend.core.connection.credentials import (
+    ApiKeyCredential,
+    BasicCredential,
+    CertificateCredential,
+    Credential,
+    OAuthCredential,
+)
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow
@@ -61,11 +67,27 @@ def test_who_a_credential_belongs_to(credential: Credential, said: Identity, nam
 
 def test_another_account_is_refused_by_name_and_by_id() -> None:
     with pytest.raises(AskedWrongly) as refused:
-        refuse_another_account(connection(account_name="mia@contoso.com"), ERIKA)
+        refuse_another_account(connection(account_name="mia@contoso.com"), KEY, ERIKA)
     assert refused.value.code == "AnotherAccount"
-    refuse_another_account(connection(account_name="Erika@Contoso.com"), ERIKA)
-    refuse_another_account(connection(), ERIKA)
-    refuse_another_account(connection(account_name="old name", account_id="7"), Identity(names=("new name",), id="7"))
+    refuse_another_account(connection(account_name="Erika@Contoso.com"), KEY, ERIKA)
+    refuse_another_account(connection(), KEY, ERIKA)
+    renamed = Identity(names=("new name",), id="7")
+    refuse_another_account(connection(account_name="old name", account_id="7"), KEY, renamed)
+
+
+def test_a_renewed_certificate_of_another_name_is_asked_about_and_not_refused() -> None:
+    renewed = CertificateCredential(certificate_pem="c", key_pem="k", subject="orders-2027", not_after=NOON)
+    row = connection(account_name="orders-2026")
+    identity = identity_in(renewed, proven(Identity()))
+    refuse_another_account(row, renewed, identity)
+    assert "orders-2027" in to_confirm(row, renewed, identity, is_proven=True)
+    assert to_confirm(connection(account_name="orders-2027"), renewed, identity, is_proven=True) == ""
+
+
+def test_somebody_with_a_link_is_vouched_for_where_a_provider_names_nobody() -> None:
+    nameless = OAuthCredential(access_token="t", issued_at=NOON)
+    assert to_confirm(connection(), nameless, Identity(), is_proven=True) == ""
+    assert to_confirm(connection(), nameless, Identity(), is_proven=True, by_outsider=True) != ""
 
 
 @pytest.mark.parametrize(

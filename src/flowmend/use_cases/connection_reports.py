@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from flowmend.core.connection.health import HealthEvent, HealthState, next_health
+from flowmend.core.connection.redaction import shortened
 from flowmend.core.connector import refused_outcome
 from flowmend.core.errors import StoreUnavailable
 from flowmend.core.outcome import Category, Diagnosis, FixableBy, Outcome
@@ -94,7 +95,7 @@ def refusal_columns(diagnosis: Diagnosis, *, code: str, message: str, at: dateti
     return {
         "refused_at": at,
         "refused_code": code,
-        "refused_message": message,
+        "refused_message": shortened(message),
         "refused_category": diagnosis.category.value,
         "refused_fixable_by": diagnosis.fixable_by.value,
         "remedy": diagnosis.remedy,

@@ -35,12 +35,12 @@ def swap(
 ) -> None:
     """Errors: Conflict `CredentialChanged` where the credential is no longer the one `row` was read with."""
     sealed = seal_credential(services.vault, changed, credential)
-    account = identity.name
+    is_other = identity.is_same(row.account_name, row.account_id) is False  # somebody has confirmed that it is the same
     columns: dict[str, object] = {
         "parameters": changed.parameters,
         "allowed_origins": changed.allowed_origins,
-        "account_name": row.account_name or changed.account_name or account,
-        "account_id": row.account_id or identity.id,
+        "account_name": identity.name if is_other else row.account_name or changed.account_name or identity.name,
+        "account_id": identity.id if is_other else row.account_id or identity.id,
         "shares_with": "",
         **lifetime_columns(row, credential),
         "changed_at": services.clock.now,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from flowmend.core.connection.account import NOBODY
 from flowmend.core.connection.credentials import (
+    BasicCredential,
     Credential,
     MissingSecrets,
     OAuthCredential,
@@ -151,8 +152,8 @@ async def replace_credential(
 
     permit: called between proof and swap; what it raises leaves the old credential in place.
     """
-    # What the credential says itself is known before anything is sent.
-    refuse_another_account(row, identity_in(credential, _NOT_ASKED))
+    if isinstance(credential, BasicCredential):  # its user is known before anything is sent
+        refuse_another_account(row, credential, identity_in(credential, _NOT_ASKED))
     if row.health is HealthState.BROKEN:
         _set_health(services, row, HealthState.REPAIRING)
     try:
@@ -163,8 +164,9 @@ async def replace_credential(
             _note(services, person_id, "verify_refused", row, purpose, code=test.code)
             return verification
         identity = identity_in(credential, test)
-        refuse_another_account(row, identity)
-        question = "" if confirmed else _to_confirm(services, row, credential, test)
+        refuse_another_account(row, credential, identity)
+        by_outsider = purpose is Purpose.REPAIR_LINK
+        question = "" if confirmed else _to_confirm(services, row, credential, test, by_outsider=by_outsider)
         if question:
             return dataclasses.replace(verification, code=CONFIRMATION_NEEDED, message=question, account=identity.name)
         if permit is not None:
@@ -226,11 +228,14 @@ async def _tested(services: Services, row: ConnectionRow, credential: Credential
     return await test_credential(services, services.connectors.get(row.connector_id), row, credential)
 
 
-def _to_confirm(services: Services, row: ConnectionRow, credential: Credential, test: CredentialTest) -> str:
+def _to_confirm(
+    services: Services, row: ConnectionRow, credential: Credential, test: CredentialTest, *, by_outsider: bool
+) -> str:
     with suppress(Conflict, SecretUnreadable):
         if open_credential(services.vault, credential_holder(services, row)) == credential:
             return ""  # nobody else's: it is the very one
-    return to_confirm(row, credential, identity_in(credential, test), is_proven=test.is_proven)
+    identity = identity_in(credential, test)
+    return to_confirm(row, credential, identity, is_proven=test.is_proven, by_outsider=by_outsider)
 
 
 def _kept_values(

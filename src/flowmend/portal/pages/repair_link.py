@@ -59,7 +59,7 @@ async def _answer(portal: Portal, request: Request, *, made: MadeLink | None = N
         links=await list_repair_links(services, connection_id),
         made=made,
         obstacle=obstacle,
-        asks_whose=view.sign_in != "oauth2" and not (view.test is not None and view.row.account_name),
+        asks_whose=not (view.test is not None and view.row.account_name),
     )
     status_code = 409 if obstacle else 200
     return portal.answer(request, "repair_link.html", place="connections", status_code=status_code, page=page)
