@@ -90,11 +90,12 @@ def at(clock: str, days: int = 0) -> datetime:
 def sample_pages() -> dict[str, SamplePage]:
     """Each page by name, some in several states."""
     views = tuple(_views())
+    rows = tuple(view.row for view in views)
     broken, mailbox = views[0], views[1]
     names = {FLOW: "Order intake to ERP", "f2": "Order status to Teams", "f3": "Supplier invoices to archive"}
     runs = tuple(_runs())
     overview = Overview(
-        broken=(broken,), connected=(), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
+        broken=(broken.row,), connected=(), failed_runs_24h=143, succeeded_24h=1208, running=2, held=300, in_doubt=(), recent=runs,
         headlines={runs[0].run_name: "4711"}, flow_names=names, flows_on=8, flows_off=1, connection_count=4, ending=2,
     )  # fmt: skip
     calm = Overview(
@@ -112,8 +113,8 @@ def sample_pages() -> dict[str, SamplePage]:
     )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
-        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, incidents=home_incidents(NOW), unfinished=views[3:], flow_names=names, connections=views)}),
-        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, incidents=(), unfinished=(), flow_names=names, connections=views[1:3])}),
+        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, incidents=home_incidents(NOW), unfinished=rows[3:], flow_names=names, connections=rows)}),
+        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, incidents=(), unfinished=(), flow_names=names, connections=rows[1:3])}),
         "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, incidents=(), unfinished=(), flow_names=names, connections=())}),
         "flows": SamplePage("flows.html", "flows", {"page": _flows()}),
         "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),

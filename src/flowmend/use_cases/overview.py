@@ -6,9 +6,8 @@ from datetime import timedelta
 from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Status
 from flowmend.store.connection_list import ConnectionFilter
-from flowmend.store.rows import FlowState, RunRow
+from flowmend.store.rows import ConnectionRow, FlowState, RunRow
 from flowmend.store.run_filter import RunFilter
-from flowmend.use_cases.connection_views import ConnectionView, page_of_connections
 from flowmend.use_cases.forecasts import count_ending
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
@@ -23,13 +22,13 @@ _MOST_WORKING = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Home's facts. broken: connections that need repair, those with most failed runs first; connected: some of the others.
+    """Home's facts. broken: connections that need repair; connected: some of the others. What broke them is an incident's.
 
     connection_count: of all. ending: sign-ins that end within a month unless somebody acts.
     """
 
-    broken: tuple[ConnectionView, ...]
-    connected: tuple[ConnectionView, ...]
+    broken: tuple[ConnectionRow, ...]
+    connected: tuple[ConnectionRow, ...]
     failed_runs_24h: int
     succeeded_24h: int
     running: int
@@ -48,27 +47,28 @@ async def read_overview(services: Services) -> Overview:
     """One look at everything that needs somebody."""
     in_need = tuple(state for state in HealthState if needs_repair(state))
     works = tuple(state for state in HealthState if not needs_repair(state))
-    broken = (await page_of_connections(services, ConnectionFilter(states=in_need), limit=_MOST_BROKEN)).views
-    working = await page_of_connections(services, ConnectionFilter(states=works), limit=_MOST_WORKING)
-    day = services.store.runs.count_by_status(None, services.clock.now - _DAY)
-    ever = services.store.runs.count_by_status(None, None)
+    connections, now = services.store.connection_list, services.clock.now
+    broken, _ = connections.page(ConnectionFilter(states=in_need), limit=_MOST_BROKEN)
+    working, _ = connections.page(ConnectionFilter(states=works), limit=_MOST_WORKING)
+    day = services.store.runs.count_by_status(None, now - _DAY)
+    under_way = services.store.runs.count_by_status(None, now)
     flows = services.store.flows.list()
     in_doubt, _ = services.store.runs.list(RunFilter(in_doubt=True))
     recent, _ = services.store.runs.list(limit=_RECENT)
     held_events = sum(services.store.trigger_events.held_of_each_flow().values())
     return Overview(
-        broken=tuple(sorted(broken, key=lambda view: -(view.failed_runs + view.held_events))),
-        connected=working.views,
+        broken=tuple(broken),
+        connected=tuple(working),
         failed_runs_24h=day.get(Status.FAILED, 0) + day.get(Status.TIMED_OUT, 0),
         succeeded_24h=day.get(Status.SUCCEEDED, 0),
-        running=ever.get(Status.RUNNING, 0),
-        held=held_events + ever.get(Status.WAITING, 0) - len(in_doubt),
+        running=under_way.get(Status.RUNNING, 0),
+        held=held_events + under_way.get(Status.WAITING, 0) - len(in_doubt),
         in_doubt=tuple(in_doubt),
         recent=tuple(recent),
         headlines=headlines(services, recent),
         flow_names={row.flow_id: row.name for row in flows},
         flows_on=sum(row.state is FlowState.ON for row in flows),
         flows_off=sum(row.state is not FlowState.ON for row in flows),
-        connection_count=sum(services.store.connection_list.count_by_health().values()),
+        connection_count=sum(connections.count_by_health().values()),
         ending=count_ending(services),
     )

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from flowmend.portal.incident_words import Cure, cure_of
 from flowmend.portal.portal import Portal
-from flowmend.use_cases.connection_views import ConnectionView
+from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.incidents import IncidentSummary, list_incidents, open_incidents
 from flowmend.use_cases.overview import Overview, read_overview
 
@@ -24,21 +24,21 @@ class HomePage:
 
     overview: Overview
     incidents: tuple[tuple[IncidentSummary, Cure], ...]
-    unfinished: tuple[ConnectionView, ...]
+    unfinished: tuple[ConnectionRow, ...]
     flow_names: dict[str, str]
-    connections: tuple[ConnectionView, ...]
+    connections: tuple[ConnectionRow, ...]
 
 
 async def show_home(portal: Portal, request: Request) -> Response:
     """GET /"""
     overview = await read_overview(portal.services)
     found = await list_incidents(portal.services, state="open", limit=_MOST_SHOWN)
-    covered = open_incidents(portal.services, [view.row.connection_id for view in overview.broken])
+    covered = open_incidents(portal.services, [row.connection_id for row in overview.broken])
     connections = (*overview.broken, *overview.connected)
     page = HomePage(
         overview=overview,
         incidents=tuple((one, cure_of(one)) for one in found.incidents),
-        unfinished=tuple(view for view in overview.broken if view.row.connection_id not in covered),
+        unfinished=tuple(row for row in overview.broken if row.connection_id not in covered),
         flow_names=overview.flow_names,
         connections=connections,
     )
