@@ -78,3 +78,12 @@ def test_no_answer_at_all_is_nobodys_refusal() -> None:
     assert found.diagnosis is not None
     assert (found.diagnosis.category, found.diagnosis.connection_broken) == (Category.UNKNOWN, False)
     assert SECRET not in found.diagnosis.message
+
+
+def test_what_a_service_alone_means_by_a_word_counts_where_it_is_known() -> None:
+    answer = HttpResponse(
+        status=401, headers={"content-type": "application/json"}, body=b'{"description": "Unauthorized"}'
+    )
+    found = judge(answer, Redactor([]), now=NOW, kind=SignInKind.OAUTH2, connection_id="c1", provider="Telegram Bot")
+    assert found.diagnosis is not None
+    assert found.diagnosis.rule == "telegram.refused"

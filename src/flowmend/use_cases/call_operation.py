@@ -260,7 +260,12 @@ class CallOperations:
         sent = with_our_headers(request, client_request_id, traces)
         answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
         judged = judge(
-            answer, opened.redactor, now=services.clock.now, kind=opened.method.kind, connection_id=connection_id
+            answer,
+            opened.redactor,
+            now=services.clock.now,
+            kind=opened.method.kind,
+            connection_id=connection_id,
+            provider=opened.connector.display_name,
         )
         if opened.credential is not None:
             outcome = (

@@ -30,11 +30,12 @@ def judge(
     kind: SignInKind,
     connection_id: str = "",
     had_credential: bool = True,
+    provider: str = "",
 ) -> JudgedAnswer:
     """The outcome of an answer and its diagnosis.
 
     redactor: knows the secrets that were sent. kind: how the connection signs in. connection_id: "" for an Http action,
-    whose good status stands whatever the body says.
+    whose good status stands whatever the body says. provider: whose service it is, "" if unknown.
     """
     if isinstance(answer, HttpResponse):
         answer = redactor.answer(answer)
@@ -42,7 +43,7 @@ def judge(
     cleaned = redactor.json(outcome.outputs)
     if outcome.status is Status.SUCCEEDED and not _may_hide_a_refusal(cleaned):
         return JudgedAnswer(outcome=_with_outputs(outcome, cleaned), diagnosis=None)
-    diagnosis = _diagnosis(answer, redactor, kind, had_credential=had_credential)
+    diagnosis = _diagnosis(answer, redactor, kind, had_credential=had_credential, provider=provider)
     if outcome.status is Status.SUCCEEDED:
         if not (diagnosis.connection_broken and connection_id):
             return JudgedAnswer(outcome=_with_outputs(outcome, cleaned), diagnosis=None)
@@ -52,7 +53,12 @@ def judge(
 
 
 def _diagnosis(
-    answer: HttpResponse | TransportFailure, redactor: Redactor, kind: SignInKind, *, had_credential: bool
+    answer: HttpResponse | TransportFailure,
+    redactor: Redactor,
+    kind: SignInKind,
+    *,
+    had_credential: bool,
+    provider: str,
 ) -> Diagnosis:
     if isinstance(answer, TransportFailure):
         received = ReceivedAnswer(failure_code=answer.code, body=redactor.text(answer.message))
@@ -61,6 +67,7 @@ def _diagnosis(
             status=answer.status,
             headers=answer.headers,
             body=redactor.text(answer.body[:_READ_FOR_DIAGNOSIS].decode("utf-8", "replace")),
+            provider=provider,
         )
     return diagnose(received, had_credential=had_credential, kind=kind)
 

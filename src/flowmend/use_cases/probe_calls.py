@@ -217,6 +217,7 @@ def _diagnosis(answer: HttpResponse, opened: OpenedConnection) -> Diagnosis:
         headers=answer.headers,
         body=answer.body[:_READ_FOR_DIAGNOSIS].decode("utf-8", "replace"),
         phase=Phase.API_CALL,
+        provider=opened.connector.display_name,
     )
     return diagnose(received, had_credential=True, kind=opened.method.kind)
 

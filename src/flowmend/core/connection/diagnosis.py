@@ -17,7 +17,7 @@ from flowmend.core.outcome import Category, Diagnosis, FixableBy
 
 __all__ = ["Phase", "ReceivedAnswer", "diagnose", "remedy_of"]
 
-_NOTHING_TO_REFRESH = frozenset({SignInKind.BASIC, SignInKind.API_KEY})
+_NOTHING_TO_REFRESH = frozenset({SignInKind.BASIC, SignInKind.API_KEY, SignInKind.CLIENT_CERTIFICATE})
 #: Answered by a service that could not look: it refuses nobody, whatever else it says.
 _NEVER_DEAD = frozenset({408, 409, 423, 425, 429})
 #: Speak of what was asked: only a rule that names the status says more (a shop's 402 concerns a card holder).
