@@ -208,3 +208,13 @@ async def test_a_sign_in_app_comes_and_goes_with_its_connection(running: Running
     assert store.connections.sign_in_apps() == [app]
     await delete_connection(running.services, connection_id, running.owner)
     assert store.connections.sign_in_apps() == []
+
+
+async def test_what_a_service_wants_of_the_next_sign_in_is_brought_along(running: Running) -> None:
+    connection_id = await unfinished(running)
+    claims = '{"access_token":{"acrs":{"value":"c1"}}}'
+    running.services.consents.note_claims(connection_id, claims)
+    address = await begin(running, connection_id)
+    assert dict(parse_qsl(urlsplit(address).query))["claims"] == claims
+    await finish_consent(running.services, await answered(address), BROWSER)
+    assert "claims" not in dict(parse_qsl(urlsplit(await begin(running, connection_id)).query))

@@ -10,11 +10,13 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowmend.core.connection.claims_challenge import claims_in_header
 from flowmend.core.connection.health import HealthEvent
 from flowmend.core.connection.redaction import Redactor
 from flowmend.core.connection.token_grants import can_renew
 from flowmend.core.connector import (
     HttpRequest,
+    HttpResponse,
     SignInKind,
     UnbuildableRequest,
     after_transfer,
@@ -267,6 +269,8 @@ class CallOperations:
             connection_id=connection_id,
             provider=opened.connector.display_name,
         )
+        if isinstance(answer, HttpResponse) and answer.status == 401:
+            services.consents.note_claims(connection_id, claims_in_header(answer.header("www-authenticate")))
         if opened.credential is not None:
             outcome = (
                 "" if judged.diagnosis is None and judged.outcome.status is Status.SUCCEEDED else judged.outcome.code

@@ -9,6 +9,7 @@ from flowmend.core.connection.sign_in import Consent
 from flowmend.store.incident_rows import RepairLinkRow
 
 _MOST_PENDING = 100
+_MOST_CLAIMS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +42,36 @@ class PendingDevice:
 
 
 class PendingConsents:
-    """Sign-ins under way, by state; each is taken once. devices: with a code, by connection."""
+    """Sign-ins under way, by state; each is taken once. devices: with a code, by connection.
+
+    Also what services want a sign-in to bring along (claims challenges); after a restart they say it again.
+    """
 
     def __init__(self) -> None:
         self._by_state: dict[str, PendingConsent] = {}
         self.devices: dict[str, PendingDevice] = {}
+        self._claims: dict[str, str] = {}
 
     def put(self, state: str, pending: PendingConsent) -> None:
         if len(self._by_state) >= _MOST_PENDING:
             del self._by_state[next(iter(self._by_state))]
         self._by_state[state] = pending
+
+    def note_claims(self, connection_id: str, claims: str) -> None:
+        """Keep what the next sign-in to this connection must bring along; "" says nothing."""
+        if not claims:
+            return
+        if len(self._claims) >= _MOST_CLAIMS:
+            del self._claims[next(iter(self._claims))]
+        self._claims[connection_id] = claims
+
+    def claims_of(self, connection_id: str) -> str:
+        """What a sign-in to this connection must bring along, "" for nothing."""
+        return self._claims.get(connection_id, "")
+
+    def met_claims(self, connection_id: str) -> None:
+        """Somebody has signed in."""
+        self._claims.pop(connection_id, None)
 
     def look_at(self, state: str) -> PendingConsent | None:
         """The sign-in of this state, which stays under way."""

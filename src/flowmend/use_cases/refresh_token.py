@@ -125,6 +125,7 @@ async def _renewed(
     tokens = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
     note_use(services, row, Purpose.REFRESH, outcome=tokens.code if isinstance(tokens, SignInRefusal) else "")
     if isinstance(tokens, SignInRefusal):
+        services.consents.note_claims(stale.row.connection_id, tokens.claims)
         # A process whose lease had run out may have spent the same rotating token and stored the new one.
         return tokens if acting is not None else _newer(services, stale) or tokens
     return await _kept(services, stale, tokens)

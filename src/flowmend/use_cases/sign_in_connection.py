@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from flowmend.core.connection.redaction import shortened
 from flowmend.core.connection.sign_in import Consent, authorization_url, exchange_code, read_callback
 from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint
 from flowmend.core.connector.building import allowed_origins
@@ -70,6 +71,7 @@ async def begin_consent(
         issuer=settings.issuer,
         issuer_is_required=issuer_is_required,
         authorization_url=endpoint(settings.authorization_url, settings, app, parameters),
+        claims=services.consents.claims_of(connection_id),
     )
     pending = PendingConsent(
         connection_id=connection_id,
@@ -169,6 +171,8 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
         purpose=Purpose.VERIFY if pending.link is None else Purpose.REPAIR_LINK,
         permit=None if pending.link is None else use_up(services, pending.link),
     )
+    if result.is_kept:
+        services.consents.met_claims(pending.connection_id)
     return dataclasses.replace(result, return_to=pending.return_to)
 
 
@@ -185,7 +189,7 @@ def _browser_sign_in(services: Services, row: ConnectionRow) -> tuple[Connector,
 
 
 def _refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:
-    said = ": ".join(part for part in (refusal.code, refusal.message) if part)
+    said = ": ".join(part for part in (refusal.code, shortened(refusal.message)) if part)
     return AskedWrongly(f"The provider refused the sign-in. {said}", code="ConsentRefused", target=connection_id)
 
 

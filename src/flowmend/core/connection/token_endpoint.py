@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
+from flowmend.core.connection.claims_challenge import claims_text
 from flowmend.core.connection.credentials import OAuthCredential, read_tokens
 from flowmend.core.connection.diagnosis import diagnose
 from flowmend.core.connection.received import Phase, ReceivedAnswer
@@ -50,7 +51,8 @@ class SignInApp:
 class SignInRefusal:
     """Signing in or refreshing did not succeed. code, message: as received, secrets removed.
 
-    status: the HTTP status, None where no answer came. was_judged: False for outages, time-outs and resets, where
+    status: the HTTP status, None where no answer came. claims: what the next sign-in must bring along, "" for nothing.
+    was_judged: False for outages, time-outs and resets, where
     the credential may be as good as before.
     """
 
@@ -58,6 +60,7 @@ class SignInRefusal:
     message: str
     diagnosis: Diagnosis
     status: int | None = None
+    claims: str = ""
 
     @property
     def was_judged(self) -> bool:
@@ -132,7 +135,13 @@ def refusal_of(answer: Answer, secrets: tuple[str, ...]) -> SignInRefusal:
     diagnosis = diagnose(received, had_credential=True, kind=SignInKind.OAUTH2)
     if answer.status in _SAYS_TRY_LATER or answer.status >= 500:
         diagnosis = _only_for_now(diagnosis)
-    return SignInRefusal(code=diagnosis.code, message=diagnosis.message, diagnosis=diagnosis, status=answer.status)
+    return SignInRefusal(
+        code=diagnosis.code,
+        message=diagnosis.message,
+        diagnosis=diagnosis,
+        status=answer.status,
+        claims=claims_text(answer_fields(answer).get("claims")),
+    )
 
 
 def _only_for_now(diagnosis: Diagnosis) -> Diagnosis:
