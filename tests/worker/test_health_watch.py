@@ -165,6 +165,15 @@ async def test_a_changed_password_is_found_before_any_run_and_not_asked_again(
     assert list(running.services.store.incidents.open_of(["c1"])) == ["c1"]
 
 
+async def test_news_puts_no_probe_off(start: Start, asked: tuple[Service, str]) -> None:
+    running, service = await start(), asked[0]
+    connect(running)
+    await planned(running)
+    running.clock.move(hours=25)
+    running.services.changes.publish("connection", connection_id="c1")
+    await until(lambda: service.asked == 1, lambda: f"asked {service.asked}")
+
+
 async def test_a_good_call_is_as_good_as_a_probe(start: Start, asked: tuple[Service, str]) -> None:
     running, service = await start(), asked[0]
     connect(running)
@@ -273,6 +282,31 @@ async def test_a_restart_forgets_no_probe_and_repeats_none(
     again.clock.move(hours=25)
     await settled(again)
     await until(lambda: service.asked == 1, lambda: f"asked {service.asked}")
+
+
+async def test_what_was_missed_while_the_server_was_down_is_spread_over_an_hour(
+    open_flowmend: Open, start: Start, asked: tuple[Service, str]
+) -> None:
+    running, service = await start(), asked[0]
+    names = [f"c{number}" for number in range(40)]
+    for name in names:
+        connect(running, name)
+    await planned(running, names[-1])
+    await running.stop()
+    running.clock.move(days=3)
+    again = await open_flowmend(
+        clock=running.clock,
+        probe_period_minutes=360,
+        allowed_private_hosts=frozenset({asked[1].removeprefix("http://")}),
+    )
+    await settled(again)
+    times = [again.connection(name).next_probe_at for name in names]
+    waits = sorted((at - again.clock.now).total_seconds() / 60 for at in times if at is not None)
+    assert len(waits) == 40
+    assert waits[0] >= -1
+    assert waits[-1] <= 60
+    assert waits[20] - waits[5] > 5
+    assert service.asked < 5
 
 
 async def scheduled(running: Running, connection_id: str = "c1") -> str:

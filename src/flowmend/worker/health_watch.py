@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from flowmend.core.connection.probe_schedule import looks_ahead
+from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.probe_schedule import CATCH_UP, LATE_AFTER, looks_ahead, next_slot
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow
@@ -29,6 +30,7 @@ _AFTER_TROUBLE = timedelta(minutes=10)
 _MOST_AT_ONCE = 8
 _MOST_PER_HOST = 2
 _MOST_LISTED = 500
+_ALL = 1_000_000
 
 
 class HealthWatch:
@@ -66,7 +68,7 @@ class HealthWatch:
             wait = _LOOK_AGAIN
             try:
                 if is_first:
-                    await asyncio.to_thread(_plan_unplanned, self._services())
+                    await asyncio.to_thread(_plan_at_start, self._services())
                     is_first = False
                 wait = await self._look()
             except FlowmendError as error:
@@ -129,18 +131,28 @@ async def _leave_alone(services: Services, connection_id: str) -> None:
         await asyncio.to_thread(services.store.probes.plan, connection_id, services.clock.now + _AFTER_TROUBLE)
 
 
-def _plan_unplanned(services: Services) -> None:
-    """Give a time to every connection that has none: of before there were probes, or new while nobody watched."""
-    rows, now = services.store.probes.unplanned(), services.clock.now
-    used = services.store.probes.used([row.connection_id for row in rows])
-    _plan(services, rows, now, used)
+def _plan_at_start(services: Services) -> None:
+    """Give a time to every connection that has none, and spread what was missed while the server was down."""
+    store, now = services.store, services.clock.now
+    rows = store.probes.unplanned()
+    _plan(services, rows, now, store.probes.used([row.connection_id for row in rows]))
+    missed = store.probes.due(now - LATE_AFTER, _ALL)
+    store.probes.plan_all(
+        [(row.connection_id, next_slot(row.connection_id, now, CATCH_UP)) for row in missed if not row.doubts]
+    )
 
 
 def _due(services: Services, news: Iterable[str]) -> tuple[list[ConnectionRow], frozenset[str]]:
     """What is to be probed now, and which of it flows use. What needs no probe is planned anew on the way."""
     store, settings, now = services.store, services.settings, services.clock.now
     changed = [row for one in sorted(news) if (row := store.connections.get(one)) is not None]
-    _plan(services, changed, now, store.probes.used([row.connection_id for row in changed]))
+    used = store.probes.used([row.connection_id for row in changed])
+    store.probes.plan_all(
+        [
+            (row.connection_id, _no_later(row, planned_at(settings, row, now, is_used=row.connection_id in used)))
+            for row in changed
+        ]
+    )
     rows = store.probes.due(now, _MOST_LISTED)
     used = store.probes.used([row.connection_id for row in rows])
     asked: list[ConnectionRow] = []
@@ -174,6 +186,13 @@ def _plan(services: Services, rows: Iterable[ConnectionRow], now: datetime, used
     services.store.probes.plan_all(
         [(row.connection_id, planned_at(settings, row, now, is_used=row.connection_id in used)) for row in rows]
     )
+
+
+def _no_later(row: ConnectionRow, at: datetime | None) -> datetime | None:
+    """News puts no probe off: tokens that are renewed every hour would keep one waiting for ever."""
+    if at is None or row.next_probe_at is None or row.health is HealthState.BROKEN:
+        return at
+    return min(at, row.next_probe_at)
 
 
 def _host(row: ConnectionRow) -> str:

@@ -26,6 +26,11 @@ KEEP_ALIVE = timedelta(days=7)
 #: A connection nobody has proven yet is looked at once more so long before a scheduled run.
 LAST_LOOK = timedelta(minutes=10)
 
+#: What a server missed while it was down is made up for within this, not all in one moment.
+CATCH_UP = timedelta(hours=1)
+#: A little late is what any start is.
+LATE_AFTER = timedelta(minutes=10)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DOUBLINGS = 16
 _SLOTS = 2**32
