@@ -45,6 +45,7 @@ from flowmend.store.rows import (
     FlowState,
     HealthState,
     RunRow,
+    SecretUseRow,
     SignInAppRow,
     TriggerEventRow,
 )
@@ -238,7 +239,11 @@ def run_page(
         request_id="r",
         query={},
         is_held_again=is_held_again,
-    )
+        secret_uses=tuple(
+            SecretUseRow(at=at("02:31:09"), connection_id=name, purpose="call", run_name="r", action="Create_order", host="orders.contoso.com", outcome=outcome)
+            for name, outcome in ((ORDERS, "OK"), ("gone", "Unauthorized"))
+        ),
+    )  # fmt: skip
 
 
 def order_run(*, doubt: bool = False) -> tuple[Flow, list[Entry], RunStart]:

@@ -22,7 +22,7 @@ from flowmend.portal.remedies import REMEDIES, Remedy, cause_of, remedy_of
 from flowmend.portal.rendering import SHOWN_CHARACTERS
 from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
 from flowmend.portal.words import HELD_CODE
-from flowmend.store.rows import FlowState, RunRow
+from flowmend.store.rows import FlowState, RunRow, SecretUseRow
 from flowmend.use_cases.answer_doubt import answer_doubt
 from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
@@ -35,6 +35,9 @@ _VIEWS = ("graph", "list")
 _NOT_WHILE_OFF = marked("The flow is turned off. Turn it on, then resubmit.")
 _NOT_NOW = marked("This run cannot be resubmitted now.")
 _HELD_ALREADY = marked("It is resubmitted already: the new run waits for its connection and then starts by itself.")
+
+#: Uses of secrets shown on a run's page; the connection's page has all.
+_SHOWN_USES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class RunPage:
     """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut.
 
     is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
+    secret_uses: of connections' secrets, for its actions; the first of many.
     """
 
     row: RunRow
@@ -81,6 +85,7 @@ class RunPage:
     query: dict[str, str]
     is_held_again: bool = False
     incident_id: str = ""
+    secret_uses: tuple[SecretUseRow, ...] = ()
     shown_characters: int = SHOWN_CHARACTERS
     is_kept: bool = True
 
@@ -153,7 +158,9 @@ async def show_run(portal: Portal, request: Request) -> Response:
     in_doubt = tuple(step for step in flat if (step.name, step.repetition) in set(detail.in_doubt))
     whole = asked.get("all", "")
     connection = await read_connection(services, detail.row.connection_id) if detail.connection else None
-    used = dict.fromkeys(step.connection_id for step in flat if step.connection_id)
+    uses = tuple(services.store.secret_uses.of_run(detail.row.run_name, limit=_SHOWN_USES))
+    of_steps = (step.connection_id for step in flat if step.connection_id)
+    used = dict.fromkeys((*of_steps, *(use.connection_id for use in uses)))
     known = {name: services.store.connections.get(name) for name in used}
     gettext = portal.rendering.gettext(language_of(request))
     page = RunPage(
@@ -172,6 +179,7 @@ async def show_run(portal: Portal, request: Request) -> Response:
         fix=_fix(detail, failed),
         connection=connection,
         incident_id=incident_of_run(services, detail.row),
+        secret_uses=uses,
         connection_names={name: row.display_name for name, row in known.items() if row},
         version_is_latest=detail.version_is_latest,
         can_resubmit=detail.can_resubmit and not detail.held_resubmission,
