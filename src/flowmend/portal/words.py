@@ -89,6 +89,14 @@ _FIELD_WORDS = {
     "api key": marked("API key"),
     "client id": marked("Client id"),
     "client secret": marked("Client secret"),
+    "certificate": marked("Certificate"),
+    "password of the certificate": marked("Password of the certificate"),
+    "authorization header": marked("Authorization header"),
+    "tenant": marked("Tenant"),
+    "audience": marked("Audience"),
+    "authority": marked("Authority"),
+    "identity": marked("Identity"),
+    "sign-in app for managed identities": marked("Sign-in app for managed identities"),
 }
 
 

@@ -44,6 +44,18 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 
 
+#: What a connection is called after where nobody is named, by the kind of its authentication.
+_NOBODY_NAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "Basic": "password",
+        "Raw": "header",
+        "ClientCertificate": "client certificate",
+        "ActiveDirectoryOAuth": "app",
+        "ManagedServiceIdentity": "managed identity",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedSignIn:
     """plain: the values that are no secrets. credential: None where it is not complete, or the sign-in app signs in.
@@ -149,7 +161,7 @@ def suggested_name(sign_in: DistinctSignIn, wanted: EmbeddedSignIn) -> str:
     """What people call the connection: who signs in, and where."""
     hosts = [origin.partition("://")[2] for origin in sign_in.origins if "://" in origin]
     where = f" at {hosts[0]}" if hosts else ""
-    who = wanted.plain.get("username") or wanted.plain.get("token:clientId") or sign_in.settled.kind
+    who = wanted.plain.get("username") or wanted.plain.get("token:clientId") or _NOBODY_NAMED[sign_in.settled.kind]
     return f"HTTP {who}{where}"
 
 

@@ -176,7 +176,9 @@ def _read(packaged: PackagedFlow) -> ReadFlow:
     lifted = lift_secrets(document, held) if held else Lifted(document=document)
     without = read(lifted.document)
     flow = with_sealed(without, lifted.values) if without else None
-    problems = check_flow(flow) if flow else packaged.problems
+    # The import makes connections of these, and asks nobody for what only they read.
+    keys = [one.key for one in inline_authentications(flow) if one.key] if flow else ()
+    problems = check_flow(flow, embedded=keys) if flow else packaged.problems
     return ReadFlow(packaged=packaged, lifted=lifted, flow=flow, problems=tuple(dict.fromkeys(problems)))
 
 

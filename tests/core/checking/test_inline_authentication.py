@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowmend.core.checking.inline_authentication import (
     embedded_key,
@@ -11,7 +13,8 @@ from flowmend.core.checking.inline_authentication import (
     parameters_of,
     settled_authentication,
 )
-from flowmend.core.connector.request import ANY_ORIGIN, may_go
+from flowmend.core.connector.http_action import called_url
+from flowmend.core.connector.request import ANY_ORIGIN, may_go, origin_of
 from flowmend.core.definition import read_flow
 from flowmend.core.definition.flow import Flow, Packaging
 
@@ -186,3 +189,11 @@ def test_a_credential_for_any_address_goes_to_addresses_only() -> None:
     assert may_go("https://a.example.com", {ANY_ORIGIN})
     assert not may_go("", {ANY_ORIGIN})
     assert not may_go("https://a.example.com", {"https://b.example.com"})
+
+
+@given(st.text(max_size=40))
+def test_whatever_a_run_adds_behind_a_known_origin_leaves_the_call_there(added: str) -> None:
+    written = "https://api.example.com/@{variables('x')}"
+    known = origin_called(flow_of(BASIC, written), written)
+    called = called_url(f"https://api.example.com/{added}", {})
+    assert not isinstance(called, str) or origin_of(called) == known
