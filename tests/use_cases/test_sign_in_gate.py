@@ -48,7 +48,7 @@ class LockingService:
         return web.json_response({})
 
 
-Calls = Callable[[int], Awaitable[list[Outcome]]]
+Calls = Callable[..., Awaitable[list[Outcome]]]
 
 
 @pytest.fixture
@@ -73,19 +73,20 @@ async def calls(house: Any, service: LockingService, local_server: Any) -> Calls
     house.install("shop", definition, properties)
     house.connect("shop", PASSWORD)
 
-    async def one(number: int) -> Outcome:
+    async def one(number: int, connection_id: str) -> Outcome:
         outcome: Outcome = await house.services.operations.call(
             ConnectorCall(reference="r", connector="shop", operation_id="List", parameters={"n": number}),
             flow_id="f",
-            mappings={"r": "shop-1"},
+            mappings={"r": connection_id},
             client_request_id=str(number),
             trace_headers={},
             attempt=1,
         )
         return outcome
 
-    async def many(count: int) -> list[Outcome]:
-        return await asyncio.gather(*(one(number) for number in range(count)))
+    async def many(count: int, *connection_ids: str) -> list[Outcome]:
+        names = connection_ids or ("shop-1",)
+        return await asyncio.gather(*(one(number, names[number % len(names)]) for number in range(count)))
 
     return many
 
@@ -101,6 +102,34 @@ async def test_two_hundred_runs_after_a_password_change_lock_no_account(
     assert house.connection("shop-1").health is HealthState.BROKEN
     await calls(RUNS)  # and later ones are not sent at all
     assert service.refused <= FIRST
+
+
+async def test_a_dozen_connections_of_one_account_lock_it_no_sooner_than_one(
+    house: Any, service: LockingService, calls: Calls
+) -> None:
+    names = [f"copy-{number}" for number in range(12)]
+    for name in names:
+        house.connect("shop", PASSWORD, connection_id=name, account_name="ada")
+    other = BasicCredential(user="ada", password="new")
+    house.connect("shop", other, connection_id="other", account_name="ada")
+    service.password = "new"
+    await calls(120, *names[:6])
+    await calls(120, *names)  # those that were not asked yet are told by the others
+    assert service.refused <= FIRST
+    assert {house.connection(name).health for name in names} == {HealthState.BROKEN}
+    assert {house.connection(name).refused_code for name in names} == {house.connection(names[0]).refused_code}
+    assert (await calls(1, "other"))[0].status is Status.SUCCEEDED  # another password is another sign-in
+
+
+async def test_once_something_is_mended_the_others_are_asked_again(
+    house: Any, service: LockingService, calls: Calls
+) -> None:
+    house.connect("shop", PASSWORD, connection_id="copy", account_name="ada")
+    service.password = "new"
+    await calls(1)
+    service.password = "old"  # as where an administrator unlocked the account
+    house.services.changes.publish("connection", connection_id="shop-1", health="connected")
+    assert (await calls(1, "copy"))[0].status is Status.SUCCEEDED
 
 
 async def test_a_slow_refusal_locks_no_account_either(service: LockingService, calls: Calls) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowmend.core.connection.claims_challenge import claims_in_header
-from flowmend.core.connection.health import HealthEvent
+from flowmend.core.connection.health import HealthEvent, HealthState
 from flowmend.core.connection.redaction import Redactor
 from flowmend.core.connection.token_grants import can_renew
 from flowmend.core.connector import (
@@ -72,6 +72,8 @@ class CallOperations:
         """A listener for `Changes`."""
         if topic == "connection":
             self._opened.forget(facts["connection_id"])
+            if facts.get("health") == HealthState.CONNECTED:
+                self._gate.forget_refusals()
         elif topic == "connector":
             self._opened.forget_connector(facts["connector_id"])
 
@@ -158,11 +160,16 @@ class CallOperations:
                 return _not_mapped(begun, flow_id)
             if opened.method.kind not in GUARDED:
                 return await self._call_connector(services, opened, call, client_request_id, traces)
-            async with self._gate.passage(connection_id) as passage:
+            async with self._gate.passage(self._gate.key_of(opened)) as passage:
                 if passage.has_waited:  # what the others were answered may have broken it
                     opened = self._opened.get(services, connection_id) or opened
+                if passage.known_refusal is not None and not needs_repair(opened.row.health):
+                    # Another connection of the same sign-in was refused: asking again would only lock the account.
+                    code = passage.known_refusal.code or "Unauthorized"
+                    await report_refusal(services, opened, HealthEvent.REFUSED, passage.known_refusal, code)
                 outcome = await self._call_connector(services, opened, call, client_request_id, traces)
-                passage.was_refused = outcome.diagnosis is not None and outcome.diagnosis.connection_broken
+                if outcome.diagnosis is not None and outcome.diagnosis.connection_broken:
+                    passage.refused = outcome.diagnosis
                 return outcome
         except StoreUnavailable:
             raise
