@@ -11,6 +11,7 @@ from flowmend.core.connector.operation import Connector, Location, Operation, Pa
 from flowmend.core.connector.policies import blocks, is_supported
 from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
+from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
@@ -99,6 +100,7 @@ class _Reader:
                     path=path if path.startswith("/") else f"/{path}",
                     pointer=pointer,
                     unsupported=self._unsupported(operation_id, pointer, policies, scripted),
+                    policies=policies,
                 )
 
     def _unsupported(
@@ -125,6 +127,7 @@ class _Reader:
         path: str,
         pointer: str,
         unsupported: str,
+        policies: tuple[Policy, ...],
     ) -> Operation:
         parameters: dict[tuple[str, Location], Parameter] = {}
         for group in (shared, node.get("parameters")):
@@ -147,6 +150,8 @@ class _Reader:
             notification_parameter=self._notification_parameter(node.get("parameters")),
             unsupported=unsupported,
             scopes=self._scopes(node.get("security", self._definition.get("security"))),
+            poll=read_poll_facts(node, operation_id, policies),
+            subscription=read_subscription_facts(node),
         )
 
     def _scopes(self, declared: Json) -> tuple[tuple[str, ...], ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowmend.core.connector.trigger_facts import PLAIN_POLL, PLAIN_SUBSCRIPTION, PollFacts, SubscriptionFacts
 from flowmend.core.json_value import Json
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,6 +50,7 @@ class Operation:
     URL (`x-ms-notification-url`), "" for none. takes_chunks: it speaks the protocol of chunked transfers
     (`x-ms-capabilities.chunkTransfer`).
     scopes: what an OAuth sign-in must cover, each entry one that is enough by itself; empty where nothing is said.
+    poll, subscription: how a trigger waits for news.
     """
 
     operation_id: str
@@ -65,6 +67,8 @@ class Operation:
     notification_parameter: str = ""
     unsupported: str = ""
     scopes: tuple[tuple[str, ...], ...] = ()
+    poll: PollFacts = PLAIN_POLL
+    subscription: SubscriptionFacts = PLAIN_SUBSCRIPTION
 
     @property
     def is_read(self) -> bool:
