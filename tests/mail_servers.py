@@ -164,8 +164,8 @@ class ImapServer:
 @pytest.fixture(scope="session")
 def imap_server(authority: Authority) -> Iterator[ImapServer]:
     """Dovecot, unprivileged. At home its absence skips; under CI=true it fails."""
-    binary = shutil.which("dovecot", path=_BINARIES)
-    if binary is None or not _is_usable(Path(binary)):
+    binary = dovecot()
+    if binary is None:
         reason = "needs Dovecot 2.3 (Debian packages dovecot-imapd and dovecot-auth-lua), which is not installed"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
@@ -174,11 +174,15 @@ def imap_server(authority: Authority) -> Iterator[ImapServer]:
         yield server
 
 
-def _is_usable(binary: Path) -> bool:
-    """Whether it takes these settings, which 2.4 spells differently, and judges by a script."""
+def dovecot() -> str | None:
+    """The program, None where there is none that takes these settings, which 2.4 spells differently, and judges by a script."""
+    found = shutil.which("dovecot", path=_BINARIES)
+    if found is None:
+        return None
+    binary = Path(found)
     version = subprocess.run([binary, "--version"], capture_output=True, encoding="utf-8", timeout=10, check=False)
     plugin = binary.resolve().parent.parent / "lib" / "dovecot" / "modules" / "auth" / "libauthdb_lua.so"
-    return version.stdout.startswith("2.3") and plugin.exists()
+    return found if version.stdout.startswith("2.3") and plugin.exists() else None
 
 
 @contextmanager
