@@ -13,13 +13,8 @@ from flowmend.core.errors import AskedWrongly, Conflict, NotFound, TooManyAttemp
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases import verify_connection as verifying
-from flowmend.use_cases.connections import (
-    delete_connection,
-    install_connector_documents,
-    list_connections,
-    list_connectors,
-    read_connection,
-)
+from flowmend.use_cases.connection_views import list_connections, read_connection
+from flowmend.use_cases.connections import delete_connection, install_connector_documents, list_connectors
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.overview import read_overview
 from flowmend.use_cases.sealed_credentials import open_credential
@@ -333,7 +328,7 @@ async def test_a_broken_connection_shows_what_it_did_and_leads_the_lists(running
     assert first.used_by == ((flow_id, "flow"),)
     assert first.ticks[-1] == "bad"
     overview = await read_overview(running.services)
-    assert [view.row.connection_id for view in overview.broken] == [connection_id]
+    assert [row.connection_id for row in overview.broken] == [connection_id]
     assert (overview.failed_runs_24h, overview.succeeded_24h, overview.held, overview.flows_on) == (1, 0, 1, 1)
     assert [row.run_name for row in overview.recent] == [first.failed_run.run_name]
 
