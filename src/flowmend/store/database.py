@@ -105,6 +105,11 @@ class Database:
         with self.writing() as connection:
             return connection.execute(update(table).where(where).values(**changes)).rowcount > 0
 
+    def changed(self, table: Table, where: ColumnElement[bool], changes: Mapping[str, Any]) -> int:
+        """As `change`; how many rows there were."""
+        with self.writing() as connection:
+            return connection.execute(update(table).where(where).values(**changes)).rowcount
+
     def remove(self, table: Table, where: ColumnElement[bool]) -> int:
         """Delete the rows that meet the condition; how many there were."""
         with self.writing() as connection:

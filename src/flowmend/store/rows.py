@@ -97,6 +97,7 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
     status: Succeeded, Skipped, Failed, or Waiting while held. event_name equals the run's name if it fired.
     outputs: payload. code: `ConnectionNeedsRepair` while held. origin_event: the event it resubmits.
     client_request_id: what the caller named its request, "" if it named none; a repeat is known by it.
+    checks: how many checks of the same result in a row this one entry tells of; from started_at to ended_at.
     """
 
     event_name: str
@@ -117,16 +118,53 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
     error_message: str = ""
     inputs: bytes = b""
     outputs: bytes = b""
+    checks: int = 1
 
 
 class TriggerStateRow(Row, frozen=True, kw_only=True):
-    """Where a trigger stands: next due time and what it remembers."""
+    """Where a trigger stands: next due time and what it remembers.
+
+    next_at: of a clock. poll_at: when a trigger that polls asks next. problem: the code with which its last check failed,
+    "" where it did not.
+    """
 
     flow_id: str
     trigger_name: str
     next_at: datetime | None
     last_at: datetime | None = None
     memory: Json = None
+    poll_at: datetime | None = None
+    problem: str = ""
+
+
+class SubscriptionState(StrEnum):
+    """Where a subscription stands. A row is there before anything is sent, so that none can be lost."""
+
+    WANTED = "wanted"  # to be begun; the service may know of it already
+    ACTIVE = "active"  # the service said that it is there
+    ENDING = "ending"  # to be ended; the row goes when the service said that it is gone
+
+
+class SubscriptionRow(Row, frozen=True, kw_only=True):
+    """One subscription of a trigger with its service; outlives its flow until it is ended.
+
+    fingerprint: of what was asked for; a flow that asks for something else gets another one. sealed_calls: how it is begun,
+    renewed and ended. next_at: when something is to be done for it. code, message: why that failed last, "" if it did not.
+    """
+
+    subscription_id: str
+    flow_id: str
+    trigger_name: str
+    state: str
+    connection_id: str = ""
+    fingerprint: str
+    sealed_calls: bytes
+    attempts: int = 0
+    next_at: datetime | None
+    expires_at: datetime | None = None
+    created_at: datetime
+    code: str = ""
+    message: str = ""
 
 
 class TrackedValueRow(Row, frozen=True, kw_only=True):

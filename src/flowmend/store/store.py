@@ -19,6 +19,7 @@ from flowmend.store.repair_links import RepairLinks
 from flowmend.store.runs import Runs
 from flowmend.store.secret_uses import SecretUses
 from flowmend.store.sole_server import SoleServer
+from flowmend.store.subscriptions import Subscriptions
 from flowmend.store.tracked_values import TrackedValues
 from flowmend.store.trigger_events import TriggerEvents
 from flowmend.store.triggers import Triggers
@@ -33,6 +34,7 @@ class Store:
         self.runs = Runs(database)
         self.trigger_events = TriggerEvents(database)
         self.triggers = Triggers(database)
+        self.subscriptions = Subscriptions(database)
         self.tracked_values = TrackedValues(database)
         self.connectors = Connectors(database)
         self.connections = Connections(database)

@@ -23,7 +23,7 @@ from flowmend.core.outcome import Status
 from flowmend.store.column_types import Instant, JsonText, Named, Words
 from flowmend.store.connection_tables import connections
 from flowmend.store.rows import FlowState
-from flowmend.store.schema import NOTHING, index_where, key, must, part_of, serial
+from flowmend.store.schema import NOTHING, index_where, key, later, must, part_of, serial
 
 #: All tables, those of connections too.
 metadata = connections.metadata
@@ -128,8 +128,34 @@ trigger_states = Table(
     Column("next_at", Instant),
     Column("last_at", Instant),
     must("memory", JsonText),
+    Column("poll_at", Instant),
+    later("problem", Words, "''"),
 )
+HAS_PROBLEM = trigger_states.c.problem != NOTHING
 index_where("due", trigger_states.c.next_at.is_not(None), trigger_states.c.next_at)
+index_where("poll", trigger_states.c.poll_at.is_not(None), trigger_states.c.poll_at)
+index_where("problem", HAS_PROBLEM, trigger_states.c.flow_id)
+
+#: No foreign keys: a subscription is ended also after its flow is gone.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    key("subscription_id"),
+    must("flow_id"),
+    must("trigger_name", Words),
+    must("state"),
+    must("connection_id"),
+    must("fingerprint"),
+    must("sealed_calls", LargeBinary),
+    must("attempts", BigInteger),
+    Column("next_at", Instant),
+    Column("expires_at", Instant),
+    must("created_at", Instant),
+    must("code"),
+    must("message", Words),
+    Index("ix_subscriptions_flow_id", "flow_id"),
+)
+index_where("due", subscriptions.c.next_at.is_not(None), subscriptions.c.next_at)
 
 runs = Table(
     "runs",
@@ -236,6 +262,7 @@ trigger_events = Table(
     must("error_message", Words),
     must("inputs", LargeBinary),
     must("outputs", LargeBinary),
+    later("checks", BigInteger, "1"),
 )
 Index("ix_trigger_events_flow_id_event_name", trigger_events.c.flow_id, trigger_events.c.event_name)
 IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")

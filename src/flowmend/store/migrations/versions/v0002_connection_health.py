@@ -38,6 +38,30 @@ def upgrade() -> None:
     _added("connections", "lasts_until_kind", sa.Text(), _TEXT)
     _added("connections", "lease_holder", sa.Text(), _TEXT)
     _added("connections", "lease_until", sa.BigInteger(), None)
+    _added("trigger_states", "poll_at", sa.BigInteger(), None)
+    _added("trigger_states", "problem", sa.Text(), _TEXT)
+    _added("trigger_events", "checks", sa.BigInteger(), "1")
+    op.create_index("ix_trigger_states_poll", "trigger_states", ["poll_at"], **_where("poll_at IS NOT NULL"))
+    op.create_index("ix_trigger_states_problem", "trigger_states", ["flow_id"], **_where("problem != ''"))
+    op.create_table(
+        "subscriptions",
+        sa.Column("subscription_id", sa.Text(), nullable=False),
+        sa.Column("flow_id", sa.Text(), nullable=False),
+        sa.Column("trigger_name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("sealed_calls", sa.LargeBinary(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("subscription_id", name="pk_subscriptions"),
+    )
+    op.create_index("ix_subscriptions_flow_id", "subscriptions", ["flow_id"])
+    op.create_index("ix_subscriptions_due", "subscriptions", ["next_at"], **_where("next_at IS NOT NULL"))
     op.create_index("ix_connections_app_id", "connections", ["app_id"])
     op.create_index("ix_connections_account_name", "connections", ["account_name"])
     op.create_index("ix_connections_probe", "connections", ["next_probe_at"], **_where("next_probe_at IS NOT NULL"))
