@@ -69,6 +69,7 @@ from portal.sample_incidents import (
     password_incident,
 )
 from portal.sample_repair import repair_pages
+from portal.sample_sign_in_apps import sign_in_app_pages
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
@@ -174,6 +175,7 @@ def sample_pages() -> dict[str, SamplePage]:
     }  # fmt: skip
     repairs = repair_pages(broken, NOW, _verification(True), _verification(False))
     pages |= {name: SamplePage(*page) for name, page in repairs.items()}
+    pages |= {name: SamplePage(*page) for name, page in sign_in_app_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
 

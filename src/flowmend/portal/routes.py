@@ -100,6 +100,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/connections/{connection_id}/consent", verify.start_consent),
     ("GET", "/connections/{connection_id}/device", device_sign_in.show_device_sign_in),
     ("POST", "/connections/{connection_id}/device", device_sign_in.take_device_sign_in),
+    ("GET", "/connections/{connection_id}/device/open", device_sign_in.open_device_page),
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
     ("GET", "/leaving", leaving.show_leaving),

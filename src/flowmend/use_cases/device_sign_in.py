@@ -69,6 +69,12 @@ async def begin_device(
     return begun
 
 
+def device_under_way(services: Services, connection_id: str, person_id: str) -> DeviceSignIn | None:
+    """The code this person was shown last for the connection, None where none counts; nobody is asked."""
+    pending = services.consents.devices.get(connection_id)
+    return pending.begun if pending is not None and pending.person_id == person_id else None
+
+
 async def device_progress(services: Services, connection_id: str, person_id: str) -> DeviceProgress:
     """Whether somebody has signed in; the provider is asked where it is time to.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from flowmend.core.connection.device_sign_in import DeviceSignIn
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
@@ -12,7 +12,7 @@ from flowmend.portal.pages.verify import verify_page
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.connections import connection_row
-from flowmend.use_cases.device_sign_in import begin_device, device_progress
+from flowmend.use_cases.device_sign_in import begin_device, device_progress, device_under_way
 
 _NOT_SIGNED_IN = marked("The sign-in did not succeed")
 
@@ -59,3 +59,12 @@ async def take_device_sign_in(portal: Portal, request: Request) -> Response:
     except (AskedWrongly, Conflict) as wrong:
         return await verify_page(portal, request, connection_id, "", error=_NOT_SIGNED_IN, wrong=wrong)
     return see(f"/connections/{segment(connection_id)}/device")
+
+
+async def open_device_page(portal: Portal, request: Request) -> Response:
+    """GET /connections/{connection_id}/device/open: on to the service's page, where the code is entered."""
+    connection_id = request.path_params["connection_id"]
+    begun = device_under_way(portal.services, connection_id, person_id(request))
+    if begun is None:
+        return see(f"/connections/{segment(connection_id)}/device")
+    return RedirectResponse(begun.complete_url or begun.verification_url, 303, {"cache-control": "no-store"})
