@@ -17,16 +17,16 @@ from flowmend.settings import Settings
 from flowmend.store import Store, open_store
 from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.transport import HttpTransport, Protocols
+from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
-from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.pending_consents import PendingConsents
-from flowmend.use_cases.repair_links import repair_door
-from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.use_cases.ports import Dispatch, Services
+from flowmend.use_cases.repair_links import repair_door
 from flowmend.use_cases.sealed_credentials import seal_credential
+from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -50,5 +51,5 @@ class SecretUses:
         return self._database.remove(secret_uses, secret_uses.c.use_id.in_(oldest))
 
 
-def _row(found: Sequence[object]) -> SecretUseRow:
+def _row(found: Sequence[Any]) -> SecretUseRow:
     return SecretUseRow(**dict(zip(SecretUseRow.__struct_fields__, found[1:], strict=True)))
