@@ -1,5 +1,6 @@
 """The pages of connections, their tests and ends, and of who leaves, met by foreign pages and odd requests."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -101,7 +102,11 @@ def test_what_cannot_be_a_test_is_refused_with_what_was_typed(flowmend: Flowmend
 def test_an_end_is_noted_on_its_page(flowmend: Flowmend) -> None:
     assert submit(flowmend, "/connections/page-3/ends_at", {"ends_on": "2031-05-06"}).status == 303
     assert 'value="2031-05-06"' in text_of(flowmend, "/connections/page-3/health")
+    day = (flowmend.application.services.clock.now + timedelta(days=5)).date().isoformat()
+    assert submit(flowmend, "/connections/page-3/ends_at", {"ends_on": day}).status == 303
+    assert "Paged 03" in text_of(flowmend, "/forecast")
     assert submit(flowmend, "/connections/page-3/ends_at", {"ends_on": ""}).status == 303
+    assert "Paged 03" not in text_of(flowmend, "/forecast")
     for odd in ("soon", "9999-12-31", EVIL):
         answer = submit(flowmend, "/connections/page-3/ends_at", {"ends_on": odd})
         assert answer.status == 400

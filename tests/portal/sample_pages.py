@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from flowmend.core.connection.forecast import End, EndKind
+from flowmend.core.connection.forecast import End, EndKind, Urgency
 from flowmend.core.connection.probe import SafeCall
 from flowmend.core.connector import Location, Operation, Parameter
 from flowmend.core.definition import FileProblem
@@ -26,6 +26,7 @@ from flowmend.portal.pages.connections import ConnectionsPage
 from flowmend.portal.pages.flow import DeletePage, FlowPage, Reference
 from flowmend.portal.pages.flow_run import RunFlowPage
 from flowmend.portal.pages.flows import FlowsPage
+from flowmend.portal.pages.forecast import ForecastPage
 from flowmend.portal.pages.home import HomePage
 from flowmend.portal.pages.import_flow import ImportPage
 from flowmend.portal.pages.leaving import LeavingPage
@@ -53,6 +54,7 @@ from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
+from flowmend.use_cases.forecasts import Forecast
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
 from flowmend.use_cases.overview import Overview
@@ -144,6 +146,8 @@ def sample_pages() -> dict[str, SamplePage]:
         "connections-none": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), counts=_counts(), only="attention", is_first=False)}),
         "connection-health": SamplePage("connection_health.html", "connections", {"page": _health_page(views[1])}),
         "connection-health-wrong": SamplePage("connection_health.html", "connections", {"page": _health_page(views[1], wrong="probe", error="'Reset' cannot be a test.")}),
+        "forecast": SamplePage("forecast.html", "connections", {"page": _forecast(views)}),
+        "forecast-none": SamplePage("forecast.html", "connections", {"page": ForecastPage(forecasts=(), total=0)}),
         "leaving": SamplePage("leaving.html", "connections", {"page": _leaving(views)}),
         "leaving-nobody": SamplePage("leaving.html", "connections", {"page": LeavingPage(people=(KnownPerson(name="svc-orders@contoso.com", connections=3),), person="")}),
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names, incident_id="i-password")}),
@@ -724,6 +728,25 @@ def _health_page(view: ConnectionView, **typed: str) -> ConnectionHealthPage:
         chosen=SafeCall(operation_id="GetOrder", arguments={"id": "4711"}),
         **{"operation_id": "GetOrder", "arguments": "id=4711", **typed},
     )
+
+
+def _forecast(views: tuple[ConnectionView, ...]) -> ForecastPage:
+    ends = (
+        (EndKind.APP_SECRET, -1, Urgency.OVER),
+        (EndKind.CERTIFICATE, 5, Urgency.WEEK),
+        (EndKind.NOTED, 25, Urgency.MONTH),
+    )
+    found = tuple(
+        Forecast(
+            connection_id=view.row.connection_id,
+            display_name=view.row.display_name,
+            end=End(kind=kind, at=NOW + timedelta(days=days)),
+            urgency=urgency,
+            days_left=max(0, days),
+        )
+        for view, (kind, days, urgency) in zip(views, ends, strict=False)
+    )
+    return ForecastPage(forecasts=found, total=7)
 
 
 def _leaving(views: tuple[ConnectionView, ...]) -> LeavingPage:
