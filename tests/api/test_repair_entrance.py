@@ -1,0 +1,71 @@
+"""The public door of repair links, as a stranger finds it."""
+
+from urllib.parse import urlencode
+
+import pytest
+
+from .conftest import Answer, Flowmend
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+
+
+def knock(flowmend: Flowmend, code: str, path: str = "/repair", **headers: str) -> Answer:
+    content = urlencode({"code": code}).encode()
+    return flowmend.ask("POST", path, headers={**_FORM, **headers}, content=content)
+
+
+@pytest.mark.parametrize("path", ["/repair", "/repair/connection"])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_form_of_another_site_is_refused(flowmend: Flowmend, path: str, headers: dict[str, str]) -> None:
+    answer = knock(flowmend, "x" * 43, path, **headers)
+    assert (answer.status, answer.error_code) == (403, "ForeignOrigin")
+
+
+def test_the_page_asks_for_the_link_is_not_kept_and_runs_nothing_foreign(flowmend: Flowmend) -> None:
+    answer = flowmend.ask("GET", "/repair", headers={"Accept": "text/html"})
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert b"data-from-fragment" in answer.content
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_session_shows_nothing_of_its_own_there(flowmend: Flowmend) -> None:
+    headers = {"Accept": "text/html", "Cookie": f"flowmend_session={flowmend.cookie}"}
+    answer = flowmend.ask("GET", "/repair", headers=headers)
+    assert answer.status == 200
+    assert b"/logout" not in answer.content
+    assert b'href="/connections"' not in answer.content
+
+
+def test_whatever_is_wrong_the_answer_is_the_same_until_it_is_too_often(flowmend: Flowmend) -> None:
+    own = {"Origin": flowmend.origin}
+    guesses = ["x" * 43, "", "a#b", "\N{SNOWMAN}", "x" * 5000, f"{flowmend.origin}/repair#guess"]
+    answers = [knock(flowmend, guess, **own) for guess in guesses]
+    answers.append(flowmend.ask("GET", "/repair/connection", headers={"Accept": "text/html"}))
+    answers.append(flowmend.ask("GET", "/repair/sign_in", headers={"Cookie": "flowmend_repair=guess"}))
+
+    assert {answer.status for answer in answers} == {400}
+    assert all(b"Ask whoever sent it for a new one" in answer.content for answer in answers)
+    assert not any("flowmend_repair" in answer.headers.get("set-cookie", "") for answer in answers)
+
+    last = [knock(flowmend, f"guess {number}", **own) for number in range(20)][-1]
+    assert last.status == 429
+    assert int(last.headers["retry-after"]) > 0
+
+
+def test_an_unknown_path_below_it_is_no_way_in(flowmend: Flowmend) -> None:
+    for path in ("/repair/../connections", "/repair/x", "/repair//connections"):
+        answer = flowmend.ask("GET", path, headers={"Accept": "text/html"})
+        assert answer.status in {303, 401, 404}
+        assert b"Sign out" not in answer.content
+
+
+def test_a_provider_that_sends_a_stranger_back_leads_to_sign_in(flowmend: Flowmend) -> None:
+    answer = flowmend.ask("GET", "/oauth/callback?state=made-up&code=c", headers={"Accept": "text/html"})
+    assert answer.status == 303
+    assert answer.headers["location"].startswith("/login?return_to=%2Foauth%2Fcallback")
