@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,11 @@ async def test_a_lease_of_one_that_died_ends(open_flowmend: Open, provider: Prov
     connection_id = await signed_in(running)
     store, now = running.services.store.connections, running.clock.now
     stale = opened(running, connection_id)
-    assert store.take_lease(connection_id, "a process that was killed", now, running.clock.now)  # over already
-    assert isinstance(await renewed(running, stale), OpenedConnection)
+    assert store.take_lease(connection_id, "a process that was killed", now, now + timedelta(seconds=0.4))
+    async with asyncio.timeout(10):
+        assert isinstance(await renewed(running, stale), OpenedConnection)
+    assert running.clock.now >= now + timedelta(seconds=0.4)
+    assert provider.refreshes == 1
 
 
 async def test_whoever_waits_finds_the_work_done(open_flowmend: Open, provider: Provider) -> None:

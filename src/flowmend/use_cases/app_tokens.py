@@ -38,7 +38,7 @@ async def token_of_app(
 
 async def _known(services: Services, row: ConnectionRow, app: SignInAppRow, settings: OAuthSettings) -> OAuthSettings:
     kept = app_settings(app)
-    if not kept.is_discovered:
+    if not kept.is_discovered and not settings.issuer:
         metadata = await ask_provider_of(services, row, app, settings)
         kept = with_metadata(kept, metadata) if metadata is not None else kept
     return provider_of(settings, replace(app, settings=settings_column(kept)))

@@ -21,7 +21,7 @@ async def known_provider(services: Services, row: ConnectionRow, settings: OAuth
     if app is None:
         return settings, False
     kept = app_settings(app)
-    if not kept.is_discovered:
+    if not kept.is_discovered and not settings.issuer:
         metadata = await ask_provider_of(services, row, app, settings)
         if metadata is not None:
             kept = with_metadata(kept, metadata)

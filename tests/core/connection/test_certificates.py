@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowmend.core.connection.app_assertion import client_assertion
 from flowmend.core.connection.certificates import read_certificate
@@ -19,6 +21,12 @@ AUTHORITY = make("authority")
 ADA = make("ada", signed_by=AUTHORITY)
 RSA = make("app", rsa_key=True)
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+def _mangled(pem: str) -> st.SearchStrategy[str]:
+    """The text with a piece of it replaced."""
+    places = st.integers(min_value=0, max_value=len(pem))
+    return st.tuples(places, places, st.text(max_size=5)).map(lambda cut: pem[: cut[0]] + cut[2] + pem[cut[1] :])
 
 
 @pytest.mark.parametrize(
@@ -122,3 +130,13 @@ def test_an_elliptic_key_signs_too() -> None:
     )
     assert header["alg"] == "ES256"
     assert len(signature) == 64
+
+
+@given(st.one_of(st.text(max_size=200), st.sampled_from([ADA.pem, RSA.pem]).flatmap(_mangled)), st.text(max_size=20))
+def test_whatever_is_given_is_read_or_refused_plainly(text: str, password: str) -> None:
+    said = ""
+    try:
+        read_certificate(text, password, target="pfx")
+    except AskedWrongly as refused:
+        said = refused.code
+    assert said in {"", "InvalidCertificate"}
