@@ -84,6 +84,10 @@ def show_connection(
             ("Newest of them", one["newest_failed_run"] or ""),
             ("Held events", str(one["held_events"] or "")),
             ("Its test", one["test"]["sentence"] if one["test"] else "cannot be tested"),
+            ("Tested by itself", when(one["last_probe_at"])),
+            ("Next", when(one["next_probe_at"])),
+            ("Ends", when(one["ends"][0]["at"]) if one["ends"] else ""),
+            ("Not granted", ", ".join(one["missing_scopes"])),
         ]
     )
 

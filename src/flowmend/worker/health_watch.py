@@ -29,7 +29,7 @@ _SOONEST = timedelta(milliseconds=50)
 _AFTER_TROUBLE = timedelta(minutes=10)
 _MOST_AT_ONCE = 8
 _MOST_PER_HOST = 2
-_MOST_LISTED = 500
+_MOST_LISTED = 200
 _ALL = 1_000_000
 
 
