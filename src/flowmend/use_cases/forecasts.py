@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.forecast import End, SignInFacts, Urgency, days_left, ends_of, urgency
+from flowmend.core.connection.forecast import End, EndKind, SignInFacts, Urgency, days_left, ends_of, urgency
 from flowmend.core.connection.probe_schedule import KEEP_ALIVE
 from flowmend.core.connector import SignInKind, fill_url
 from flowmend.core.connector.operation import SignInMethod
@@ -13,7 +13,6 @@ from flowmend.core.errors import AskedWrongly, Conflict, SecretUnreadable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.credential_holder import credential_holder
-from flowmend.use_cases.credential_lifetimes import LastsUntilKind
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
@@ -89,13 +88,13 @@ async def note_end(services: Services, connection_id: str, ends_at: datetime | N
     """
     row = connection_row(services, connection_id)
     now = services.clock.now
-    if row.lasts_until_kind not in {"", LastsUntilKind.NOTED.value}:
+    if row.lasts_until_kind not in {"", EndKind.NOTED.value}:
         raise Conflict(
             f"The sign-in of {row.display_name!r} says itself when it ends.", code="EndIsKnown", target=connection_id
         )
     if ends_at is not None and not now - _LATEST < ends_at < now + _LATEST:
         raise AskedWrongly("That is no time within a hundred years.", code="InvalidTime", target="ends_at")
-    kind = LastsUntilKind.NOTED.value if ends_at is not None else ""
+    kind = EndKind.NOTED.value if ends_at is not None else ""
     services.store.connections.change(connection_id, lasts_until=ends_at, lasts_until_kind=kind, changed_at=now)
     details = {"ends_at": ends_at.isoformat() if ends_at is not None else None}
     services.store.audit.note(person_id, "note_end", connection_id, details, at=now)
