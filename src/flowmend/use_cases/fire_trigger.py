@@ -17,6 +17,7 @@ from flowmend.core.run.scope import RunScope
 from flowmend.core.run.views import timestamp
 from flowmend.core.trigger import are_met
 from flowmend.store.journal import HoldEvent
+from flowmend.store.rows import TriggerEventRow
 from flowmend.use_cases.later_responses import later_response
 from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
@@ -81,7 +82,7 @@ async def _accept_items(
     cause: Cause,
 ) -> Accepted:
     """One run for each item, in order; all of them are durable. An event without items leaves a Skipped one in the history."""
-    whole = _whole_event(services, loaded, trigger, outputs, client_tracking_id)
+    whole = whole_event(services, loaded, trigger, outputs, client_tracking_id)
     scope = RunScope(new_state(loaded.compiled, whole), services.clock, (), ())
     headers = workflow_headers(loaded, whole.run_name, whole.client_tracking_id, whole.trigger["trackingId"])
     accepted = Accepted(
@@ -109,12 +110,12 @@ async def _accept_items(
     return accepted
 
 
-def _whole_event(
+def whole_event(
     services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, client_tracking_id: str
 ) -> RunStart:
     """What a run of an event would start with, for what is asked of the event before there are runs."""
     name = run_name(services.clock.ticks(), services.clock.draw())
-    view = _trigger_view(
+    view = trigger_view(
         services,
         trigger,
         outputs,
@@ -138,7 +139,7 @@ async def _accept_one(
 ) -> Accepted:
     name = run_name(services.clock.ticks(), services.clock.draw())
     guid = str(services.clock.guid())
-    view = _trigger_view(
+    view = trigger_view(
         services,
         trigger,
         outputs,
@@ -162,7 +163,7 @@ async def _accept_one(
         cause=cause,
     )
     if not client_tracking_id and trigger.correlation:
-        start = _with_own_tracking_id(services, loaded, trigger, start)
+        start = with_own_tracking_id(services, loaded, trigger, start)
     headers = workflow_headers(loaded, name, start.client_tracking_id, guid)
     if trigger.conditions and not await _conditions_met(services, loaded, trigger, start, cause):
         return Accepted(
@@ -214,7 +215,7 @@ async def _accept_one(
     )
 
 
-def _with_own_tracking_id(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> RunStart:
+def with_own_tracking_id(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> RunStart:
     """The event under the tracking id its trigger's `correlation` computes, where the caller gave it none."""
     scope = RunScope(new_state(loaded.compiled, start), services.clock, (), ())
     own = tracking_id(trigger.correlation.get("clientTrackingId"), scope)
@@ -310,7 +311,14 @@ async def _note_unfired(
     message: str = "",
 ) -> None:
     """The history entry of an event that starts no run. message: of a failure."""
-    event = msgspec.structs.replace(
+    event = unfired_event(start, status, code, message=message)
+    await services.store.journal.write([HoldEvent(event), *cause.together_with])
+    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
+
+
+def unfired_event(start: RunStart, status: Status, code: str, *, message: str = "") -> TriggerEventRow:
+    """The row of an event or a check that starts no run. message: of a failure."""
+    return msgspec.structs.replace(
         new_event(start, start.trigger["name"], fired=False),
         run_name="",
         status=status,
@@ -318,11 +326,9 @@ async def _note_unfired(
         error_code=code if message else "",
         error_message=message,
     )
-    await services.store.journal.write([HoldEvent(event), *cause.together_with])
-    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=event.status)
 
 
-def _trigger_view(
+def trigger_view(
     services: Services,
     trigger: Trigger,
     outputs: Json,
@@ -332,6 +338,7 @@ def _trigger_view(
     tracking_id: str,
     scheduled_at: datetime | None,
 ) -> dict[str, Json]:
+    """What a run sees of its trigger."""
     now = timestamp(services.clock.now)
     view: dict[str, Json] = {
         "name": trigger.name,

@@ -146,10 +146,27 @@ async def hold_event(
     together_with: tuple[Write, ...] = (),
 ) -> None:
     """Keep an event durably until its connection is repaired, or whatever else its code says has come."""
+    held = held_event(
+        services, loaded, start, origin_event=origin_event, code=code, client_request_id=client_request_id
+    )
+    await services.store.journal.write([HoldEvent(held), *together_with])
+    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
+
+
+def held_event(
+    services: Services,
+    loaded: LoadedFlow,
+    start: RunStart,
+    *,
+    origin_event: str = "",
+    code: str = NEEDS_REPAIR,
+    client_request_id: str = "",
+) -> TriggerEventRow:
+    """The row of an event that waits for what its code says, with all its run begins with."""
     event = new_event(
         start, start.trigger["name"], fired=False, origin_event=origin_event, client_request_id=client_request_id
     )
-    held = msgspec.structs.replace(
+    return msgspec.structs.replace(
         event,
         status=Status.WAITING,
         code=code,
@@ -157,8 +174,6 @@ async def hold_event(
         ended_at=None,
         outputs=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
     )
-    await services.store.journal.write([HoldEvent(held), *together_with])
-    services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
 
 
 def workflow_headers(loaded: LoadedFlow, name: str, client_tracking_id: str, tracking_id: str) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""What a poll brought as rows: each event that is to start a run, waiting for its turn, and those that are to start none.
+
+They are written first, all together and with the poll's new place; runs begin from the rows, so a crash in between loses
+nothing and repeats nothing.
+"""
+
+import asyncio
+
+import msgspec
+
+from flowmend.core.definition.flow import Trigger
+from flowmend.core.errors import ExpressionError
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.run import RunStart, new_state
+from flowmend.core.run.naming import run_name
+from flowmend.core.run.scope import RunScope
+from flowmend.core.trigger import are_met
+from flowmend.store.rows import TriggerEventRow
+from flowmend.use_cases.fire_trigger import trigger_view, unfired_event, whole_event, with_own_tracking_id
+from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.run_limits import WAITS_FOR_TURN
+from flowmend.use_cases.split_on import item_outputs, split_items, tracking_expression, tracking_id
+from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event, new_start
+
+#: Others get their turn after so many items.
+_BREATHES_AFTER = 100
+
+
+async def kept_events(services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json) -> list[TriggerEventRow]:
+    """The rows of one event in order, one for each item its trigger splits it into.
+
+    Errors: AskedWrongly where a parameter of the flow has no value.
+    """
+    if trigger.split_on is None:
+        return [_row(services, loaded, trigger, _start(services, loaded, trigger, outputs, ""))]
+    whole = whole_event(services, loaded, trigger, outputs, "")
+    scope = RunScope(new_state(loaded.compiled, whole), services.clock, (), ())
+    try:
+        items = split_items(trigger, scope)
+    except ExpressionError as error:
+        return [unfired_event(whole, Status.FAILED, error.code, message=error.message)]
+    if not items:
+        return [unfired_event(whole, Status.SKIPPED, "SplitOnWithoutItems")]
+    expression = tracking_expression(trigger)
+    rows: list[TriggerEventRow] = []
+    for item in items:
+        part, name = item_outputs(outputs, item), ""
+        if expression is not None:
+            seen = msgspec.structs.replace(whole, trigger={**whole.trigger, "outputs": part})
+            name = tracking_id(expression, RunScope(new_state(loaded.compiled, seen), services.clock, (), ()))
+        rows.append(_row(services, loaded, trigger, _start(services, loaded, trigger, part, name)))
+        if len(rows) % _BREATHES_AFTER == 0:
+            await asyncio.sleep(0)
+    return rows
+
+
+def _start(
+    services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, client_tracking_id: str
+) -> RunStart:
+    name = run_name(services.clock.ticks(), services.clock.draw())
+    view = trigger_view(
+        services,
+        trigger,
+        outputs,
+        name=name,
+        client_tracking_id=client_tracking_id or name,
+        tracking_id=str(services.clock.guid()),
+        scheduled_at=None,
+    )
+    start = new_start(services, loaded, trigger=view, name=name, client_tracking_id=client_tracking_id or name)
+    if not client_tracking_id and trigger.correlation:
+        return with_own_tracking_id(services, loaded, trigger, start)
+    return start
+
+
+def _row(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunStart) -> TriggerEventRow:
+    try:
+        scope = RunScope(new_state(loaded.compiled, start), services.clock, (), ())
+        if trigger.conditions and not are_met(trigger.conditions, scope):
+            return unfired_event(start, Status.SKIPPED, "TriggerConditionNotMet")
+    except ExpressionError as error:
+        return unfired_event(start, Status.FAILED, error.code, message=error.message)
+    is_stopped = loaded.on_broken_connection == HOLD_EVENTS and broken_connection(services, loaded)
+    return held_event(services, loaded, start, code=NEEDS_REPAIR if is_stopped else WAITS_FOR_TURN)
