@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from flowmend.core.errors import StoreUnavailable
 from flowmend.store.access import Access
+from flowmend.store.approvals import Approvals
 from flowmend.store.audit import Audit
 from flowmend.store.blast_radius import BlastRadius
 from flowmend.store.connection_list import ConnectionList
@@ -44,6 +45,7 @@ class Store:
         self.secret_uses = SecretUses(database)
         self.incidents = Incidents(database)
         self.blast_radius = BlastRadius(database)
+        self.approvals = Approvals(database)
         self.access = Access(database)
         self.audit = Audit(database)
         self.journal = Journal(database)

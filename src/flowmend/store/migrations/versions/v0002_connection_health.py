@@ -137,3 +137,65 @@ def upgrade() -> None:
     counted = ["connection_id", "ended_at", "status", "flow_id", "started_at"]
     op.create_index("ix_runs_connection_ended", "runs", counted, **_where("connection_id != ''"))
     op.create_index("ix_secret_uses_run", "secret_uses", ["run_name"], **_where("run_name != ''"))
+    _make_approvals()
+
+
+def _make_approvals() -> None:
+    op.create_table(
+        "approvals",
+        sa.Column("approval_id", sa.Text(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("connection_id", sa.Text(), nullable=False),
+        sa.Column("flow_id", sa.Text(), nullable=False),
+        sa.Column("run_name", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("approval_type", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("item_link", sa.Text(), nullable=False),
+        sa.Column("item_link_description", sa.Text(), nullable=False),
+        sa.Column("requestor", sa.Text(), nullable=False),
+        sa.Column("options", sa.Text(), nullable=False),
+        sa.Column("is_notified", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("approval_id", name="pk_approvals"),
+        sa.UniqueConstraint("request_id"),
+    )
+    op.create_index("ix_approvals_created_at", "approvals", ["created_at"])
+    op.create_index("ix_approvals_waiting", "approvals", ["created_at"], **_where("state = 'waiting'"))
+    op.create_table(
+        "approvers",
+        sa.Column("approval_id", sa.Text(), nullable=False),
+        sa.Column("approver", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("link_expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("mailed_at", sa.BigInteger(), nullable=True),
+        sa.Column("mail_problem", sa.Text(), nullable=False),
+        sa.Column("response", sa.Text(), nullable=False),
+        sa.Column("comments", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.Text(), nullable=False),
+        sa.Column("answered_through", sa.Text(), nullable=False),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approvals.approval_id"], name="fk_approvers_approval_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("approval_id", "approver", name="pk_approvers"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "approval_waits",
+        sa.Column("approval_id", sa.Text(), nullable=False),
+        sa.Column("run_name", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("repetition", sa.Text(), nullable=False),
+        sa.Column("flow_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approvals.approval_id"], name="fk_approval_waits_approval_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("approval_id", "run_name", "action", "repetition", name="pk_approval_waits"),
+    )
+    op.create_index("ix_approval_waits_run_name", "approval_waits", ["run_name"])
