@@ -87,6 +87,11 @@ def test_every_path_finds_its_own_operation(connectors: list[Connector]) -> None
     assert lost == 0
 
 
+def test_every_way_to_sign_in_is_one_flowmend_knows(connectors: list[Connector]) -> None:
+    kinds = Counter(method.kind.value for connector in connectors for method in connector.sign_in)
+    assert kinds == {"api_key": 94, "oauth2": 51, "none": 30, "basic": 19, "client_credentials": 1}
+
+
 def _arguments(operation: Operation) -> dict[str, Any]:
     return {parameter.name: _value(parameter) for parameter in operation.parameters}
 
