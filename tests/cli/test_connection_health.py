@@ -74,7 +74,7 @@ def test_an_end_is_noted_and_forecast(server: StartedServer, connection: str) ->
     assert "Nothing ends" in flowmend(server, "forecast", "--days", "5").stdout
     (found,) = json.loads(flowmend(server, "forecast", "--json").stdout)
     assert found["days_left"] in {8, 9}
-    assert flowmend(server, "list", "--needs-attention").stdout.startswith("No connections")
+    assert flowmend(server, "list", "--needs-attention", "--text", "Things").stdout.startswith("No connections")
     assert flowmend(server, "ends", "Things", "never").exit_code == 0
     assert flowmend(server, "ends", "Things", "tomorrow").exit_code == 2
 
