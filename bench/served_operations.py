@@ -48,7 +48,8 @@ def uses(folder: Path) -> Iterator[Use]:
 def _use(kind: str, inputs: Any, known: Mapping[str, str], *, is_trigger: bool) -> Iterator[Use]:
     if not kind.startswith(TYPES) or not isinstance(inputs, dict):
         return
-    host = inputs.get("host") if isinstance(inputs.get("host"), dict) else {}
+    said_host = inputs.get("host")
+    host: dict[str, Any] = said_host if isinstance(said_host, dict) else {}
     if kind == "ServiceProvider":
         said = inputs.get("serviceProviderConfiguration") or {}
         provider = str(said.get("serviceProviderId") or "").rstrip("/").rpartition("/")[2].lower()

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote
 
+from msgspec.structs import replace
+
 from flowmend.core.connector.arguments import body_of, place
 from flowmend.core.connector.draft import RequestDraft, check_header, check_path, text_of
 from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Operation
-from flowmend.core.connector.policies import apply_policies, host_of
+from flowmend.core.connector.policies import apply_policies, hosts_of
 from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
 from flowmend.core.connector.server import PROTOCOLS, server_of
 from flowmend.core.errors import ExpressionError
@@ -106,10 +108,7 @@ def allowed_origins(connector: Connector, connection_parameters: Mapping[str, Js
     if connector.protocol in PROTOCOLS:
         server = server_of(connector.protocol, connection_parameters)
         return () if isinstance(server, UnbuildableRequest) else (server.origin,)
-    hosts = [policy for policy in connector.policies if policy.template == "dynamichosturl"]
-    urls = [host_of(policy, connection_parameters) for policy in hosts]
-    if not any(not policy.operations for policy in hosts):
-        urls.append(connector.base_url)
+    urls = hosts_of(connector, connection_parameters)
     for method in connector.sign_in:
         if method.oauth is not None:
             endpoints = (method.oauth.token_url, method.oauth.refresh_url)
@@ -172,4 +171,8 @@ def _finish(
         headers=draft.headers,
         body=draft.body,
         client_certificate=sign_in.client_certificate,
+        lookups=tuple(
+            replace(lookup, request=replace(lookup.request, client_certificate=sign_in.client_certificate))
+            for lookup in draft.lookups
+        ),
     )

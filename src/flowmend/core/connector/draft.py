@@ -6,7 +6,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from flowmend.core.connector.request import UnbuildableRequest
+from flowmend.core.connector.request import UnbuildableRequest, ValueLookup
+from flowmend.core.expression.content import is_json_type
 from flowmend.core.json_value import Json
 
 _LINE_BREAK = re.compile(r"[\r\n\0]")
@@ -17,6 +18,7 @@ class RequestDraft:
     """Changed in place by policies; never leaves the building of one request.
 
     path: a template with `{name}` places. path_values: percent-encoded already. queries: plain, in order.
+    original_method: as the operation declares it. lookups: values of this request that its service must be asked for.
     """
 
     method: str
@@ -26,6 +28,8 @@ class RequestDraft:
     queries: list[tuple[str, str]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    original_method: str = ""
+    lookups: list[ValueLookup] = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
         wanted = name.lower()
@@ -46,6 +50,20 @@ class RequestDraft:
         wanted = name.lower()
         self.queries = [pair for pair in self.queries if pair[0].lower() != wanted]
         self.queries.append((name, value))
+
+    def content(self) -> Json:
+        """The body as a JSON value; None where there is none or it is something else."""
+        if not self.body or not is_json_type(self.header("content-type") or "application/json"):
+            return None
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+
+    def set_content(self, value: Json) -> None:
+        self.body = msgspec.json.encode(value)
+        if self.header("content-type") is None:
+            self.set_header("Content-Type", "application/json")
 
 
 def text_of(value: Json) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
-from flowmend.core.connector.policies import blocks, is_supported
+from flowmend.core.connector.policies import is_supported
 from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
@@ -18,6 +18,7 @@ from flowmend.core.problem import Problem, Severity
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _PREFIX = "x-ms-apimtemplateparameter."
 _POLICY_PREFIX = "x-ms-apimtemplate-"
+_AFTER_THE_CALL = frozenset({"response", "failure"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class _Reader:
             self.warning("UnsupportedScript", pointer, f"The operation '{operation_id}' needs the connector's script.")
             return f"UnsupportedScript: the operation '{operation_id}' needs the connector's C# script."
         for policy in policies:
-            if blocks(policy.template) and policy.concerns(operation_id):
+            if not is_supported(policy) and policy.concerns(operation_id):
                 return (
                     f"UnsupportedPolicy: the operation '{operation_id}' needs the policy '{policy.template}', "
                     "which is not supported."
@@ -221,26 +222,26 @@ class _Reader:
     def policies(self, properties: Mapping[str, Json]) -> Iterator[Policy]:
         for index, node in enumerate(properties.get("policyTemplateInstances") or ()):
             node = _mapping(node)
-            template = str(node.get("templateId", "")).lower()
-            if not is_supported(template):
-                self.warning(
-                    "UnsupportedPolicy",
-                    f"/properties/policyTemplateInstances/{index}",
-                    f"The policy '{node.get('templateId')}' is not supported.",
-                )
             parameters = {str(name).lower(): value for name, value in _mapping(node.get("parameters")).items()}
             limited = parameters.get(f"{_POLICY_PREFIX}operationname")
             names = limited if isinstance(limited, list) else [limited] if limited else []
-            yield Policy(
-                template=template,
+            policy = Policy(
+                template=str(node.get("templateId", "")).lower(),
                 parameters={
                     name.removeprefix(_PREFIX): value
                     for name, value in parameters.items()
                     if not name.startswith(_POLICY_PREFIX)
                 },
                 operations=frozenset(str(name).lower() for name in names),
-                is_for_response=str(parameters.get(f"{_POLICY_PREFIX}policysection", "")).lower() == "response",
+                is_for_response=str(parameters.get(f"{_POLICY_PREFIX}policysection", "")).lower() in _AFTER_THE_CALL,
             )
+            if not is_supported(policy):
+                self.warning(
+                    "UnsupportedPolicy",
+                    f"/properties/policyTemplateInstances/{index}",
+                    f"The policy '{node.get('templateId')}' is not supported, or holds an expression that is not.",
+                )
+            yield policy
 
     def protocol(self) -> str:
         """What `x-flowmend-protocol` names; HTTP where it names nothing that is spoken here."""

@@ -28,7 +28,8 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, complete but for what the wire adds itself (Host, Content-Length).
 
     url: absolute and percent-encoded; sent as it stands. headers: one value per name. body: None is none.
-    client_certificate: shown to this server, None for none.
+    client_certificate: shown to this server, None for none. lookups: values to ask for first, each by a request of its
+    own, and to put in with `looked_up.with_value`.
     Query, headers and body may hold secrets, so the repr shows none of them.
     """
 
@@ -37,6 +38,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes | None = None
     client_certificate: ClientCertificate | None = None
+    lookups: tuple["ValueLookup", ...] = ()
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
@@ -44,6 +46,18 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def origin(self) -> str:
         return origin_of(self.url)
+
+
+class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
+    """A header or query value that only the service knows: a key exchanged for a token, the ETag of what is changed.
+
+    request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value.
+    """
+
+    request: HttpRequest
+    path: tuple[str | int, ...]
+    name: str
+    is_query: bool = False
 
 
 class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):
