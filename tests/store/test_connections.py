@@ -56,6 +56,31 @@ class TestConnections:
         assert store.connections.attempts("shop", examples.noon) == []
 
 
+class TestConnectionsBeside:
+    def test_the_broken_ones_of_the_connector_or_sign_in_app_are_found(self, store: Store, examples: Any) -> None:
+        broken = {"health": HealthState.BROKEN}
+        mine = examples.connection("mine", app_id="app", **broken)
+        for row in (
+            mine,
+            examples.connection("same-connector", **broken),
+            examples.connection("same-app", connector_id="mail", app_id="app", **broken),
+            examples.connection("good"),
+            examples.connection("other", connector_id="mail", **broken),
+        ):
+            store.connections.add(row)
+        assert {one.connection_id for one in store.connections.broken_beside(mine)} == {"same-connector", "same-app"}
+        without_app = msgspec.structs.replace(mine, app_id="")
+        assert [one.connection_id for one in store.connections.broken_beside(without_app)] == ["same-connector"]
+
+    def test_a_connection_knows_whether_it_is_alone(self, store: Store, examples: Any) -> None:
+        mine = examples.connection("mine")
+        store.connections.add(mine)
+        store.connections.add(examples.connection("mail", connector_id="mail"))
+        assert store.connections.is_alone(mine)
+        store.connections.add(examples.connection("second"))
+        assert not store.connections.is_alone(mine)
+
+
 class TestSwappingACredential:
     def test_a_swap_replaces_the_expected_version_and_counts_up(self, store: Store, examples: Any) -> None:
         store.connections.add(examples.connection())

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict
 from flowmend.store.connection_tables import accounts, attempts, connections, sign_in_apps
 from flowmend.store.database import Database, columns_of, select_row
@@ -101,6 +102,25 @@ class Connections:
                 raise _changed_meanwhile(connection_id)
             shared = connections.c.shares_with == connection_id
             connection.execute(update(connections).where(shared).values(shares_with=holder_id))
+
+    def broken_beside(self, row: ConnectionRow) -> Sequence[ConnectionRow]:
+        """The other broken connections to the same connector or of the same sign-in app, by name."""
+        beside = connections.c.connector_id == row.connector_id
+        if row.app_id:
+            beside |= connections.c.app_id == row.app_id
+        chosen = select_row(connections, ConnectionRow).where(
+            connections.c.health == HealthState.BROKEN, beside, connections.c.connection_id != row.connection_id
+        )
+        return self._database.every(
+            chosen.order_by(connections.c.display_name, connections.c.connection_id), ConnectionRow
+        )
+
+    def is_alone(self, row: ConnectionRow) -> bool:
+        """Whether this is the only connection to its connector."""
+        others = select(connections.c.connection_id).where(
+            connections.c.connector_id == row.connector_id, connections.c.connection_id != row.connection_id
+        )
+        return self._database.value(others.limit(1)) is None
 
     def sharing(self, holder_id: str) -> Sequence[ConnectionRow]:
         """The connections that sign in with this one's credential, by name."""

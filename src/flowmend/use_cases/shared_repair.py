@@ -33,10 +33,7 @@ def mended_with(services: Services, row: ConnectionRow) -> list[ConnectionRow]:
     """The broken connections that one sign-in to `row` would mend too, by name."""
     if not row.account_name:
         return []
-    others = services.store.connections.list(app_id=row.app_id) if row.app_id else []
-    others = [*others, *services.store.connections.list(connector_id=row.connector_id)]
-    found = {one.connection_id: one for one in others if _is_of_account(one, row)}
-    return sorted(found.values(), key=lambda one: (one.display_name.casefold(), one.connection_id))
+    return [one for one in services.store.connections.broken_beside(row) if _is_of_account(one, row)]
 
 
 async def mend_others(services: Services, connection_id: str, *, person_id: str) -> tuple[str, ...]:
@@ -100,8 +97,6 @@ async def _mended(
 
 
 def _is_of_account(other: ConnectionRow, row: ConnectionRow) -> bool:
-    if other.connection_id == row.connection_id or other.health is not HealthState.BROKEN:
-        return False
     if other.account_name.casefold() != row.account_name.casefold() or other.app_id != row.app_id:
         return False
     if ANY_ORIGIN in (*(other.allowed_origins or ()), *(row.allowed_origins or ())):

@@ -16,7 +16,6 @@ from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.incidents import open_incidents
 from flowmend.use_cases.put_back import put_back
 from flowmend.use_cases.runs import list_runs
-from flowmend.use_cases.swap_connection import alternatives
 from flowmend.use_cases.verify_connection import Verification, test_connection
 
 _SHOWN_RUNS = 5
@@ -58,7 +57,7 @@ async def show_connection(
         flow_names={row.flow_id: row.name for row in services.store.flows.list()},
         incident_id=open_incidents(services, [connection_id]).get(connection_id, ""),
         put_back=undone,
-        can_swap=bool(alternatives(services, view.row)),
+        can_swap=not services.store.connections.is_alone(view.row),
         holder_name=_holder_name(portal, view),
     )
     return portal.answer(request, "connection.html", place="connections", page=page)

@@ -24,7 +24,6 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import RunDetail, read_run
 from flowmend.use_cases.shared_repair import mended_with
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
-from flowmend.use_cases.swap_connection import alternatives
 from flowmend.use_cases.verify_connection import Verification, verify_connection
 
 _TOO_MANY = marked("Too many tries for now; nothing was sent, so that the service does not lock the account")
@@ -183,7 +182,7 @@ async def verify_page(
         mends=tuple(one.display_name for one in mended_with(portal.services, view.row)) if result is None else (),
         also_mended=_names(portal, result),
         asks_whose=_asks_whose(view, result),
-        can_swap=bool(view.used_by and alternatives(portal.services, view.row)),
+        can_swap=bool(view.used_by) and not portal.services.store.connections.is_alone(view.row),
     )
     status_code = 200
     if wrong is not None:
