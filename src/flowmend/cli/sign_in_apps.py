@@ -174,7 +174,7 @@ def _proof(certificate: Path | None, *, from_stdin: bool) -> dict[str, str]:
 
 
 def _ends(date: str | None) -> dict[str, str]:
-    return {"secret_expires_at": f"{date}T23:59:59Z"} if date else {}
+    return {"secret_expires_at": f"{date}T12:00:00Z"} if date else {}
 
 
 def _found(apps: list[Json], wanted: str) -> Json:

@@ -198,12 +198,15 @@ def _new_page(portal: Portal, request: Request, *, values: dict[str, str] | None
 
 
 def _date(form: FormData, name: str) -> datetime | None:
-    """The end of that day, UTC, None where none is given. Errors: AskedWrongly."""
+    """Noon of that day, UTC, so that nearly every zone shows the day that was entered; None where none is given.
+
+    Errors: AskedWrongly.
+    """
     text = form_text(form, name).strip()
     if not text:
         return None
     try:
-        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), UTC)
+        return datetime.combine(date.fromisoformat(text), time(12), UTC)
     except ValueError:
         raise AskedWrongly(f"{text!r} is no date like 2027-01-31.", code="InvalidDate", target=name) from None
 
