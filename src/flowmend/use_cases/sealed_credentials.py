@@ -5,7 +5,6 @@ copied to another row, or sent to another host, it does not open.
 """
 
 from datetime import datetime
-from enum import StrEnum
 
 import msgspec
 
@@ -14,6 +13,9 @@ from flowmend.core.errors import Conflict, SecretUnreadable
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow
 from flowmend.vault import Binding, Vault
+
+#: The two places of a connection's credentials. The previous one is kept until the first good use of the current one.
+_CURRENT, _PREVIOUS = "current", "previous"
 
 
 class PreviousSignIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,16 +33,9 @@ class PreviousSignIn(msgspec.Struct, frozen=True, kw_only=True):
         return "PreviousSignIn(…)"
 
 
-class Slot(StrEnum):
-    """The two places of a connection's credentials."""
-
-    CURRENT = "current"
-    PREVIOUS = "previous"  # kept sealed until the first good use of the current one
-
-
-def seal_credential(vault: Vault, row: ConnectionRow, credential: Credential, slot: Slot = Slot.CURRENT) -> bytes:
+def seal_credential(vault: Vault, row: ConnectionRow, credential: Credential) -> bytes:
     """The credential sealed for this row as it is: its id and allowed origins."""
-    return vault.seal_json(encode_credential(credential), bound_to=_binding(row, slot))
+    return vault.seal_json(encode_credential(credential), bound_to=_binding(row))
 
 
 def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
@@ -50,7 +45,7 @@ def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
     """
     if not row.sealed_credential:
         raise Conflict(f"{row.display_name!r} has no credential yet: sign in first.", code="NoCredential")
-    return decode_credential(vault.open_json(row.sealed_credential, bound_to=_binding(row, Slot.CURRENT)))
+    return decode_credential(vault.open_json(row.sealed_credential, bound_to=_binding(row)))
 
 
 def seal_previous(vault: Vault, row: ConnectionRow) -> bytes:
@@ -97,8 +92,8 @@ def open_app_secret(vault: Vault, app_id: str, sealed: bytes) -> str:
 
 def _previous_binding(row: ConnectionRow) -> Binding:
     # Not bound to the row's addresses: those are of the new one. Its own are sealed with it.
-    return Binding(kind="credential", parts=(row.connection_id, Slot.PREVIOUS.value))
+    return Binding(kind="credential", parts=(row.connection_id, _PREVIOUS))
 
 
-def _binding(row: ConnectionRow, slot: Slot) -> Binding:
-    return Binding(kind="credential", parts=(row.connection_id, slot.value, *sorted(row.allowed_origins)))
+def _binding(row: ConnectionRow) -> Binding:
+    return Binding(kind="credential", parts=(row.connection_id, _CURRENT, *sorted(row.allowed_origins)))
