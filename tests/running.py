@@ -140,6 +140,7 @@ class Running:
             for call in run.calls.values():
                 call.cancel()
         await self.application.timers.stop()
+        await self.application.polls.stop()
         await self.services.http.close()
         self.services.store.close()
         await asyncio.sleep(0)
@@ -257,8 +258,9 @@ class Running:
         return self.runs(flow_id)
 
     async def settled(self) -> None:
-        """Until the timers have looked at the rows as they are now, and a moment more."""
+        """Until timers and polls have looked at the rows as they are now, and a moment more."""
         self.application.timers.schedule_changed()
+        self.application.polls.heard("polls", {})
         await asyncio.sleep(0.1)
 
     async def at_rest(self) -> None:
@@ -343,7 +345,7 @@ def document(actions: Mapping[str, Any], *, triggers: Mapping[str, Any] = REQUES
     references = {
         key: {"connectionName": "", "id": f"/apis/{key}"}
         for key in ("shared_sample_orders", "shared_sample_shipping", "shared_sample_customers")
-        if f'"{key}"' in json.dumps(actions)
+        if f'"{key}"' in json.dumps([actions, triggers])
     }
     definition = {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "triggers": triggers, "actions": actions, **parts}
     return {"connectionReferences": references, "definition": definition}

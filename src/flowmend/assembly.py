@@ -17,6 +17,7 @@ from flowmend.settings import Settings
 from flowmend.store import Store, open_store
 from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.access import ensure_owner
+from flowmend.use_cases.approvals import make_good
 from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.call_operation import CallOperations
 from flowmend.use_cases.incident_watch import make_consistent
@@ -32,6 +33,7 @@ from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
 from flowmend.worker.health_watch import HealthWatch
 from flowmend.worker.housekeeping import Housekeeping
+from flowmend.worker.polls import Polls
 from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.system_clock import SystemClock
 from flowmend.worker.timers import Timers
@@ -82,7 +84,9 @@ class Application:
         changes.listen(connectors.heard)
         changes.listen(health.heard)
         changes.listen(operations.heard)
+        self.polls = Polls(lambda: self.services)
         changes.listen(self.health_watch.heard)
+        changes.listen(self.polls.heard)
         self.services: Services = Services(
             settings=settings,
             store=store,
@@ -124,8 +128,11 @@ class Application:
         self._running.push_async_callback(services.operations.refresher.finish, _TOKENS_WITHIN_SECONDS)
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()
+        await make_good(services)
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
+        self.polls.start()
+        self._running.push_async_callback(self.polls.stop)
         self.housekeeping.start()
         self._running.push_async_callback(self.housekeeping.stop)
         self.health_watch.start()

@@ -24,7 +24,7 @@ from flowmend.core.connector import (
     opening_of,
     refused_outcome,
 )
-from flowmend.core.connector.operation import READ_METHODS
+from flowmend.core.connector.operation import READ_METHODS, Operation
 from flowmend.core.connector.request import may_go
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
@@ -51,11 +51,16 @@ _NO_SECRETS = Redactor(())
 
 
 class OperationFacts(Struct, frozen=True, kw_only=True):
-    """What decides whether a call may be repeated. connection_id: "" where none is mapped or none is needed."""
+    """What decides whether a call may be repeated. connection_id: "" where none is mapped or none is needed.
+
+    operation, protocol: of a connector's call, None where the connector does not know it.
+    """
 
     is_read: bool
     honours_key: bool
     connection_id: str
+    operation: Operation | None = None
+    protocol: str = "http"
 
 
 class CallOperations:
@@ -96,10 +101,13 @@ class CallOperations:
         except FlowmendError:
             opened = None  # the call itself will say why
         operation = operation_of(opened, call) if opened is not None else None
-        if operation is None:
-            is_read = call.method.upper() in READ_METHODS
-            return OperationFacts(is_read=is_read, honours_key=False, connection_id=connection_id)
-        return OperationFacts(is_read=operation.is_read, honours_key=operation.honours_key, connection_id=connection_id)
+        return OperationFacts(
+            is_read=call.method.upper() in READ_METHODS if operation is None else operation.is_read,
+            honours_key=operation is not None and operation.honours_key,
+            connection_id=connection_id,
+            operation=operation,
+            protocol=opened.connector.protocol if opened is not None else "http",
+        )
 
     async def call(
         self,

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from typing import TypeAlias
+from urllib.parse import quote, unquote
+
+from msgspec.structs import replace
 
 from flowmend.core.connector import (
     HttpRequest,
@@ -71,7 +74,8 @@ def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableReq
         arguments = call.parameters or {}
         if call.notification_url and operation.notification_parameter:
             arguments = {**arguments, operation.notification_parameter: call.notification_url}
-        return build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
+        request = build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
+        return _with_additions(request, call) if isinstance(request, HttpRequest) else request
     return build_path_request(
         opened.connector,
         call.method,
@@ -82,6 +86,21 @@ def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableReq
         body=call.body,
         sign_in=opened.sign_in,
     )
+
+
+def _with_additions(request: HttpRequest, call: ConnectorCall) -> HttpRequest:
+    """The request with the queries and headers a call of an operation has besides its parameters: a poll's place."""
+    if call.queries:
+        address, _, query = request.url.partition("?")
+        added = {name.lower() for name in call.queries}
+        kept = [one for one in query.split("&") if one and unquote(one.partition("=")[0]).lower() not in added]
+        kept += [f"{quote(name, safe='$')}={quote(str(text), safe='')}" for name, text in call.queries.items()]
+        request = replace(request, url=f"{address}?{'&'.join(kept)}")
+    if call.headers:
+        request = replace(
+            request, headers={**request.headers, **{name: str(one) for name, one in call.headers.items()}}
+        )
+    return request
 
 
 def with_our_headers(request: HttpRequest, client_request_id: str, traces: Mapping[str, str]) -> HttpRequest:

@@ -17,8 +17,14 @@ from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
+from flowmend.use_cases.poll_states import (
+    TriggerProblem,
+    asks_since,
+    problem_of,
+    trigger_problems,
+)
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.schedules import clock_of, first_state
+from flowmend.use_cases.schedule_triggers import schedule_triggers
 from flowmend.use_cases.trigger_words import what_will_begin
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
@@ -33,7 +39,7 @@ class FlowSummary:
     """A row of My flows. runs_24h: {status: count}. broken_connections: (id, name). held: events and runs that wait.
 
     unreadable: why its definition no longer reads and what to do next, "" where it reads; trigger and connectors are
-    not known then.
+    not known then. trigger_problem: why the trigger's last check failed, None where it did not.
     """
 
     flow_id: str
@@ -48,11 +54,14 @@ class FlowSummary:
     broken_connections: tuple[tuple[str, str], ...]
     held: int
     unreadable: str = ""
+    trigger_problem: TriggerProblem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDetail:
-    """One flow. document: its definition as given, secrets hidden. blocking: why it cannot be turned on. next_at: when its recurrence fires next."""
+    """One flow. document: its definition as given, secrets hidden. blocking: why it cannot be turned on. next_at: when its
+    recurrence fires, or its trigger asks, next. asks_since: from when on what its trigger finds is new, None where it polls not.
+    """
 
     summary: FlowSummary
     row: FlowRow
@@ -66,6 +75,7 @@ class FlowDetail:
     blocking: tuple[Problem, ...]
     on_broken_connection: str
     created_at: datetime
+    asks_since: datetime | None = None
 
 
 async def list_flows(services: Services) -> list[FlowSummary]:
@@ -73,6 +83,7 @@ async def list_flows(services: Services) -> list[FlowSummary]:
     last_runs = services.store.runs.last_of_each_flow()
     counts = services.store.runs.counts_of_each_flow(services.clock.now - _DAY)
     held = services.store.trigger_events.held_of_each_flow()
+    problems = trigger_problems(services)
     connections = {one.connection_id: one for one in services.store.connections.list()}
     rows = sorted(services.store.flows.list(), key=lambda row: row.name.casefold())
     return [
@@ -83,6 +94,7 @@ async def list_flows(services: Services) -> list[FlowSummary]:
             last_run=last_runs.get(row.flow_id),
             counts=counts.get(row.flow_id, {}),
             held_events=held.get(row.flow_id, 0),
+            trigger_problem=problems.get(row.flow_id),
         )
         for row in rows
     ]
@@ -105,6 +117,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
             last_run=services.store.runs.last_of_each_flow().get(flow_id),
             counts=services.store.runs.count_by_status(flow_id, services.clock.now - _DAY),
             held_events=services.store.trigger_events.count_held(flow_id),
+            trigger_problem=problem_of(state) if state else None,
         ),
         row=row,
         flow=loaded.flow,
@@ -112,7 +125,8 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
         problems=problems,
         references=references_of(loaded, connections),
         callback=callback_url(services, loaded),
-        next_at=state.next_at if state else None,
+        next_at=(state.next_at or state.poll_at) if state else None,
+        asks_since=asks_since(state) if state else None,
         will_begin=what_will_begin(loaded.flow),
         blocking=_blocking(loaded, problems, connections),
         on_broken_connection=loaded.on_broken_connection,
@@ -150,7 +164,7 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
             f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer
         )
     _set_state(services, loaded.row, FlowState.ON, person_id)
-    _schedule(services, loaded)
+    schedule_triggers(services, loaded)
     await release_events(services, flow_id)
     return what_will_begin(loaded.flow)
 
@@ -164,14 +178,14 @@ async def follow_new_version(services: Services, flow_id: str, person_id: str) -
     if _blocking(loaded, check_flow(loaded.flow), connections):
         await turn_off(services, flow_id, person_id)
     else:
-        _schedule(services, loaded)
+        schedule_triggers(services, loaded)
         await release_events(services, flow_id)  # it may run more at once than before
 
 
 async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
     """Stop starting runs; runs under way finish, held events stay held. Errors: NotFound."""
     row = flow_row(services, flow_id)
-    services.store.triggers.remove(flow_id)
+    services.store.triggers.pause(flow_id)
     _set_state(services, row, FlowState.OFF, person_id)
     services.dispatch.schedule_changed()
 
@@ -257,22 +271,6 @@ def flow_row(services: Services, flow_id: str) -> FlowRow:
     return row
 
 
-def _schedule(services: Services, loaded: LoadedFlow) -> None:
-    """Say when the flow's recurrences fire next; one that is scheduled just so already keeps its time."""
-    flow_id, now = loaded.row.flow_id, services.clock.now
-    scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
-    for trigger in loaded.flow.definition.triggers.values():
-        recurrence = clock_of(trigger)
-        if not recurrence:
-            continue
-        known = scheduled.pop(trigger.name, None)
-        if known is None or known.memory.get("recurrence") != recurrence:
-            services.store.triggers.put(first_state(flow_id, trigger, now))
-    for name in scheduled:
-        services.store.triggers.remove(flow_id, name)
-    services.dispatch.schedule_changed()
-
-
 def _set_state(services: Services, row: FlowRow, state: FlowState, person_id: str) -> None:
     flow_id = row.flow_id
     services.store.flows.change(flow_id, state=state, changed_at=services.clock.now)
@@ -288,6 +286,7 @@ def _listed(
     last_run: RunRow | None,
     counts: Mapping[str, int],
     held_events: int,
+    trigger_problem: TriggerProblem | None,
 ) -> FlowSummary:
     try:
         loaded = services.flows.latest(row.flow_id)
@@ -306,7 +305,15 @@ def _listed(
             held=held_events + counts.get("Waiting", 0),
             unreadable=why_flow_unreadable(error),
         )
-    return _summary(loaded, row, connections, last_run=last_run, counts=counts, held_events=held_events)
+    return _summary(
+        loaded,
+        row,
+        connections,
+        last_run=last_run,
+        counts=counts,
+        held_events=held_events,
+        trigger_problem=trigger_problem,
+    )
 
 
 def _summary(
@@ -317,6 +324,7 @@ def _summary(
     last_run: RunRow | None,
     counts: Mapping[str, int],
     held_events: int,
+    trigger_problem: TriggerProblem | None,
 ) -> FlowSummary:
     trigger = next(iter(loaded.flow.definition.triggers.values()), None)
     used = [connections[one] for one in dict.fromkeys(loaded.mappings.values()) if one in connections]
@@ -332,6 +340,7 @@ def _summary(
         runs_24h=counts,
         broken_connections=tuple((one.connection_id, one.display_name) for one in used if needs_repair(one.health)),
         held=held_events + counts.get("Waiting", 0),
+        trigger_problem=trigger_problem,
     )
 
 

@@ -9,9 +9,10 @@ from flowmend.core.run import ConnectionRepaired
 from flowmend.store.rows import FlowState, TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.known_health import needs_repair
+from flowmend.use_cases.loaded_flows import HOLD_EVENTS
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import has_room
-from flowmend.use_cases.start_run import broken_connection, start_held_event
+from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, start_held_event
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 _log = logging.getLogger(__name__)
@@ -43,10 +44,13 @@ async def release_events(services: Services, flow_id: str) -> int:
     if not events:
         return 0
     loaded = services.flows.latest(flow_id)
-    if loaded.row.state is not FlowState.ON or broken_connection(services, loaded):
+    is_broken = bool(broken_connection(services, loaded))
+    if loaded.row.state is not FlowState.ON or (is_broken and loaded.on_broken_connection == HOLD_EVENTS):
         return 0
     released = 0
     for held in events:
+        if is_broken and held.code == NEEDS_REPAIR:
+            continue
         # Somebody else may have released or discarded it since it was listed.
         if not has_room(services, loaded):
             break

@@ -4,6 +4,8 @@ from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.definition.flow import Flow, Trigger
 from flowmend.core.definition.recurrence_expressions import evaluated_trigger
 from flowmend.core.json_value import Json
+from flowmend.use_cases.poll_states import POLLED_TYPES
+from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
 
 
 def what_will_begin(flow: Flow) -> str:
@@ -17,15 +19,31 @@ def what_will_begin(flow: Flow) -> str:
         return "A run starts each time somebody calls its URL or chooses Run."
     if trigger.type == "Batch":
         return "A run starts each time enough messages were sent to its batch."
+    if trigger.type in POLLED_TYPES:
+        known = trigger if trigger.recurrence else None
+        every = (
+            ""
+            if known is None
+            else _interval(evaluated_trigger(known, _parameters(flow), unknown=missing_parameters(flow)))
+        )
+        return f"A run starts for what is new from now on; its trigger asks {every or 'every minute'}."
+    if trigger.type in SUBSCRIBED_TYPES:
+        return "A run starts each time the service calls back."
     return f"Flowmend cannot wait for a {trigger.type} trigger yet; runs are started by hand."
 
 
 def _schedule(trigger: Trigger) -> str:
+    every = _interval(trigger)
+    return f"A run starts {every}." if every else "A run starts on a schedule that is not known yet."
+
+
+def _interval(trigger: Trigger) -> str:
+    """`every 5 minutes`; "" where that is not known."""
     interval = str(trigger.recurrence.get("interval", 1))
     frequency = str(trigger.recurrence.get("frequency", "")).lower()
     if not (frequency.isalpha() and interval.isdecimal()):
-        return "A run starts on a schedule that is not known yet."
-    return f"A run starts every {frequency}." if interval == "1" else f"A run starts every {interval} {frequency}s."
+        return ""
+    return f"every {frequency}" if interval == "1" else f"every {interval} {frequency}s"
 
 
 def _parameters(flow: Flow) -> dict[str, Json]:

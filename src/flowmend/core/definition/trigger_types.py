@@ -16,12 +16,12 @@ class TriggerType:
     has_host: bool = False
 
 
-_HOSTED = ("Request", "Recurrence", "SlidingWindow", "Batch")
-_KNOWN = (
-    *("Http", "HttpWebhook", "ServiceProvider", "EventGrid"),
-    *("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"),
-    *("OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification"),
+_HOSTED = (
+    *("Request", "Recurrence", "SlidingWindow", "Batch"),
+    *("Http", "ApiConnection", "OpenApiConnection", "ServiceProvider"),
+    *("ApiConnectionNotification", "OpenApiConnectionNotification"),
 )
+_KNOWN = ("EventGrid", "HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook")
 
 #: {type in lower case: TriggerType}. `manual` is the older name of Request (wdl.md §3).
 TRIGGER_TYPES: Mapping[str, TriggerType] = MappingProxyType(

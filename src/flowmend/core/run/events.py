@@ -144,7 +144,7 @@ class ConnectorCall(msgspec.Struct, frozen=True, kw_only=True):
     """A connector action's evaluated inputs, in either spelling.
 
     reference: key into the flow's connection references. connector: the API's short name.
-    operation_id + parameters (OpenApiConnection, `a/b` flattened names), or method + path + queries +
+    operation_id + parameters (OpenApiConnection, `a/b` flattened names; queries and headers are besides what these make), or method + path + queries +
     headers + body (ApiConnection; path without the `/{connectionId}` prefix). notification_url: where a webhook's
     service is to call back, for the parameter its operation declares for that. minimum_items: as of `HttpCall`. is_chunked:
     the body may go in pieces, which it does where the operation declares that it takes them.

@@ -118,7 +118,8 @@ def read_poll(
     if status_code == _GONE and memory.get("location"):
         return _begun_anew(memory, now=now)
     fires = outcome.status is Status.SUCCEEDED and (status_code == 200 or CURSOR in outputs)
-    if not fires and not (any_status and outputs and outcome.diagnosis is None):
+    is_refused = outcome.diagnosis is not None and outcome.diagnosis.connection_broken
+    if not fires and not (any_status and outputs and not is_refused):
         if outcome.status is Status.SUCCEEDED:
             return _without_news(facts, outcome, outputs, memory, now=now, regular_at=regular_at)
         return _failed(outcome, memory, now=now, regular_at=regular_at, draw=draw)

@@ -1,0 +1,26 @@
+"""What turning a flow on begins: its clocks are set, and its polls ask from where they stood."""
+
+from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.poll_states import POLLED_TYPES, planned_state
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.schedules import clock_of, first_state
+
+
+def schedule_triggers(services: Services, loaded: LoadedFlow) -> None:
+    """Say when the flow's triggers are due next; one that is scheduled just so already keeps its time, and polls their place."""
+    flow_id, now = loaded.row.flow_id, services.clock.now
+    scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
+    for trigger in loaded.flow.definition.triggers.values():
+        if trigger.type in POLLED_TYPES:
+            services.store.triggers.put(planned_state(services, loaded, trigger, scheduled.pop(trigger.name, None)))
+            continue
+        recurrence = clock_of(trigger)
+        if not recurrence:
+            continue
+        known = scheduled.pop(trigger.name, None)
+        if known is None or known.memory.get("recurrence") != recurrence:
+            services.store.triggers.put(first_state(flow_id, trigger, now))
+    for name in scheduled:
+        services.store.triggers.remove(flow_id, name)
+    services.dispatch.schedule_changed()
+    services.changes.publish("polls")
