@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ __all__ = ["provider"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
-_PROCESSES, _TIMES = 8, 4
+_PROCESSES, _TIMES = 8, 8
 
 
 def opened(running: Running, connection_id: str) -> OpenedConnection:
@@ -33,6 +35,7 @@ async def renewed(running: Running, stale: OpenedConnection) -> OpenedConnection
     return await running.services.operations.refresher.refreshed(running.services, stale)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that can fork")
 async def test_eight_processes_burn_no_token(
     open_flowmend: Open, provider: Provider, tmp_path: Path, database: str
 ) -> None:
@@ -40,25 +43,19 @@ async def test_eight_processes_burn_no_token(
     connection_id = await signed_in(running)
     provider.slow_seconds = 0.02
     folder = running.services.settings.data
-    arguments = (str(folder), database, connection_id, host_of(provider), str(_TIMES))
+    arguments = (str(folder), database, connection_id, host_of(provider), str(_TIMES), str(_PROCESSES))
     script = Path(__file__).parents[1] / "refreshing_process.py"
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, str(script), *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        for _ in range(_PROCESSES)
-    ]
+    processes = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), *arguments, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
     try:
         async with asyncio.timeout(60):
-            for process in processes:
-                assert await process.stdout.readline() == b"ready\n"  # type: ignore[union-attr]  # it has a pipe
-            results = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+            printed, _ = await processes.communicate()
     finally:
-        for process in processes:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    outcomes = [json.loads(out) for out, _ in results]
+        if processes.returncode is None:
+            os.killpg(processes.pid, signal.SIGKILL)
+            await processes.wait()
+    outcomes = [json.loads(line) for line in printed.splitlines()]
     assert outcomes == [{"renewed": _TIMES, "refused": []}] * _PROCESSES
     assert provider.burnt == 0
     assert _TIMES <= provider.refreshes <= _PROCESSES * _TIMES
