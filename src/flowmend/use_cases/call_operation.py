@@ -32,6 +32,7 @@ from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Sta
 from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
 from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_http, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
+from flowmend.use_cases.connector_answers import Looked, as_connector_says, look_up
 from flowmend.use_cases.failed_calls import note_failed_call
 from flowmend.use_cases.follow_ups import follow_request, leads_elsewhere, with_all_pages
 from flowmend.use_cases.inline_sign_in import InlineSignIns
@@ -143,7 +144,7 @@ class CallOperations:
                 trace_headers=trace_headers,
             )
 
-        return await with_all_pages(outcome, call.minimum_items, next_page)
+        return await with_all_pages(outcome, call.minimum_items, next_page, self.facts(call, mappings).operation)
 
     async def _call_once(
         self,
@@ -274,16 +275,27 @@ class CallOperations:
                 f"to {', '.join(sorted(opened.origins)) or 'no address'}. Verify the connection again."
             )
             return refused_outcome("OriginNotAllowed", message, connection_id=connection_id)
-        sent = with_our_headers(request, client_request_id, traces)
-        answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
+        redactor = opened.redactor
+        looked = await look_up(services, opened, request, timeout=CALL_TIMEOUT)
+        if isinstance(looked, UnbuildableRequest):
+            return refused_outcome(looked.code, looked.message, connection_id=connection_id)
+        if isinstance(looked, Looked):
+            sent = with_our_headers(looked.request, client_request_id, traces)
+            answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
+            redactor = looked.redactor(opened)
+        else:
+            answer = looked
         judged = judge(
             answer,
-            opened.redactor,
+            redactor,
             now=services.clock.now,
             kind=opened.method.kind,
             connection_id=connection_id,
             provider=opened.connector.display_name,
         )
+        begun = call.call if isinstance(call, FollowUp) else call
+        if isinstance(begun, ConnectorCall):
+            judged = as_connector_says(opened, operation_of(opened, begun), judged)
         if isinstance(answer, HttpResponse) and answer.status == 401:
             services.consents.note_claims(connection_id, claims_in_header(answer.header("www-authenticate")))
         if opened.credential is not None:

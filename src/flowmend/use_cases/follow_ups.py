@@ -11,6 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from flowmend.core.connector import HttpRequest, UnbuildableRequest, origin_of, piece_of, refused_outcome
+from flowmend.core.connector.operation import Operation
+from flowmend.core.connector.policy_expressions import Steps, found_at
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Outcome, Status
 from flowmend.core.run import FollowUp
@@ -45,17 +47,25 @@ def leads_elsewhere(uri: str, location: str) -> bool:
     return origin_of(urljoin(uri, location.strip())) != origin_of(uri)
 
 
-async def with_all_pages(first: Outcome, minimum_items: int, next_page: Callable[[str], Awaitable[Outcome]]) -> Outcome:
+async def with_all_pages(
+    first: Outcome,
+    minimum_items: int,
+    next_page: Callable[[str], Awaitable[Outcome]],
+    operation: Operation | None = None,
+) -> Outcome:
     """A list's answer with the pages after it, whole, until there are `minimum_items`; its body is `{value: […]}`.
 
     An answer that is no list stays as it is; the first page that fails is how the call ended (wdl.md §4).
+    operation: which says where the list and its link are, None where nothing does.
     """
+    key = operation.page_items if operation is not None else "value"
+    declared = operation.next_link if operation is not None else ()
     outputs = first.outputs
     body = outputs.get("body") if isinstance(outputs, dict) else None
-    if first.status is not Status.SUCCEEDED or not isinstance(body, dict) or not isinstance(body.get("value"), list):
+    if first.status is not Status.SUCCEEDED or not isinstance(body, dict) or not isinstance(body.get(key), list):
         return first
-    items: list[Json] = list(body["value"])
-    wanted, size, link = min(minimum_items, _MOST_ITEMS), 0, _next_link(body)
+    items: list[Json] = list(body[key])
+    wanted, size, link = min(minimum_items, _MOST_ITEMS), 0, _next_link(body, declared)
     seen: set[str] = set()
     while link and link not in seen and len(items) < wanted:
         seen.add(link)
@@ -63,17 +73,20 @@ async def with_all_pages(first: Outcome, minimum_items: int, next_page: Callable
         if page.status is not Status.SUCCEEDED:
             return page
         body = page.outputs.get("body") if isinstance(page.outputs, dict) else None
-        if not isinstance(body, dict) or not isinstance(body.get("value"), list):
+        if not isinstance(body, dict) or not isinstance(body.get(key), list):
             break
-        size += len(msgspec.json.encode(body["value"]))
+        size += len(msgspec.json.encode(body[key]))
         if size > _MOST_BYTES:
             return refused_outcome(
                 "ActionResultsSizeLimitExceeded", f"The pages together are larger than {_MOST_BYTES} bytes."
             )
-        items += body["value"]
-        link = _next_link(body)
-    return replace(first, outputs={**outputs, "body": {"value": items[:_MOST_ITEMS]}})
+        items += body[key]
+        link = _next_link(body, declared)
+    return replace(first, outputs={**outputs, "body": {key: items[:_MOST_ITEMS]}})
 
 
-def _next_link(body: dict[str, Json]) -> str:
+def _next_link(body: dict[str, Json], declared: Steps) -> str:
+    if declared:
+        link = found_at(body, declared)
+        return link if isinstance(link, str) else ""
     return next((link for name in _NEXT_LINKS if isinstance(link := body.get(name), str)), "")

@@ -11,6 +11,7 @@ from flowmend.core.connection.account import NOBODY, Identity, identity_in_body
 from flowmend.core.connection.credentials import ApiKeyCredential, BasicCredential, Credential
 from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose
 from flowmend.core.connection.probe import Probe, ProbeKind, SafeCall
+from flowmend.core.connection.said_refusal import said_refusal
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector import (
     NO_SIGN_IN,
@@ -29,6 +30,7 @@ from flowmend.core.connector.judging import retry_after_seconds
 from flowmend.core.connector.request import may_go
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Diagnosis, FixableBy
+from flowmend.use_cases.connector_answers import Looked, look_up
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
 from flowmend.use_cases.ports import Services
 
@@ -83,7 +85,9 @@ async def probe_once(services: Services, opened: OpenedConnection, probe: Probe)
     if not may_go(request.origin, opened.origins):
         message = "The test would go to another address than the connection's, so it was not sent."
         return _cannot(probe, "OriginNotAllowed", message)
-    answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
+    answer = await _answer(services, opened, request)
+    if isinstance(answer, UnbuildableRequest):
+        return _cannot(probe, answer.code, answer.message)
     if isinstance(answer, TransportFailure):
         received = ReceivedAnswer(failure_code=answer.code, body=answer.message)
         return CredentialTest(
@@ -96,7 +100,7 @@ async def probe_once(services: Services, opened: OpenedConnection, probe: Probe)
             kind=probe.kind,
         )
     answer = opened.redactor.answer(answer)
-    diagnosis = _diagnosis(answer, opened)
+    diagnosis = _diagnosis(answer, opened, operation_id)
     if 200 <= answer.status < 300 and not diagnosis.connection_broken:
         return CredentialTest(
             is_testable=True,
@@ -130,10 +134,20 @@ async def answers_anybody(services: Services, opened: OpenedConnection, probe: P
     request = probe_request(without, probe.call)
     if isinstance(request, UnbuildableRequest) or not may_go(request.origin, opened.origins):
         return False
-    answer = await services.http.send(request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
-    if isinstance(answer, TransportFailure):
+    answer = await _answer(services, opened, request)
+    if not isinstance(answer, HttpResponse):
         return False
-    return 200 <= answer.status < 300 and not _diagnosis(answer, without).connection_broken
+    return 200 <= answer.status < 300 and not _diagnosis(answer, without, probe.call.operation_id).connection_broken
+
+
+async def _answer(
+    services: Services, opened: OpenedConnection, request: HttpRequest
+) -> HttpResponse | TransportFailure | UnbuildableRequest:
+    """What the service answers; where a value it needs is refused, that refusal."""
+    looked = await look_up(services, opened, request, timeout=_PROBE_SECONDS)
+    if not isinstance(looked, Looked):
+        return looked
+    return await services.http.send(looked.request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
 
 
 def refused_by_provider(refusal: SignInRefusal) -> CredentialTest:
@@ -211,7 +225,10 @@ def _plain_request(call: SafeCall, sign_in: SignInParts = NO_SIGN_IN) -> HttpReq
     )
 
 
-def _diagnosis(answer: HttpResponse, opened: OpenedConnection) -> Diagnosis:
+def _diagnosis(answer: HttpResponse, opened: OpenedConnection, operation_id: str) -> Diagnosis:
+    said = said_refusal(opened.connector, operation_id, answer.status, opened.method.kind)
+    if said is not None:
+        return said
     received = ReceivedAnswer(
         status=answer.status,
         headers=answer.headers,

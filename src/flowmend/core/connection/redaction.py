@@ -50,13 +50,18 @@ class Redactor:
     """Knows some secrets in all their forms; made once per credential, used for every call."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if secret for form in _forms(secret)}
+        self._secrets = tuple(secrets)
+        forms = {form for secret in self._secrets if secret for form in _forms(secret)}
         self._forms = tuple(sorted(forms, key=len, reverse=True))
         self._bytes = tuple(form.encode("utf-8", "surrogatepass") for form in self._forms)
         self._mark = next((mark for mark in (MARK, *_OTHER_MARKS) if not self._is_in(mark)), "")
 
     def __repr__(self) -> str:
         return f"Redactor({len(self._forms)} forms)"
+
+    def also(self, secrets: Iterable[str]) -> "Redactor":
+        """One that knows these secrets besides."""
+        return Redactor((*self._secrets, *secrets))
 
     def text(self, text: str) -> str:
         """The text without any of the secrets."""

@@ -16,7 +16,7 @@ from flowmend.core.connector.draft import RequestDraft, check_header, check_path
 from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Operation
 from flowmend.core.connector.policies import apply_policies, hosts_of
-from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, origin_of
+from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, ValueLookup, origin_of
 from flowmend.core.connector.server import PROTOCOLS, server_of
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
@@ -171,8 +171,14 @@ def _finish(
         headers=draft.headers,
         body=draft.body,
         client_certificate=sign_in.client_certificate,
-        lookups=tuple(
-            replace(lookup, request=replace(lookup.request, client_certificate=sign_in.client_certificate))
-            for lookup in draft.lookups
-        ),
+        lookups=tuple(_signed_in(lookup, sign_in) for lookup in draft.lookups),
     )
+
+
+def _signed_in(lookup: ValueLookup, sign_in: SignInParts) -> ValueLookup:
+    """A lookup signed in as the request it serves; its headers are that one's already."""
+    url = lookup.request.url
+    for name, value in sign_in.queries.items():
+        url += f"{'&' if '?' in url else '?'}{quote(name, safe='$')}={quote(value, safe='')}"
+    request = replace(lookup.request, url=url, client_certificate=sign_in.client_certificate)
+    return replace(lookup, request=request)

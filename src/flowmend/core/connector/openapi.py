@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
 from flowmend.core.connector.policies import is_supported
+from flowmend.core.connector.policy_expressions import Steps, path_of
 from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
@@ -153,6 +154,8 @@ class _Reader:
             scopes=self._scopes(node.get("security", self._definition.get("security"))),
             poll=read_poll_facts(node, operation_id, policies),
             subscription=read_subscription_facts(node),
+            page_items=str(_mapping(node.get("x-ms-pageable")).get("itemName") or "value"),
+            next_link=_next_link(node, operation_id, policies),
         )
 
     def _scopes(self, declared: Json) -> tuple[tuple[str, ...], ...]:
@@ -269,6 +272,16 @@ class _Reader:
             )
             return None
         return ProbeOperation(operation_id=wanted, arguments=dict(_mapping(declared.get("parameters"))))
+
+
+def _next_link(node: Mapping[str, Json], operation_id: str, policies: tuple[Policy, ...]) -> Steps:
+    """Where an answer's link to its next page is: by the policy `updatenextlink`, else by `x-ms-pageable`."""
+    for policy in policies:
+        name = policy.parameters.get("nextlinkpropertyname")
+        if policy.template == "updatenextlink" and isinstance(name, str) and policy.concerns(operation_id):
+            return (*path_of(policy.parameters.get("nextlinkparentpropertypath"))[1], name)
+    declared = _mapping(node.get("x-ms-pageable")).get("nextLinkName")
+    return (declared,) if isinstance(declared, str) and declared else ()
 
 
 def _base_url(definition: Mapping[str, Json]) -> str:

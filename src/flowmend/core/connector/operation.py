@@ -50,7 +50,8 @@ class Operation:
     URL (`x-ms-notification-url`), "" for none. takes_chunks: it speaks the protocol of chunked transfers
     (`x-ms-capabilities.chunkTransfer`).
     scopes: what an OAuth sign-in must cover, each entry one that is enough by itself; empty where nothing is said.
-    poll, subscription: how a trigger waits for news.
+    poll, subscription: how a trigger waits for news. page_items, next_link: where in an answer a list is, and the link to
+    more of it, empty where the usual names are tried.
     """
 
     operation_id: str
@@ -69,6 +70,8 @@ class Operation:
     scopes: tuple[tuple[str, ...], ...] = ()
     poll: PollFacts = PLAIN_POLL
     subscription: SubscriptionFacts = PLAIN_SUBSCRIPTION
+    page_items: str = "value"
+    next_link: tuple[str | int, ...] = ()
 
     @property
     def is_read(self) -> bool:
