@@ -34,6 +34,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     item_link_description: str = ""
     requestor: str = ""
     options: Json
+    approver_count: int
     is_notified: bool = False
     state: ApprovalState = ApprovalState.WAITING
     outcome: str = ""

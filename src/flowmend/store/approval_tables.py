@@ -22,6 +22,7 @@ approvals = Table(
     must("item_link_description", Words),
     must("requestor", Words),
     must("options", JsonText),
+    must("approver_count", BigInteger),
     must("is_notified", Boolean),
     must("state", Named(ApprovalState)),
     must("outcome", Words),

@@ -1,6 +1,8 @@
 """Webhook actions called back: the signed URL a service is given, and what its request brings to the run."""
 
+import re
 from collections.abc import Mapping
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -13,6 +15,10 @@ from flowmend.core.trigger.callback_url import sign_action_callback, verify_acti
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 
+#: Where an action is called back, below the server's own address (`core.run.callbacks.callback_path`).
+_CALLBACK = re.compile(
+    r".*/workflows/(?P<flow>[^/]+)/runs/(?P<run>[^/]+)/actions/(?P<action>.+?)(?:/repetitions/(?P<repetition>[0-9-]+))?/callback"
+)
 _NOT_RECORDED = frozenset({"authorization", "cookie"})
 
 
@@ -23,6 +29,15 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
     queries: dict[str, str]
     body: Json = None
     has_body: bool = False
+
+
+class CalledBack(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that is to be called back. repetition: `000001-000000`, "" outside loops."""
+
+    flow_id: str
+    run_name: str
+    action: str
+    repetition: str
 
 
 def with_real_callback(services: Services, loaded: LoadedFlow, run_name: str, key: ActionKey, call: Call) -> Call:
@@ -69,8 +84,29 @@ async def deliver_callback(
         verify_action_callback(flow_id, path, path_signature, key=b"", now=services.clock.now)
         raise
     verify_action_callback(flow_id, path, path_signature, key=loaded.access_key, now=services.clock.now)
+    await bring_callback(services, loaded.row.flow_id, run_name, key, request)
+
+
+def action_called_back_at(services: Services, url: str) -> CalledBack:
+    """The action whose callback URL this is. Errors: AskedWrongly where it is none of this Flowmend's."""
+    parts = urlsplit(url)
+    found = _CALLBACK.fullmatch(unquote(parts.path)) if url.startswith(f"{services.settings.base_url}/") else None
+    if found is None:
+        raise AskedWrongly("The callback must be that of an action of a flow here.", code="InvalidCallback")
+    flow_id, run_name, action, repetition = found["flow"], found["run"], found["action"], found["repetition"] or ""
+    waiting = CalledBack(flow_id=flow_id, run_name=run_name, action=action, repetition=repetition)
+    key = services.flows.latest(flow_id).access_key
+    path = callback_path(run_name, action, tuple(int(index) for index in repetition.split("-") if index))
+    verify_action_callback(flow_id, path, dict(parse_qsl(parts.query)), key=key, now=services.clock.now)
+    return waiting
+
+
+async def bring_callback(
+    services: Services, flow_id: str, run_name: str, key: ActionKey, request: CallbackRequest
+) -> None:
+    """As `deliver_callback`, of what was authorised already. Errors: NotFound."""
     row = services.store.runs.get(run_name)
-    if row is None or row.flow_id != loaded.row.flow_id or Status(row.status).is_terminal:
+    if row is None or row.flow_id != flow_id or Status(row.status).is_terminal:
         raise _gone(run_name)
     node = services.flows.version(row.flow_id, row.version).compiled.find(key[0])
     if node is None or not node.is_webhook or len(key[1]) != node.depth:

@@ -168,18 +168,28 @@ def use_up(services: Services, link: RepairLinkRow) -> Permit:
     return permit
 
 
+def wait_at_door(door: RecentCounts, key: str, now: datetime) -> None:
+    """Errors: TooManyAttempts where this key was counted too often lately."""
+    free_at = door.free_at(key, now)
+    if free_at is not None:
+        seconds = max(1, int((free_at - now).total_seconds()) + 1)
+        raise TooManyAttempts(
+            f"Too many tries. Try again in {(seconds + 59) // 60} minutes.", retry_after_seconds=seconds
+        )
+
+
 def _good_link(
     services: Services, secret: str, address: str, *, is_attempt: bool = False
 ) -> tuple[RepairLinkRow, ConnectionRow]:
     now, door = services.clock.now, services.repair_door
-    _wait_for(door, f"address {address}", now)
+    wait_at_door(door, f"address {address}", now)
     link = services.store.repair_links.get(_digest(secret)) if 0 < len(secret) <= _LONGEST_CODE else None
     row = services.store.connections.get(link.connection_id) if link is not None else None
     if link is None or row is None or link.used_at or link.expires_at <= now or not _is_open(services, link):
         door.add(f"address {address}", now)
         raise _not_good()
     if is_attempt:
-        _wait_for(door, f"link {link.digest.hex()}", now)
+        wait_at_door(door, f"link {link.digest.hex()}", now)
         door.add(f"link {link.digest.hex()}", now)
     return link, row
 
@@ -195,15 +205,6 @@ def _is_open(services: Services, link: RepairLinkRow) -> bool:
         incident = services.store.incidents.get(incident_id)
         incident_id = incident.merged_into if incident is not None else ""
     return False
-
-
-def _wait_for(door: RecentCounts, key: str, now: datetime) -> None:
-    free_at = door.free_at(key, now)
-    if free_at is not None:
-        seconds = max(1, int((free_at - now).total_seconds()) + 1)
-        raise TooManyAttempts(
-            f"Too many tries. Try again in {(seconds + 59) // 60} minutes.", retry_after_seconds=seconds
-        )
 
 
 def _not_good() -> NotAllowed:

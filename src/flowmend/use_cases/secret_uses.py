@@ -90,6 +90,12 @@ def used_for(purpose: Purpose | None = None, *, run_name: str = "", action: str 
         _reason.reset(before)
 
 
+def on_behalf_of() -> tuple[str, str]:
+    """(run, action) that is being worked for just now, ("", "") for none."""
+    reason = _reason.get()
+    return reason.run_name, reason.action
+
+
 def note_use(services: "Services", row: ConnectionRow, purpose: Purpose, *, outcome: str, host: str = "") -> None:
     """Keep that this connection's secret was used now.
 

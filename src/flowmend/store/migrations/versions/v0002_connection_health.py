@@ -156,6 +156,7 @@ def _make_approvals() -> None:
         sa.Column("item_link_description", sa.Text(), nullable=False),
         sa.Column("requestor", sa.Text(), nullable=False),
         sa.Column("options", sa.Text(), nullable=False),
+        sa.Column("approver_count", sa.BigInteger(), nullable=False),
         sa.Column("is_notified", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
