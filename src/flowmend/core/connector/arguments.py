@@ -1,14 +1,13 @@
 """Flattened parameters (`id`, `body/customer/name`) to their places in a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
-import msgspec
-
+from flowmend.core.connector.body_kinds import FORM_TYPE, BodyKind, body_kind, body_of, multipart_body
 from flowmend.core.connector.draft import RequestDraft, check_path_value, encode_path_value, joined, text_of
 from flowmend.core.connector.operation import Location, Operation, Parameter
 from flowmend.core.connector.request import UnbuildableRequest
-from flowmend.core.expression.content import encode_body, is_envelope, is_json_type, media_type
+from flowmend.core.expression.content import is_envelope
 from flowmend.core.json_value import Json
 
 _DEEPEST_BODY = 100
@@ -38,42 +37,14 @@ def place(operation: Operation, arguments: Mapping[str, Json], draft: RequestDra
         elif value is None:
             continue
         elif parameter.location is Location.QUERY:
-            if isinstance(value, list) and parameter.collection_format == "multi":
-                draft.queries.extend((parameter.name, text_of(item)) for item in value)
-            else:
-                draft.queries.append((parameter.name, _one_text(value, parameter)))
+            draft.queries.extend(_pairs(parameter, value))
         elif parameter.location is Location.HEADER:
             draft.set_header(parameter.name, _one_text(value, parameter))
         elif parameter.location is Location.FORM:
             form.append((parameter, value))
         else:
             bodies.setdefault("", value)
-    _place_body(operation, bodies, form, draft)
-    return None
-
-
-def body_of(value: Json, consumes: Sequence[str]) -> tuple[bytes, str | None]:
-    """(bytes, content type) of a body for an operation that takes these media types."""
-    preferred = next((kind for kind in consumes if not media_type(kind).startswith("multipart/")), "")
-    if is_envelope(value) or (isinstance(value, dict) and "$multipart" in value):
-        return encode_body(value)
-    if not isinstance(value, str):
-        encoded, content_type = encode_body(value)
-        return encoded, preferred if is_json_type(preferred) else content_type
-    if preferred and not is_json_type(preferred):
-        return value.encode("utf-8", "replace"), preferred
-    if is_json_type(preferred):
-        return _json_text(value), preferred
-    return encode_body(value)
-
-
-def _json_text(value: str) -> bytes:
-    """A string for a JSON operation: text that is JSON already goes as it stands, other text as a JSON string."""
-    try:
-        msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
-        return msgspec.json.encode(value)
-    return value.encode("utf-8", "replace")
+    return _place_body(operation, bodies, form, draft)
 
 
 def _sorted_out(
@@ -117,9 +88,16 @@ def _one_text(value: Json, parameter: Parameter) -> str:
     return joined(value, parameter.collection_format) if isinstance(value, list) else text_of(value)
 
 
+def _pairs(parameter: Parameter, value: Json) -> list[tuple[str, str]]:
+    """A query or form value by name; of a list of format `multi` each item by itself."""
+    if isinstance(value, list) and parameter.collection_format == "multi":
+        return [(parameter.name, text_of(item)) for item in value]
+    return [(parameter.name, _one_text(value, parameter))]
+
+
 def _place_body(
     operation: Operation, bodies: dict[str, Json], form: list[tuple[Parameter, Json]], draft: RequestDraft
-) -> None:
+) -> UnbuildableRequest | None:
     if form:
         draft.body, content_type = _form_body(operation, form)
     elif bodies:
@@ -127,13 +105,21 @@ def _place_body(
         for path, value in bodies.items():
             if value is not None:
                 whole = _with_property(whole, path.split("/")[:_DEEPEST_BODY], value)
-        if whole is None:
-            whole = {}
-        draft.body, content_type = body_of(whole, operation.consumes)
+        declared = next((one for one in operation.parameters if one.location is Location.BODY), None)
+        try:
+            draft.body, content_type = body_of(
+                {} if whole is None else whole,
+                operation.consumes,
+                declared.xml if declared is not None else None,
+                declared.name if declared is not None else "body",
+            )
+        except ValueError as error:
+            return UnbuildableRequest(code="InvalidBody", message=f"The body cannot be written as XML: {error}.")
     else:
-        return
+        return None
     if content_type and draft.header("content-type") is None:
         draft.set_header("Content-Type", content_type)
+    return None
 
 
 def _with_property(whole: Json, steps: list[str], value: Json) -> dict[str, Json]:
@@ -143,18 +129,14 @@ def _with_property(whole: Json, steps: list[str], value: Json) -> dict[str, Json
 
 
 def _form_body(operation: Operation, form: list[tuple[Parameter, Json]]) -> tuple[bytes, str | None]:
-    is_multipart = any(parameter.type == "file" for parameter, _ in form) or (
-        bool(operation.consumes) and media_type(operation.consumes[0]).startswith("multipart/")
-    )
-    if not is_multipart:
-        pairs = [(parameter.name, _one_text(value, parameter)) for parameter, value in form]
-        return urlencode(pairs).encode(), "application/x-www-form-urlencoded"
-    parts = []
+    is_multipart = any(parameter.type == "file" for parameter, _ in form)
+    if not is_multipart and body_kind(operation.consumes) is not BodyKind.MULTIPART:
+        pairs = [pair for parameter, value in form for pair in _pairs(parameter, value)]
+        return urlencode(pairs).encode(), FORM_TYPE
+    parts: list[tuple[str, Json, bool]] = []
     for parameter, value in form:
-        name = parameter.name.replace('"', "%22")
-        disposition = f'form-data; name="{name}"'
-        if parameter.type == "file":
-            disposition += f'; filename="{name}"'
-        body = value if isinstance(value, str) or is_envelope(value) else _one_text(value, parameter)
-        parts.append({"headers": {"Content-Disposition": disposition}, "body": body})
-    return encode_body({"$content-type": "multipart/form-data", "$multipart": parts})
+        if isinstance(value, str) or is_envelope(value):
+            parts.append((parameter.name, value, parameter.type == "file"))
+        else:
+            parts += [(name, text, parameter.type == "file") for name, text in _pairs(parameter, value)]
+    return multipart_body(parts)

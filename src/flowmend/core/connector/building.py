@@ -11,10 +11,11 @@ from urllib.parse import parse_qsl, quote
 
 from msgspec.structs import replace
 
-from flowmend.core.connector.arguments import body_of, place
+from flowmend.core.connector.arguments import place
+from flowmend.core.connector.body_kinds import body_of
 from flowmend.core.connector.draft import RequestDraft, check_header, check_path, text_of
 from flowmend.core.connector.matching import match_operation
-from flowmend.core.connector.operation import Connector, Operation
+from flowmend.core.connector.operation import Connector, Location, Operation
 from flowmend.core.connector.policies import apply_policies, hosts_of
 from flowmend.core.connector.request import ClientCertificate, HttpRequest, UnbuildableRequest, ValueLookup, origin_of
 from flowmend.core.connector.server import PROTOCOLS, server_of
@@ -92,9 +93,15 @@ def build_path_request(
             draft.set_header(name, text_of(value))
     if body is not None:
         try:
-            draft.body, content_type = body_of(body, found.operation.consumes if found is not None else ())
+            declared = found.operation.at(Location.BODY) if found is not None else ()
+            consumes = found.operation.consumes if found is not None else ()
+            draft.body, content_type = body_of(
+                body, consumes, *((declared[0].xml, declared[0].name) if declared else ())
+            )
         except ExpressionError as error:
             return UnbuildableRequest(code=error.code, message=error.message)
+        except ValueError as error:
+            return UnbuildableRequest(code="InvalidBody", message=f"The body cannot be written as XML: {error}.")
         if content_type and draft.header("content-type") is None:
             draft.set_header("Content-Type", content_type)
     return _finish(connector, operation_id, draft, connection_parameters, sign_in)

@@ -4,15 +4,17 @@ Real files mix the case of keys and policy ids and are half-finished in many way
 becomes a problem and the rest is read. Only local `$ref`s are followed: nothing is ever fetched.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from flowmend.core.connector.body_kinds import BodyKind, body_kind
 from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
 from flowmend.core.connector.policies import is_supported
 from flowmend.core.connector.policy_expressions import Steps, path_of
 from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
+from flowmend.core.connector.xml_bodies import read_xml_shape
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
@@ -132,9 +134,10 @@ class _Reader:
         policies: tuple[Policy, ...],
     ) -> Operation:
         parameters: dict[tuple[str, Location], Parameter] = {}
+        consumes = _texts(node.get("consumes", self._definition.get("consumes")))
         for group in (shared, node.get("parameters")):
             for index, declared in enumerate(group if isinstance(group, list) else ()):
-                parameter = self._parameter(declared, f"{pointer}/parameters/{index}")
+                parameter = self._parameter(declared, f"{pointer}/parameters/{index}", consumes)
                 if parameter is not None:
                     parameters[parameter.name, parameter.location] = parameter
         return Operation(
@@ -143,7 +146,7 @@ class _Reader:
             path=path,
             summary=str(node.get("summary") or operation_id),
             parameters=tuple(parameters.values()),
-            consumes=_texts(node.get("consumes", self._definition.get("consumes"))),
+            consumes=consumes,
             produces=_texts(node.get("produces", self._definition.get("produces"))),
             is_trigger=node.get("x-ms-trigger") is not None,
             honours_key=node.get("x-flowmend-idempotent", self._definition.get("x-flowmend-idempotent")) is True,
@@ -185,7 +188,7 @@ class _Reader:
                     return f"{name}/{key}"
         return ""
 
-    def _parameter(self, node: Json, pointer: str) -> Parameter | None:
+    def _parameter(self, node: Json, pointer: str, consumes: Sequence[str]) -> Parameter | None:
         node = self._resolved(node)
         if not isinstance(node, dict):
             self.warning("InvalidParameter", pointer, "The parameter is no object, or its $ref leads nowhere.")
@@ -207,6 +210,9 @@ class _Reader:
             collection_format=str(node.get("collectionFormat") or "csv"),
             is_double_encoded=node.get("x-ms-url-encoding") == "double",
             is_sent_by_default=default is not None and (is_required or node.get("x-ms-visibility") == "internal"),
+            xml=read_xml_shape(node.get("schema"), self._resolved)
+            if location is Location.BODY and body_kind(consumes) is BodyKind.XML
+            else None,
         )
 
     def _resolved(self, node: Json) -> Json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from flowmend.core.connector.trigger_facts import PLAIN_POLL, PLAIN_SUBSCRIPTION, PollFacts, SubscriptionFacts
+from flowmend.core.connector.xml_bodies import XmlShape
 from flowmend.core.json_value import Json
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,7 +28,8 @@ class Parameter:
     """One parameter of an operation.
 
     collection_format: how an array is joined (`csv`, `ssv`, `pipes`, `multi`). is_double_encoded:
-    `x-ms-url-encoding: double`. is_sent_by_default: its default goes out when no value is given.
+    `x-ms-url-encoding: double`. is_sent_by_default: its default goes out when no value is given. xml: of a body that
+    its operation takes as XML alone.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Parameter:
     collection_format: str = "csv"
     is_double_encoded: bool = False
     is_sent_by_default: bool = False
+    xml: XmlShape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
