@@ -38,9 +38,12 @@ def operation_of(opened: OpenedConnection, call: ConnectorCall) -> Operation | N
     return found.operation if found is not None else None
 
 
-def request_of(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
-    """The request to make now: of a call whose operation takes its content in pieces, the one that begins that."""
-    request = _build(opened, call)
+def request_of(opened: OpenedConnection, call: Sent, key: str = "") -> HttpRequest | UnbuildableRequest:
+    """The request to make now: of a call whose operation takes its content in pieces, the one that begins that.
+
+    key: the call's own, the same for its every attempt.
+    """
+    request = _build(opened, call, key)
     if isinstance(call, HttpCall) and call.is_chunked and isinstance(request, HttpRequest):
         return opening_of(request)
     if isinstance(call, ConnectorCall) and call.is_chunked and isinstance(request, HttpRequest):
@@ -49,9 +52,9 @@ def request_of(opened: OpenedConnection, call: Sent) -> HttpRequest | Unbuildabl
     return request
 
 
-def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableRequest:
+def _build(opened: OpenedConnection, call: Sent, key: str) -> HttpRequest | UnbuildableRequest:
     if isinstance(call, FollowUp):
-        first = _build(opened, call.call)
+        first = _build(opened, call.call, key)
         return follow_request(first, call) if isinstance(first, HttpRequest) else first
     if isinstance(call, HttpCall):
         return build_http_action(
@@ -74,7 +77,9 @@ def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableReq
         arguments = call.parameters or {}
         if call.notification_url and operation.notification_parameter:
             arguments = {**arguments, operation.notification_parameter: call.notification_url}
-        request = build_request(opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in)
+        request = build_request(
+            opened.connector, operation, arguments, opened.parameters, sign_in=opened.sign_in, key=key
+        )
         return _with_additions(request, call) if isinstance(request, HttpRequest) else request
     return build_path_request(
         opened.connector,
@@ -85,6 +90,7 @@ def _build(opened: OpenedConnection, call: Sent) -> HttpRequest | UnbuildableReq
         headers=call.headers,
         body=call.body,
         sign_in=opened.sign_in,
+        key=key,
     )
 
 

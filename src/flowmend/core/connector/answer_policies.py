@@ -1,11 +1,14 @@
 """What a connector changes about an answer, and what it says of it: policies whose section is the response."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from flowmend.core.connector.body_policies import changed_body, changes_body
+from flowmend.core.connector.call_mapping import mapped_answer
 from flowmend.core.connector.draft import text_of
 from flowmend.core.connector.operation import Connector
 from flowmend.core.connector.policy_expressions import PolicyScope, fill
+from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 
 
@@ -14,7 +17,7 @@ def changed_answer(
 ) -> Json:
     """The outputs `{statusCode, headers, body}` of a call as its connector wants them seen; the same ones where it does not care.
 
-    A body that is no JSON stays as it is.
+    A body that is no JSON stays as it is. What its operation's mapping says comes last; where that fails, the answer stands.
     """
     if not isinstance(outputs, dict):
         return outputs
@@ -30,6 +33,11 @@ def changed_answer(
             outputs = {**outputs, "headers": _with_header(headers, name, value, action)}
         elif changes_body(policy.template) and isinstance(body, dict | list):
             outputs = {**outputs, "body": changed_body(policy, body, scope)}
+    operation = connector.operations.get(operation_id)
+    mapping = operation.answer_mapping if operation is not None else None
+    if mapping is not None and mapping.concerns(outputs.get("statusCode")):
+        with suppress(ExpressionError):
+            return {**outputs, "body": mapped_answer(mapping, outputs, connection_parameters)}
     return outputs
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from flowmend.core.connector.arguments import place
 from flowmend.core.connector.body_kinds import body_of
+from flowmend.core.connector.call_mapping import map_request
 from flowmend.core.connector.draft import RequestDraft, check_header, check_path, text_of
 from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Location, Operation
@@ -47,21 +48,22 @@ def build_request(
     connection_parameters: Mapping[str, Json],
     *,
     sign_in: SignInParts = NO_SIGN_IN,
+    key: str = "",
 ) -> HttpRequest | UnbuildableRequest:
     """The request of an OpenApiConnection action.
 
-    parameters: flattened, as the flow spells them. connection_parameters: secrets among them.
+    parameters: flattened, as the flow spells them. connection_parameters: secrets among them. key: the call's own.
     """
     if operation.unsupported:
         return _unsupported(operation)
-    draft = RequestDraft(method=operation.method, base_url=connector.base_url, path=operation.path)
+    draft = RequestDraft(method=operation.method, base_url=connector.base_url, path=operation.path, key=key)
     try:
         refusal = place(operation, parameters, draft)
     except ExpressionError as error:  # an envelope whose content is not base64
         return UnbuildableRequest(code=error.code, message=error.message)
     if refusal is not None:
         return refusal
-    return _finish(connector, operation.operation_id, draft, connection_parameters, sign_in)
+    return _finish(connector, operation, draft, connection_parameters, sign_in)
 
 
 def build_path_request(
@@ -74,17 +76,16 @@ def build_path_request(
     headers: Mapping[str, Json] | None = None,
     body: Json = None,
     sign_in: SignInParts = NO_SIGN_IN,
+    key: str = "",
 ) -> HttpRequest | UnbuildableRequest:
     """The request of an ApiConnection action. path: relative to the connector, values encoded by its author."""
     bare_path, _, query = path.partition("?")
     bare_path = quote(bare_path if bare_path.startswith("/") else f"/{bare_path}", safe="/%!$&'()*+,;=:@\\-._~")
     found = match_operation(connector, method, bare_path)
-    draft = RequestDraft(method=method.upper() or "GET", base_url=connector.base_url, path=bare_path)
-    operation_id = ""
+    draft = RequestDraft(method=method.upper() or "GET", base_url=connector.base_url, path=bare_path, key=key)
     if found is not None:
         if found.operation.unsupported:
             return _unsupported(found.operation)
-        operation_id = found.operation.operation_id
         draft.path, draft.path_values = found.operation.path, dict(found.path_values)
     draft.queries = parse_qsl(query, keep_blank_values=True)
     draft.queries.extend((name, text_of(value)) for name, value in (queries or {}).items() if value is not None)
@@ -104,7 +105,7 @@ def build_path_request(
             return UnbuildableRequest(code="InvalidBody", message=f"The body cannot be written as XML: {error}.")
         if content_type and draft.header("content-type") is None:
             draft.set_header("Content-Type", content_type)
-    return _finish(connector, operation_id, draft, connection_parameters, sign_in)
+    return _finish(connector, found.operation if found is not None else None, draft, connection_parameters, sign_in)
 
 
 def allowed_origins(connector: Connector, connection_parameters: Mapping[str, Json]) -> tuple[str, ...]:
@@ -141,15 +142,20 @@ def _unsupported(operation: Operation) -> UnbuildableRequest:
 
 def _finish(
     connector: Connector,
-    operation_id: str,
+    operation: Operation | None,
     draft: RequestDraft,
     connection_parameters: Mapping[str, Json],
     sign_in: SignInParts,
 ) -> HttpRequest | UnbuildableRequest:
+    if operation is not None and operation.request_mapping is not None:
+        refusal = map_request(operation.request_mapping, operation.parameters, draft, connection_parameters)
+        if refusal is not None:
+            return refusal
     for name, value in sign_in.headers.items():
         draft.set_header(name, value)
     for name, value in sign_in.queries.items():
         draft.set_query(name, value)
+    operation_id = operation.operation_id if operation is not None else ""
     refusal = apply_policies(connector, operation_id, draft, connection_parameters)
     if refusal is not None:
         return refusal
@@ -179,6 +185,7 @@ def _finish(
         body=draft.body,
         client_certificate=sign_in.client_certificate,
         lookups=tuple(_signed_in(lookup, sign_in) for lookup in draft.lookups),
+        answer=draft.answer,
     )
 
 

@@ -19,6 +19,7 @@ class RequestDraft:
 
     path: a template with `{name}` places. path_values: percent-encoded already. queries: plain, in order.
     original_method: as the operation declares it. lookups: values of this request that its service must be asked for.
+    key: of the call, the same for its every attempt. answer: JSON, where the connector itself answers; None otherwise.
     """
 
     method: str
@@ -30,6 +31,8 @@ class RequestDraft:
     body: bytes | None = None
     original_method: str = ""
     lookups: list[ValueLookup] = field(default_factory=list)
+    key: str = ""
+    answer: bytes | None = None
 
     def header(self, name: str) -> str | None:
         wanted = name.lower()

@@ -8,6 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.core.connector.body_kinds import BodyKind, body_kind
+from flowmend.core.connector.mapping_facts import (
+    AnswerMapping,
+    RequestMapping,
+    read_answer_mapping,
+    read_request_mapping,
+)
+from flowmend.core.connector.local_references import resolved
 from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
 from flowmend.core.connector.policies import is_supported
 from flowmend.core.connector.policy_expressions import Steps, path_of
@@ -15,6 +22,7 @@ from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
 from flowmend.core.connector.xml_bodies import read_xml_shape
+from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
@@ -133,6 +141,7 @@ class _Reader:
         unsupported: str,
         policies: tuple[Policy, ...],
     ) -> Operation:
+        request_mapping, answer_mapping, problem = self._mappings(node, pointer)
         parameters: dict[tuple[str, Location], Parameter] = {}
         consumes = _texts(node.get("consumes", self._definition.get("consumes")))
         for group in (shared, node.get("parameters")):
@@ -153,13 +162,25 @@ class _Reader:
             may_probe=node.get("x-ms-no-generic-test") is not True,
             takes_chunks=_mapping(node.get("x-ms-capabilities")).get("chunkTransfer") is True,
             notification_parameter=self._notification_parameter(node.get("parameters")),
-            unsupported=unsupported,
+            unsupported=unsupported or problem,
             scopes=self._scopes(node.get("security", self._definition.get("security"))),
             poll=read_poll_facts(node, operation_id, policies),
             subscription=read_subscription_facts(node),
             page_items=str(_mapping(node.get("x-ms-pageable")).get("itemName") or "value"),
             next_link=_next_link(node, operation_id, policies),
+            request_mapping=request_mapping,
+            answer_mapping=answer_mapping,
         )
+
+    def _mappings(
+        self, node: Mapping[str, Json], pointer: str
+    ) -> tuple[RequestMapping | None, AnswerMapping | None, str]:
+        """(of the request, of the answer, why they do not read)."""
+        try:
+            return read_request_mapping(node), read_answer_mapping(node), ""
+        except ExpressionError as error:
+            self.error("InvalidMapping", pointer, f"The operation's mapping does not read: {error.message}")
+            return None, None, f"InvalidMapping: its mapping does not read: {error.message}"
 
     def _scopes(self, declared: Json) -> tuple[tuple[str, ...], ...]:
         """The scopes of each way to sign in that an operation takes; none where one of them is no OAuth."""
@@ -216,17 +237,7 @@ class _Reader:
         )
 
     def _resolved(self, node: Json) -> Json:
-        """The node a chain of local `$ref`s leads to; None where it leads nowhere or in a circle."""
-        for _ in range(20):
-            reference = node.get("$ref") if isinstance(node, dict) else None
-            if not isinstance(reference, str):
-                return node
-            if not reference.startswith("#/"):
-                return None
-            node = self._definition
-            for step in reference[2:].split("/"):
-                node = _mapping(node).get(step.replace("~1", "/").replace("~0", "~"))
-        return None
+        return resolved(self._definition, node)
 
     def policies(self, properties: Mapping[str, Json]) -> Iterator[Policy]:
         for index, node in enumerate(properties.get("policyTemplateInstances") or ()):

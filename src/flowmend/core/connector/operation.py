@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from flowmend.core.connector.mapping_facts import AnswerMapping, RequestMapping
 from flowmend.core.connector.trigger_facts import PLAIN_POLL, PLAIN_SUBSCRIPTION, PollFacts, SubscriptionFacts
 from flowmend.core.connector.xml_bodies import XmlShape
 from flowmend.core.json_value import Json
@@ -54,7 +55,8 @@ class Operation:
     (`x-ms-capabilities.chunkTransfer`).
     scopes: what an OAuth sign-in must cover, each entry one that is enough by itself; empty where nothing is said.
     poll, subscription: how a trigger waits for news. page_items, next_link: where in an answer a list is, and the link to
-    more of it, empty where the usual names are tried.
+    more of it, empty where the usual names are tried. request_mapping, answer_mapping: what the service calls this, None
+    where it uses the operation's own words.
     """
 
     operation_id: str
@@ -75,10 +77,15 @@ class Operation:
     subscription: SubscriptionFacts = PLAIN_SUBSCRIPTION
     page_items: str = "value"
     next_link: tuple[str | int, ...] = ()
+    request_mapping: RequestMapping | None = None
+    answer_mapping: AnswerMapping | None = None
 
     @property
     def is_read(self) -> bool:
-        return self.method in READ_METHODS
+        mapping = self.request_mapping
+        if mapping is not None and mapping.answer is not None:
+            return True
+        return ((mapping.method if mapping is not None else "") or self.method) in READ_METHODS
 
     def at(self, location: Location) -> tuple[Parameter, ...]:
         return tuple(parameter for parameter in self.parameters if parameter.location is location)

@@ -29,7 +29,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     url: absolute and percent-encoded; sent as it stands. headers: one value per name. body: None is none.
     client_certificate: shown to this server, None for none. lookups: values to ask for first, each by a request of its
-    own, and to put in with `looked_up.with_value`.
+    own, and to put in with `looked_up.with_value`. answer: JSON that is the answer, nothing being sent; None otherwise.
     Query, headers and body may hold secrets, so the repr shows none of them.
     """
 
@@ -39,6 +39,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes | None = None
     client_certificate: ClientCertificate | None = None
     lookups: tuple["ValueLookup", ...] = ()
+    answer: bytes | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]})"

@@ -1,0 +1,121 @@
+"""A call in its connector's words turned into its service's, and the answer back (`mapping_facts`)."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from flowmend.core.connector.body_kinds import body_of
+from flowmend.core.connector.draft import RequestDraft, text_of
+from flowmend.core.connector.mapping_facts import AnswerMapping, RequestMapping
+from flowmend.core.connector.operation import Location, Parameter
+from flowmend.core.connector.request import UnbuildableRequest
+from flowmend.core.errors import ExpressionError
+from flowmend.core.expression import Budget
+from flowmend.core.expression.bare_scope import BareScope
+from flowmend.core.expression.content import decode_body
+from flowmend.core.json_value import Json
+
+#: The connection's parameters, as Logic Apps names its connections.
+_CONNECTION = "$connection"
+#: The call's own key: a GUID, the same for each attempt of one call and of no other.
+_KEY = "$key"
+
+
+class _CallScope(BareScope):
+    """What the expressions of a mapping see: arguments by name, and of an answer its outputs."""
+
+    __slots__ = ("_arguments", "_outputs")
+    what = "A connector's mapping"
+
+    def __init__(self, arguments: Mapping[str, Json], outputs: Json = None) -> None:
+        self._arguments = arguments
+        self._outputs = outputs
+
+    def parameter(self, name: str) -> Json:
+        if name not in self._arguments:
+            self.refuse(f"parameter '{name}'")
+        return self._arguments[name]
+
+    def trigger(self) -> dict[str, Json]:
+        return {"name": "", "outputs": self._outputs}
+
+
+def map_request(
+    mapping: RequestMapping,
+    parameters: Sequence[Parameter],
+    draft: RequestDraft,
+    connection_parameters: Mapping[str, Json],
+) -> UnbuildableRequest | None:
+    """Turn the draft with the operation's arguments in place into the service's own request."""
+    try:
+        given = _arguments(parameters, draft)
+        scope = _CallScope({**given, _CONNECTION: dict(connection_parameters), _KEY: draft.key})
+        budget = Budget()
+        for that, message in mapping.required:
+            if that(scope, budget) is not True:
+                return UnbuildableRequest(code="InvalidParameter", message=message)
+        if mapping.answer is not None:
+            draft.answer = msgspec.json.encode(mapping.answer(scope, budget))
+            return None
+        made = {
+            name: shape(scope, budget)
+            for name in ("path", "queries", "headers", "body")
+            if (shape := getattr(mapping, name)) is not None
+        }
+        _put(made, parameters, draft)
+    except ExpressionError as error:
+        return UnbuildableRequest(code="InvalidParameter", message=error.message)
+    draft.method = mapping.method or draft.method
+    return None
+
+
+def mapped_answer(
+    mapping: AnswerMapping, outputs: Mapping[str, Json], connection_parameters: Mapping[str, Json]
+) -> Json:
+    """The body a flow sees of an answer's outputs. Errors: ExpressionError."""
+    scope = _CallScope({_CONNECTION: dict(connection_parameters)}, outputs)
+    return mapping.body(scope, Budget())
+
+
+def _put(made: Mapping[str, Json], parameters: Sequence[Parameter], draft: RequestDraft) -> None:
+    if "body" in made:
+        draft.headers = {name: text for name, text in draft.headers.items() if name.lower() != "content-type"}
+        draft.body, content_type = (None, None) if made["body"] is None else body_of(made["body"], ())
+        if content_type:
+            draft.set_header("Content-Type", content_type)
+    if "queries" in made:
+        own = {one.name.lower() for one in parameters if one.location is Location.QUERY}
+        draft.queries = [pair for pair in draft.queries if pair[0].lower() not in own]
+        for name, value in _object(made["queries"]).items():
+            draft.set_query(name, text_of(value))
+    if "headers" in made:
+        own = {one.name.lower() for one in parameters if one.location is Location.HEADER}
+        draft.headers = {name: text for name, text in draft.headers.items() if name.lower() not in own}
+        for name, value in _object(made["headers"]).items():
+            draft.set_header(name, text_of(value))
+    if "path" in made:
+        path, _, query = text_of(made["path"]).partition("?")
+        draft.path = "/" + path.lstrip("/").replace("{", "%7B").replace("}", "%7D")
+        draft.path_values = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            draft.set_query(name, value)
+
+
+def _arguments(parameters: Sequence[Parameter], draft: RequestDraft) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for one in parameters:
+        if one.location is Location.PATH:
+            text = unquote(draft.path_values.get(one.name, ""))
+            found[one.name] = unquote(text) if one.is_double_encoded else text
+        elif one.location is Location.QUERY:
+            found[one.name] = draft.query(one.name)
+        elif one.location is Location.HEADER:
+            found[one.name] = draft.header(one.name)
+        elif draft.body is not None:
+            found[one.name] = decode_body(draft.header("content-type") or "application/json", draft.body)
+    return found
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,82 @@
+"""An operation that its service knows in other words: its request and its answer, described by the connector's data.
+
+Flows call an operation by the path and the parameters they were written with; `x-flowmend-request` says what the service's
+public API is asked for that, and `x-flowmend-response` how its answer reads to the flow. Both are shapes (`shapes`).
+
+    "x-flowmend-request": {
+      "method": "POST", "path": "/v1.0/me/sendMail",     the path may hold a query
+      "queries": {…}, "headers": {…},      in place of the operation's own; null leaves one out; others stay
+      "body": {…},                         null sends none; without the key the body goes as the flow gave it
+      "require": [{"that": "@…", "message": "…"}],       else nothing is sent, and this is the reason
+      "answer": {…}                        nothing is sent: this is the answer's body
+    },
+    "x-flowmend-response": {"body": {…}, "status": [200]}   of good answers, or of those with these statuses alone
+
+A request's expressions see `parameters('name')`, each parameter of the operation as its value whatever the spelling of the
+call, null where none was given; `parameters('$connection')`, the connection's parameters; and `parameters('$key')`, a GUID
+that is the call's own, the same for its every attempt. Those of a response see `triggerOutputs()`, the answer
+`{statusCode, headers, body}`, `triggerBody()`, and the connection's parameters. There is no clock and no chance.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowmend.core.connector.shapes import Shape, compile_shape
+from flowmend.core.json_value import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestMapping:
+    """body, queries, headers: None where the operation's own go out. answer: None where something is sent."""
+
+    method: str = ""
+    path: Shape | None = None
+    queries: Shape | None = None
+    headers: Shape | None = None
+    body: Shape | None = None
+    answer: Shape | None = None
+    required: tuple[tuple[Shape, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerMapping:
+    """statuses: which answers it is for, empty for every good one."""
+
+    body: Shape
+    statuses: frozenset[int] = frozenset()
+
+    def concerns(self, status: Json) -> bool:
+        return isinstance(status, int) and (status in self.statuses if self.statuses else 200 <= status < 300)
+
+
+def read_request_mapping(node: Json) -> RequestMapping | None:
+    """The mapping of an operation's node, None where it has none. Errors: ExpressionError."""
+    declared = node.get("x-flowmend-request") if isinstance(node, Mapping) else None
+    if not isinstance(declared, Mapping):
+        return None
+    return RequestMapping(
+        method=str(declared.get("method") or "").upper(),
+        path=_shape(declared, "path"),
+        queries=_shape(declared, "queries"),
+        headers=_shape(declared, "headers"),
+        body=_shape(declared, "body"),
+        answer=_shape(declared, "answer"),
+        required=tuple(
+            (compile_shape(one.get("that")), str(one.get("message") or "The request is not complete."))
+            for one in declared.get("require") or ()
+            if isinstance(one, Mapping)
+        ),
+    )
+
+
+def read_answer_mapping(node: Json) -> AnswerMapping | None:
+    """As `read_request_mapping`, of the answer."""
+    declared = node.get("x-flowmend-response") if isinstance(node, Mapping) else None
+    if not isinstance(declared, Mapping) or "body" not in declared:
+        return None
+    statuses = frozenset(one for one in declared.get("status") or () if isinstance(one, int))
+    return AnswerMapping(body=compile_shape(declared["body"]), statuses=statuses)
+
+
+def _shape(declared: Mapping[str, Json], name: str) -> Shape | None:
+    return compile_shape(declared[name]) if name in declared else None

@@ -1,0 +1,68 @@
+"""JSON written with expressions in it, as a connector's data maps an operation to its service's own words and back.
+
+Strings are templates of the language of flows. Beyond those, for what an expression alone cannot make:
+
+    {"a": null-valued}                         a property whose value comes to null is left out
+    {"$each": list, "$as": shape}              a list, each item as `item()` in the shape
+    {"$each": …, "$where": expression, …}      of the items where that is true
+    {"$each": object, "$name": text, "$as": …} an object; each `item()` is `{key, value}`, and `$name` its new name
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from flowmend.core.errors import ExpressionError
+from flowmend.core.expression import Budget, ItemScope, Scope, compile_template, to_text
+from flowmend.core.json_value import Json
+
+Shape: TypeAlias = Callable[[Scope, Budget], Json]
+
+_EACH, _AS, _WHERE, _NAME = "$each", "$as", "$where", "$name"
+_OF_EACH = frozenset({_EACH, _AS, _WHERE, _NAME})
+_DEEPEST = 40
+
+
+def compile_shape(value: Json, depth: int = 0) -> Shape:
+    """The shape a JSON value describes. Errors: ExpressionError, code `InvalidTemplate`."""
+    if depth > _DEEPEST:
+        raise ExpressionError("The shape is nested too deep.", code="InvalidTemplate")
+    if isinstance(value, str):
+        template = compile_template(value)
+        return template.evaluate
+    if isinstance(value, list):
+        items = [compile_shape(item, depth + 1) for item in value]
+        return lambda scope, budget: [item(scope, budget) for item in items]
+    if not isinstance(value, dict):
+        return lambda _scope, _budget: value
+    if _EACH in value:
+        return _for_each(value, depth)
+    entries = {name: compile_shape(item, depth + 1) for name, item in value.items()}
+
+    def evaluate(scope: Scope, budget: Budget) -> Json:
+        made = ((name, item(scope, budget)) for name, item in entries.items())
+        return {name: item for name, item in made if item is not None}
+
+    return evaluate
+
+
+def _for_each(value: dict[str, Json], depth: int) -> Shape:
+    unknown = next((name for name in value if name not in _OF_EACH), None)
+    if unknown is not None or _AS not in value:
+        message = f"'{unknown}' is nothing of '$each'." if unknown is not None else "'$each' has no '$as'."
+        raise ExpressionError(message, code="InvalidTemplate")
+    each, shape = compile_shape(value[_EACH], depth + 1), compile_shape(value[_AS], depth + 1)
+    where = compile_shape(value.get(_WHERE, True), depth + 1)
+    name = compile_shape(value[_NAME], depth + 1) if _NAME in value else None
+
+    def evaluate(scope: Scope, budget: Budget) -> Json:
+        items = each(scope, budget)
+        budget.spend_size(items)
+        if isinstance(items, dict):
+            items = [{"key": key, "value": item} for key, item in items.items()]
+        scopes = [ItemScope(scope, item) for item in (items if isinstance(items, list) else ())]
+        chosen = [inner for inner in scopes if where(inner, budget) is True]
+        if name is not None:
+            return {to_text(name(inner, budget)): shape(inner, budget) for inner in chosen}
+        return [shape(inner, budget) for inner in chosen]
+
+    return evaluate
