@@ -1,36 +1,74 @@
-"""Signs in to PostgreSQL with asyncpg, which tells the SQLSTATE of a refusal; libpq tells its words only, in whatever
+"""Signs in to PostgreSQL and performs operations there, with asyncpg, which tells the SQLSTATE of a refusal; libpq tells its words only, in whatever
 language the server was set to.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 import ssl
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
+from msgspec.structs import replace
 
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connector import ProtocolRefusal, Server, SignedIn
+from flowmend.core.connector.protocol_call import ProtocolAnswer
+from flowmend.core.json_value import Json
 from flowmend.transport.address_guard import AddressGuard
 from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
 from flowmend.transport.open_sockets import Unreachable, failure_of, guarded_addresses, unsent
+from flowmend.transport.sql_operations import perform_sql
 
 _NO_TLS = "rejected SSL upgrade"
 
 
 class PostgresqlTransport:
-    """Connects, which signs in, and leaves. within: the longest the server may take."""
+    """Connects, which signs in, for each operation, and leaves. within: the longest the server may take."""
 
     def __init__(self, guard: AddressGuard, within: timedelta) -> None:
         self._guard = guard
         self._seconds = within.total_seconds()
 
     async def sign_in(self, server: Server, credential: BasicCredential) -> SignedIn | ProtocolRefusal:
+        session = await self._connected(server, credential)
+        if isinstance(session, ProtocolRefusal):
+            return session
+        await session.close()
+        return SignedIn()
+
+    async def perform(
+        self,
+        server: Server,
+        operation_id: str,
+        arguments: Mapping[str, Json],
+        credential: BasicCredential,
+        key: str,  # noqa: ARG002  a statement carries no name of its own
+    ) -> ProtocolAnswer | ProtocolRefusal:
+        from flowmend.transport.postgresql_session import PostgresqlSession
+
+        connection = await self._connected(server, credential)
+        if isinstance(connection, ProtocolRefusal):
+            return connection
+        try:
+            answer = await perform_sql(PostgresqlSession(connection), operation_id, arguments)
+            await connection.close()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            # It broke off: the statement may have been carried out, and most must not be carried out twice.
+            cause = error if isinstance(error, OSError) else ConnectionResetError()
+            failure = failure_of(cause, server.host, server.port)
+            raise Unreachable(replace(failure, was_sent=True, is_retryable=False)) from error
+        finally:
+            connection.terminate()
+        return answer
+
+    async def _connected(self, server: Server, credential: BasicCredential) -> Any:
+        """A connection, or the ProtocolRefusal. Errors: Unreachable."""
         last = OSError()
         for address in await guarded_addresses(self._guard, server.host, server.port):
             try:
-                session = await asyncpg.connect(
+                return await asyncpg.connect(
                     host=address,
                     port=server.port,
                     user=credential.user,
@@ -40,7 +78,6 @@ class PostgresqlTransport:
                     timeout=self._seconds,
                     server_settings={"application_name": "flowmend"},
                 )
-                await session.close()
             except asyncpg.PostgresError as error:
                 if error.severity is None:  # the library's own word for a session that broke off
                     raise _unreachable(ConnectionResetError(), server) from error
@@ -52,8 +89,6 @@ class PostgresqlTransport:
             except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
                 message = f"{_place(server)} does not answer as PostgreSQL does."
                 raise Unreachable(unsent(INVALID_RESPONSE, message)) from error
-            else:
-                return SignedIn()
         raise _unreachable(last, server) from last
 
     def close(self) -> None:

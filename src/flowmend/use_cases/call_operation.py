@@ -18,10 +18,12 @@ from flowmend.core.connector import (
     HttpRequest,
     HttpResponse,
     SignInKind,
+    TransportFailure,
     UnbuildableRequest,
     after_transfer,
     build_http_action,
     opening_of,
+    outcome_of,
     refused_outcome,
 )
 from flowmend.core.connector.operation import READ_METHODS, Operation
@@ -30,6 +32,7 @@ from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, FollowUp, HttpCall, TypedCall
+from flowmend.use_cases.approval_service import APPROVALS, ask_approval_service
 from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_http, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
 from flowmend.use_cases.connector_answers import Looked, as_connector_says, look_up
@@ -41,6 +44,7 @@ from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from flowmend.use_cases.partial_answers import send_whole
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.protocol_calls import perform_call
 from flowmend.use_cases.refresh_token import TokenRefresher
 from flowmend.use_cases.secret_uses import Purpose, note_use
 from flowmend.use_cases.sign_in_gate import GUARDED, SignInGate
@@ -265,10 +269,15 @@ class CallOperations:
         client_request_id: str,
         traces: Mapping[str, str],
     ) -> JudgedAnswer | Outcome:
+        if opened.connector.protocol != "http":
+            return await perform_call(services, opened, call, client_request_id)
         connection_id = opened.row.connection_id
-        request = request_of(opened, call)
+        request = request_of(opened, call, client_request_id)
         if isinstance(request, UnbuildableRequest):
             return refused_outcome(request.code, opened.redactor.text(request.message), connection_id=connection_id)
+        if request.answer is not None:  # nothing is sent, so nothing is said of the connection
+            here = HttpResponse(status=200, headers={"Content-Type": "application/json"}, body=request.answer)
+            return outcome_of(here, now=services.clock.now, connection_id=connection_id)
         if not may_go(request.origin, opened.origins):
             message = (
                 f"The request would go to {request.origin}, but the credential of {opened.row.display_name!r} is bound "
@@ -279,9 +288,13 @@ class CallOperations:
         looked = await look_up(services, opened, request, timeout=CALL_TIMEOUT)
         if isinstance(looked, UnbuildableRequest):
             return refused_outcome(looked.code, looked.message, connection_id=connection_id)
+        answer: HttpResponse | TransportFailure
         if isinstance(looked, Looked):
             sent = with_our_headers(looked.request, client_request_id, traces)
-            answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
+            if opened.row.connector_id == APPROVALS:
+                answer = await ask_approval_service(services, opened.row, sent)
+            else:
+                answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
             redactor = looked.redactor(opened)
         else:
             answer = looked

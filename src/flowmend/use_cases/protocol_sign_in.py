@@ -2,7 +2,7 @@
 
 from flowmend.core.connection.diagnosis import Phase, ReceivedAnswer, diagnose
 from flowmend.core.connection.probe import ProbeKind
-from flowmend.core.connector import ProtocolRefusal, SignedIn, UnbuildableRequest
+from flowmend.core.connector import ProtocolRefusal, SignedIn, SignInKind, UnbuildableRequest
 from flowmend.core.errors import AskedWrongly
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
@@ -16,7 +16,7 @@ async def try_sign_in(services: Services, opened: OpenedConnection) -> Credentia
 
     Errors: AskedWrongly where a parameter of the connection names no server.
     """
-    if opened.credential is None:
+    if opened.credential is None and opened.method.kind is not SignInKind.NONE:
         message = "Nobody has signed in to this connection yet."
         return CredentialTest(is_testable=False, is_proven=False, code="NoCredential", message=message)
     answer = await services.protocols.sign_in(opened.connector, opened.row.parameters or {}, opened.credential)

@@ -1,0 +1,165 @@
+"""A mail of an operation's arguments: its header, body and attachments as bytes, and whom it goes to.
+
+Source: RFC 5322 (messages), RFC 6531 and 6532 (addresses and headers beyond ASCII), RFC 5890 (names of hosts).
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import formatdate, getaddresses
+
+import msgspec
+
+from flowmend.core.expression.content import is_envelope, media_type
+from flowmend.core.json_value import Json
+from flowmend.transport.operation_arguments import BadArgument, content, flag, needed_text, text
+
+_MOST_RECIPIENTS = 500
+_LARGEST_BYTES = 35 * 1024 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LOCAL_PART = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]{1,64}")
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+_PRIORITIES = {"low": "5", "normal": "3", "high": "1"}
+
+
+class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
+    """sender, recipients: addresses for the envelope. is_utf8: one of them needs SMTPUTF8. data: header and body."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message_id: str
+    is_utf8: bool
+    data: bytes
+
+
+def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> OutgoingMail:
+    """The mail these arguments mean. user: whose mailbox it is sent from, the sender where none is named.
+
+    key: of the call; the Message-ID is made of it, so a mail that is sent again is recognised as the same one.
+    Errors: BadArgument.
+    """
+    sender = _sender(asked, user)
+    people = {field: _addresses(asked, field) for field in ("To", "CC", "BCC", "ReplyTo")}
+    recipients = tuple(dict.fromkeys(one.addr_spec for field in ("To", "CC", "BCC") for one in people[field]))
+    if not recipients:
+        raise BadArgument("The mail has no recipient: 'To', 'CC' and 'BCC' are empty.", "MissingParameter")
+    if len(recipients) > _MOST_RECIPIENTS:
+        raise BadArgument(f"A mail may go to {_MOST_RECIPIENTS} recipients at most, not {len(recipients)}.")
+    every = (sender, *(one for group in people.values() for one in group))
+    is_utf8 = not all(one.addr_spec.isascii() for one in every)
+    policy = SMTPUTF8 if is_utf8 else SMTP
+    message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.domain}>"
+    message = EmailMessage(policy=policy)
+    message["From"] = sender
+    for header, field in (("To", "To"), ("Cc", "CC"), ("Reply-To", "ReplyTo")):
+        if people[field]:
+            message[header] = people[field]
+    message["Subject"] = _one_line(asked, "Subject")
+    message["Date"] = formatdate(usegmt=True)
+    message["Message-ID"] = message_id
+    _set_importance(message, text(asked, "Importance"))
+    subtype = "html" if flag(asked, "IsHtml", default=True) else "plain"
+    message.set_content(text(asked, "Body"), subtype=subtype, charset="utf-8")
+    for one in _attachments(asked):
+        _attach(message, one)
+    data = message.as_bytes(policy=policy)
+    if len(data) > _LARGEST_BYTES:
+        raise BadArgument(f"The mail is larger than {_LARGEST_BYTES} bytes.", "RequestEntityTooLarge")
+    return OutgoingMail(
+        sender=sender.addr_spec, recipients=recipients, message_id=message_id, is_utf8=is_utf8, data=data
+    )
+
+
+def _sender(asked: Mapping[str, Json], user: str) -> Address:
+    named = _addresses(asked, "From")
+    if len(named) > 1:
+        raise BadArgument("'From' must be one address.")
+    if named:
+        return named[0]
+    if "@" not in user:
+        raise BadArgument("'From' has no value, and the connection's user name is no mail address.", "MissingParameter")
+    return _address("", user, "From")
+
+
+def _addresses(asked: Mapping[str, Json], field: str) -> tuple[Address, ...]:
+    """Addresses parted by `;` or `,`, or a list of them."""
+    value = asked.get(field)
+    parts: Sequence[Json] = value if isinstance(value, list) else text(asked, field).split(";")
+    found = []
+    for part in parts:
+        if not isinstance(part, str):
+            raise BadArgument(f"'{field}' must hold mail addresses.")
+        if _CONTROL.search(part.strip()):
+            raise BadArgument(f"'{field}' must not hold line breaks or control characters.")
+        if part.strip():
+            found += [_address(name, address, field) for name, address in getaddresses([part.strip(" ,")])]
+    return tuple(found)
+
+
+def _address(name: str, address: str, field: str) -> Address:
+    local, at, domain = address.strip().rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode() if not domain.isascii() else domain
+    except UnicodeError:
+        ascii_domain = ""
+    if not at or not _LOCAL_PART.fullmatch(local) or not re.fullmatch(r"[A-Za-z0-9.\-\[\]:]{1,253}", ascii_domain):
+        raise BadArgument(f"'{field}' holds something that is no mail address.", "InvalidAddress")
+    return Address(display_name=name, username=local, domain=ascii_domain)
+
+
+def _one_line(asked: Mapping[str, Json], name: str) -> str:
+    found = text(asked, name)
+    if _CONTROL.search(found):
+        raise BadArgument(f"'{name}' must be one line.")
+    return found
+
+
+def _set_importance(message: EmailMessage, importance: str) -> None:
+    if not importance:
+        return
+    priority = _PRIORITIES.get(importance.lower())
+    if priority is None:
+        raise BadArgument(f"'Importance' must be Low, Normal or High, not {importance!r}.")
+    message["Importance"] = importance.capitalize()
+    message["X-Priority"] = priority
+
+
+def _attachments(asked: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    value = asked.get("Attachments")
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise BadArgument("'Attachments' must be a list of objects with 'Name' and 'ContentBytes'.")
+    return value
+
+
+def _attach(message: EmailMessage, asked: Mapping[str, Json]) -> None:
+    """One attachment, named as either of the mail connectors that flows use names its fields."""
+    name_field = "Name" if "Name" in asked else "FileName"
+    name = _one_line(asked, name_field) or needed_text(asked, name_field)
+    data, kind = _attached_bytes(
+        next((asked[field] for field in ("ContentBytes", "ContentData") if field in asked), "")
+    )
+    kind = media_type(text(asked, "ContentType")) or kind
+    if not _MEDIA_TYPE.fullmatch(kind):
+        raise BadArgument(f"'ContentType' of the attachment {name!r} is no media type.")
+    main, _, sub = kind.partition("/")
+    if main in {"multipart", "message"}:  # those would be read as parts of this message
+        main, sub = "application", "octet-stream"
+    message.add_attachment(data, maintype=main, subtype=sub, filename=name)
+
+
+def _attached_bytes(value: Json) -> tuple[bytes, str]:
+    """A content's bytes, or those of base64 text, and their media type."""
+    if is_envelope(value):
+        data, kind = content(value, "ContentBytes")
+        return data, media_type(kind)
+    try:
+        return base64.b64decode(str(value), validate=True), "application/octet-stream"
+    except (binascii.Error, ValueError) as error:
+        raise BadArgument("'ContentBytes' of an attachment must be base64.") from error
