@@ -35,6 +35,7 @@ from flowmend.worker.health_watch import HealthWatch
 from flowmend.worker.housekeeping import Housekeeping
 from flowmend.worker.polls import Polls
 from flowmend.worker.run_loop import RunLoop
+from flowmend.worker.subscriptions import SubscriptionKeeper
 from flowmend.worker.system_clock import SystemClock
 from flowmend.worker.timers import Timers
 
@@ -86,7 +87,9 @@ class Application:
         changes.listen(operations.heard)
         self.polls = Polls(lambda: self.services)
         changes.listen(self.health_watch.heard)
+        self.subscriptions = SubscriptionKeeper(lambda: self.services)
         changes.listen(self.polls.heard)
+        changes.listen(self.subscriptions.heard)
         self.services: Services = Services(
             settings=settings,
             store=store,
@@ -133,6 +136,8 @@ class Application:
         self._running.push_async_callback(self.timers.stop)
         self.polls.start()
         self._running.push_async_callback(self.polls.stop)
+        self.subscriptions.start()
+        self._running.push_async_callback(self.subscriptions.stop)
         self.housekeeping.start()
         self._running.push_async_callback(self.housekeeping.stop)
         self.health_watch.start()

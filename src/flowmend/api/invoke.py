@@ -25,6 +25,7 @@ from flowmend.use_cases.accept_event import TriggerRequest, authorised_flow, inv
 from flowmend.use_cases.fire_trigger import Accepted
 from flowmend.use_cases.heavy_work import HEAVY_FROM_BYTES, beside_the_loop
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.receive_notification import SUBSCRIPTION_ENDED
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 
 _TRACKING = b"x-ms-client-tracking-id"
@@ -38,6 +39,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Longer queries are not worth the memory of remembering them.
 _LONGEST_REMEMBERED = 1024
 _UNFIT_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+#: Where a code says more than the kind of error.
+_STATUS_OF = {NEEDS_REPAIR: 503, SUBSCRIPTION_ENDED: 410}
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -69,7 +73,7 @@ class SignedEntrance:
             else:
                 await error_answer(NotFound("There is nothing at this address."))(scope, receive, send)
         except FlowmendError as error:
-            status = 503 if error.code == NEEDS_REPAIR else None
+            status = _STATUS_OF.get(error.code)
             await error_answer(error, status=status)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  # the outermost place: nothing may leave as a traceback
             await unexpected_answer(error)(scope, receive, send)

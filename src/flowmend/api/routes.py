@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from flowmend.api.answers import JsonAnswer, error_answer
+from flowmend.api.approvals import APPROVAL_OPERATIONS
 from flowmend.api.connection_health import CONNECTION_HEALTH_OPERATIONS
 from flowmend.api.connection_repair import CONNECTION_REPAIR_OPERATIONS
 from flowmend.api.connections import CONNECTION_OPERATIONS
@@ -38,6 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *INCIDENT_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,
     *SIGN_IN_APP_OPERATIONS,
+    *APPROVAL_OPERATIONS,
     Operation(
         method="GET",
         path="/openapi.json",

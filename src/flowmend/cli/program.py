@@ -9,6 +9,7 @@ import flowmend
 import flowmend.cli.connection_health  # its commands join the group of connections
 import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
+from flowmend.cli.approvals import approvals
 from flowmend.cli.check import check
 from flowmend.cli.connections import connections
 from flowmend.cli.connectors import connectors
@@ -75,5 +76,6 @@ app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")
 app.add_typer(incidents, name="incidents")
+app.add_typer(approvals, name="approvals")
 app.add_typer(sign_in_apps, name="sign-in-apps")
 app.add_typer(connectors, name="connectors")

@@ -23,7 +23,7 @@ class Frame:
     """place: the current entry of the navigation, "" for none. theme: "" follows the system.
 
     path: of this page, for forms that come back to it. broken_count: connections that need repair; incident_count: open
-    incidents.
+    incidents; approval_count: approvals that wait.
     changes: how many changes there had been when the page was made.
     """
 
@@ -38,10 +38,18 @@ class Frame:
     changes: int = 0
     incident_count: int = 0
     person_id: str = ""
+    approval_count: int = 0
 
 
 def read_frame(
-    request: Request, settings: Settings, *, place: str, broken_count: int, incident_count: int, changes: int
+    request: Request,
+    settings: Settings,
+    *,
+    place: str,
+    broken_count: int,
+    incident_count: int,
+    approval_count: int,
+    changes: int,
 ) -> Frame:
     """The frame as this browser asked for it."""
     person = getattr(request.state, "person", None)
@@ -59,6 +67,7 @@ def read_frame(
         changes=changes,
         incident_count=incident_count,
         person_id=person.person_id if person else "",
+        approval_count=approval_count,
     )
 
 

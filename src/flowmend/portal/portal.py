@@ -1,5 +1,6 @@
 """What every page is given, and how it answers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -33,7 +34,8 @@ class Portal:
             services.settings,
             place=place,
             broken_count=services.health.broken_count,
-            incident_count=self._incident_count(),
+            incident_count=self._counted(services.store.incidents.count_open),
+            approval_count=self._counted(services.store.approvals.count_waiting),
             changes=services.changes.count,
         )
         times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))
@@ -42,10 +44,10 @@ class Portal:
         # Pages hold what only this person may see, and are never newer than their last reading.
         return HTMLResponse(html, status_code, {"cache-control": "no-store", "vary": "accept-language, cookie"})
 
-    def _incident_count(self) -> int:
+    def _counted(self, count: Callable[[], int]) -> int:
         """For a badge on every page, also on the one that says that the store does not answer."""
         try:
-            return self.services.store.incidents.count_open()
+            return count()
         except StoreUnavailable:
             return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flowmend.core.json_value import Json
+from flowmend.portal.approval_words import approval_look, decides_words, mail_words, option_words
 from flowmend.portal.assets import Assets
 from flowmend.portal.frame import Frame
 from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
@@ -80,17 +81,21 @@ def _environment(language: str, assets: Assets) -> Environment:
         asset=assets.url,
         LANGUAGES=LANGUAGES,
         action_tile=action_tile,
+        approval_look=approval_look,
         cause_of=cause_of,
         code_in_words=code_in_words,
         connection_remedy=connection_remedy,
         connector_tile=connector_tile,
         days_to=days_to,
+        decides_words=decides_words,
         end_words=end_words,
         field_words=field_words,
         flow_look=flow_look,
         health_look=health_look,
         incident_look=incident_look,
+        mail_words=mail_words,
         near_end=near_end,
+        option_words=option_words,
         probe_words=probe_words,
         status_look=status_look,
         verb_in_words=verb_in_words,

@@ -8,6 +8,8 @@ from flowmend.portal.assets import read_assets
 from flowmend.portal.event_stream import show_events
 from flowmend.portal.event_streams import EventStreams
 from flowmend.portal.pages import (
+    approvals,
+    approve,
     connection,
     connection_health,
     connection_new,
@@ -105,6 +107,10 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/connections/{connection_id}/delete", connection.ask_delete_connection),
     ("POST", "/connections/{connection_id}/delete", connection.take_delete_connection),
     ("GET", "/forecast", forecast.show_forecast),
+    ("GET", "/approvals", approvals.show_approvals),
+    ("GET", "/approvals/{approval_id}", approvals.show_approval),
+    ("POST", "/approvals/{approval_id}", approvals.take_answer),
+    ("POST", "/approvals/{approval_id}/mail", approvals.take_mail_again),
     ("GET", "/leaving", leaving.show_leaving),
     ("GET", "/incidents", incidents.show_incidents),
     ("GET", "/incidents/{incident_id}", incident.show_incident),
@@ -123,7 +129,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/events", show_events),
 )
 
-#: where a person comes from, and what a repair link opens
+#: where a person comes from, and what the links of repairs and approvals open
 _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/login", login.show_login),
     ("POST", "/login", login.take_login),
@@ -132,6 +138,10 @@ _OPEN_PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/repair/connection", repair.show_connection_to_repair),
     ("POST", "/repair/connection", repair.take_repair),
     ("GET", "/repair/sign_in", repair.start_repair_sign_in),
+    ("GET", "/approve", approve.show_approve),
+    ("POST", "/approve", approve.take_approve_link),
+    ("GET", "/approve/question", approve.show_question),
+    ("POST", "/approve/question", approve.take_question),
     ("GET", "/oauth/callback", verify.take_consent),
 )
 

@@ -16,6 +16,8 @@ OPEN_PATHS: tuple[tuple[str, str], ...] = (
     ("/login", "is where a person comes from"),
     ("/repair", "a repair link: its secret is the authorisation"),
     ("/repair/", "the connection of a repair link, and nothing else"),
+    ("/approve", "an approval's link: its secret is the authorisation"),
+    ("/approve/", "the question of an approval's link, and nothing else"),
     ("/oauth/callback", "where a provider sends a browser back: the page asks who it is, or knows its repair link"),
     ("/static/", "style sheets, script and pictures, the same for everybody"),
     ("/workflows/", "signed URLs: the signature is the authorisation"),
