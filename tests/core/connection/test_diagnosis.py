@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -170,3 +171,10 @@ def test_every_answer_gets_a_diagnosis_that_holds_together(status: int, body: An
     assert diagnosis.is_auth_failure or not diagnosis.connection_broken
     assert not diagnosis.try_silent_refresh_first or phase is Phase.API_CALL
     assert status < 500 or not diagnosis.connection_broken or "faultcode" in json.dumps(body)
+
+
+@pytest.mark.parametrize("opening", ["<!--", "<script>", "<style ", "<a ", '{"a":', "<input"])
+def test_a_page_of_openings_that_nothing_closes_is_read_at_once(opening: str) -> None:
+    began = time.perf_counter()
+    judged(401, opening * (20_000 // len(opening)))
+    assert time.perf_counter() - began < 0.1

@@ -80,7 +80,10 @@ _QUOTED = re.compile(r"\"[^\"\n]{0,200}\"|(?<!\w)'[^'\n]{0,200}'|`[^`\n]{0,200}`
 _CHALLENGE_PART = re.compile(r'\b(error|error_code|error_description)\s*=\s*(?:"([^"]*)"|([^\s,;]+))', re.IGNORECASE)
 _XML_LEAF = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)(?:\s[^<>]*)?>([^<>]+)</")
 _XML_CODE = re.compile(r"\bcode=[\"']([\w.:-]{1,60})[\"']", re.IGNORECASE)
-_MARKUP = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<!--.*?-->|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+#: What is never closed goes to the end, as in a browser; else each of a thousand openings would be searched to the end.
+_MARKUP = re.compile(
+    r"<(?:script|style)\b.*?(?:</(?:script|style)>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
+)
 #: Headers that hold a code of the service.
 _CODE_HEADERS = ("x-ms-error-code", "x-amzn-errortype", "x-seraph-loginreason", "x-error-code", "grpc-status-details")
 #: The fields of an answer that is nothing but an error, whatever its status says.
