@@ -10,7 +10,7 @@ from flowmend.core.connection.app_assertion import client_assertion
 from flowmend.core.connection.credentials import CertificateCredential, decode_credential, encode_credential
 from flowmend.core.connection.token_endpoint import SignInApp
 from flowmend.core.connector import OAuthSettings, SignInMethod
-from flowmend.core.errors import AskedWrongly, SecretUnreadable
+from flowmend.core.errors import AskedWrongly, NotFound, SecretUnreadable
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings
 from flowmend.use_cases.ports import Services
@@ -42,7 +42,7 @@ def sign_in_as(
     services: Services, app: SignInAppRow, proof: str | CertificateCredential, method: SignInMethod
 ) -> SignInApp:
     """The app as a sign-in takes it, proven by this secret or certificate, which need not be the kept one."""
-    acting = SignInApp(client_id=app.client_id, tenant=app.tenant)
+    acting = SignInApp(client_id=app.client_id, tenant=app.tenant, service=_service(services, app.connector_id))
     if isinstance(proof, str):
         return replace(acting, client_secret=proof)
     is_entra = method.oauth is not None and method.oauth.identity_provider in _ENTRA_PROVIDERS
@@ -68,7 +68,8 @@ def acting_app(services: Services, row: ConnectionRow) -> SignInApp:
     app = app_of(services, row)
     if app is not None:
         return sign_in_as(services, app, open_proof(services.vault, app), method)
-    return SignInApp(client_id=method.oauth.client_id if method.oauth is not None else "")
+    client_id = method.oauth.client_id if method.oauth is not None else ""
+    return SignInApp(client_id=client_id, service=_service(services, row.connector_id))
 
 
 def app_of(services: Services, row: ConnectionRow) -> SignInAppRow | None:
@@ -96,6 +97,14 @@ def provider_of(settings: OAuthSettings, app: SignInAppRow | None) -> OAuthSetti
         revocation_url=settings.revocation_url or known.revocation_url,
         token_endpoint_auth=known.token_endpoint_auth if known.is_discovered else settings.token_endpoint_auth,
     )
+
+
+def _service(services: Services, connector_id: str) -> str:
+    """What the connector is called; "" where it is not installed any more."""
+    try:
+        return services.connectors.row(connector_id).display_name
+    except NotFound:
+        return ""
 
 
 def _binding(app: SignInAppRow) -> Binding:

@@ -145,6 +145,14 @@ def test_facebook_exchanges_a_token_that_still_serves() -> None:
     assert form_of(request)["fb_exchange_token"] == "short"
 
 
+def test_a_services_own_word_for_a_dead_grant_is_known_by_the_service() -> None:
+    refused = answer(400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"})
+    acting = SignInApp(client_id="app", client_secret="app s3cret", service="HubSpot CRM")
+    refusal, _ = drive(refresh(SETTINGS, acting, OLD, now=NOW), refused)
+    assert isinstance(refusal, SignInRefusal)
+    assert (refusal.diagnosis.rule, refusal.was_judged) == ("hubspot.refresh_token", True)
+
+
 def test_tokens_are_given_back() -> None:
     result, (request,) = drive(revoke(SETTINGS, APP, OLD), answer(200, {}))
     assert result is None

@@ -65,7 +65,7 @@ def begin_device_sign_in(
     # `verification_url` is what some providers wrote before the standard was finished.
     shown = str(fields.get("verification_uri") or fields.get("verification_url") or "")
     if not (fields.get("device_code") and fields.get("user_code") and shown.startswith(("https://", "http://"))):
-        return refusal_of(answer, (app.client_secret,))
+        return refusal_of(answer, (app.client_secret,), service=app.service)
     complete = str(fields.get("verification_uri_complete") or "")
     lifetime = _seconds(fields.get("expires_in"), _LIFETIME)
     return DeviceSignIn(
@@ -101,7 +101,8 @@ def poll_device_sign_in(
         return _waiting(begun, begun.interval + _SLOWER_BY)
     if answer.status >= 500:
         return _waiting(begun, begun.interval * 2)
-    return read_token_answer(answer, (begun.device_code, app.client_secret), now=now, before=None)
+    secrets = (begun.device_code, app.client_secret)
+    return read_token_answer(answer, secrets, now=now, before=None, service=app.service)
 
 
 def _waiting(begun: DeviceSignIn, interval: timedelta) -> DeviceSignIn:

@@ -115,7 +115,8 @@ def exchange_code(
     }
     url = endpoint(settings.token_url, settings, app, parameters or {})
     answer = yield token_request(url, form, settings, app)
-    tokens = read_token_answer(answer, (code, consent.verifier, app.client_secret), now=now, before=None)
+    secrets = (code, consent.verifier, app.client_secret)
+    tokens = read_token_answer(answer, secrets, now=now, before=None, service=app.service)
     if settings.identity_provider == FACEBOOK and isinstance(tokens, OAuthCredential):
         longer = yield from exchange_for_longer(settings, app, tokens, now=now, parameters=parameters)
         return longer if isinstance(longer, OAuthCredential) else tokens

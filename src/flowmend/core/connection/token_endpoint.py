@@ -38,12 +38,14 @@ class SignInApp:
     """The provider's client we act as. client_secret: "" for a public client, or one that proves itself by certificate.
 
     tenant: of the Microsoft identity platform, "" for none. assertion: makes a signed JWT for an audience, a fresh one
-    each time it is called; None where the app has no certificate.
+    each time it is called; None where the app has no certificate. service: whose service it signs in to, "" if unknown,
+    for rules of diagnosis that hold for one service only.
     """
 
     client_id: str
     client_secret: str = field(default="", repr=False)
     tenant: str = ""
+    service: str = ""
     assertion: Callable[[str], str] | None = field(default=None, repr=False)
 
 
@@ -110,27 +112,33 @@ def token_request(url: str, form: Mapping[str, str], settings: OAuthSettings, ap
 
 
 def read_token_answer(
-    answer: Answer, secrets: tuple[str, ...], *, now: datetime, before: OAuthCredential | None
+    answer: Answer, secrets: tuple[str, ...], *, now: datetime, before: OAuthCredential | None, service: str = ""
 ) -> OAuthCredential | SignInRefusal:
-    """The tokens of an answer, or why there are none. secrets: what was sent and must not come back in a message."""
+    """The tokens of an answer, or why there are none. secrets: what was sent and must not come back in a message.
+
+    service: as `SignInApp` says.
+    """
     if isinstance(answer, HttpResponse):
         fields = answer_fields(answer)
         if 200 <= answer.status < 300 and fields.get("access_token"):
             return read_tokens(fields, now=now, before=before)
-    return refusal_of(answer, secrets)
+    return refusal_of(answer, secrets, service=service)
 
 
-def refusal_of(answer: Answer, secrets: tuple[str, ...]) -> SignInRefusal:
-    """Why an endpoint did not give what it was asked for."""
+def refusal_of(answer: Answer, secrets: tuple[str, ...], *, service: str = "") -> SignInRefusal:
+    """Why an endpoint did not give what it was asked for. secrets, service: as `read_token_answer` says."""
+    sent = tuple(secret for secret in secrets if secret)
     if isinstance(answer, TransportFailure):
-        received = ReceivedAnswer(failure_code=answer.code, body=answer.message, phase=Phase.TOKEN_ENDPOINT)
+        message = redact(answer.message, sent)
+        received = ReceivedAnswer(failure_code=answer.code, body=message, phase=Phase.TOKEN_ENDPOINT)
         diagnosis = diagnose(received, had_credential=True, kind=SignInKind.OAUTH2)
-        return SignInRefusal(code=answer.code, message=answer.message, diagnosis=diagnosis)
+        return SignInRefusal(code=answer.code, message=message, diagnosis=diagnosis)
     received = ReceivedAnswer(
         status=answer.status,
         headers=answer.headers,
-        body=redact(answer.body[:20_000].decode("utf-8", "replace"), tuple(secret for secret in secrets if secret)),
+        body=redact(answer.body[:20_000].decode("utf-8", "replace"), sent),
         phase=Phase.TOKEN_ENDPOINT,
+        provider=service,
     )
     diagnosis = diagnose(received, had_credential=True, kind=SignInKind.OAUTH2)
     if answer.status in _SAYS_TRY_LATER or answer.status >= 500:

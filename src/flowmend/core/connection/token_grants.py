@@ -82,7 +82,7 @@ def refresh(
     if isinstance(answer, TransportFailure) and answer.is_retryable:
         answer = yield token_request(url, form, settings, app)
     secrets = (credential.refresh_token, credential.access_token, app.client_secret)
-    return read_token_answer(answer, secrets, now=now, before=credential)
+    return read_token_answer(answer, secrets, now=now, before=credential, service=app.service)
 
 
 def client_credentials(
@@ -94,7 +94,7 @@ def client_credentials(
     answer = yield token_request(url, form, settings, app)
     if isinstance(answer, TransportFailure) and answer.is_retryable:
         answer = yield token_request(url, form, settings, app)
-    return read_token_answer(answer, (app.client_secret,), now=now, before=None)
+    return read_token_answer(answer, (app.client_secret,), now=now, before=None, service=app.service)
 
 
 def exchange_for_longer(
@@ -109,7 +109,8 @@ def exchange_for_longer(
     form = {"grant_type": "fb_exchange_token", "fb_exchange_token": credential.access_token}
     url = endpoint(settings.token_url, settings, app, parameters or {})
     answer = yield token_request(url, form, settings, app)
-    return read_token_answer(answer, (credential.access_token, app.client_secret), now=now, before=credential)
+    secrets = (credential.access_token, app.client_secret)
+    return read_token_answer(answer, secrets, now=now, before=credential, service=app.service)
 
 
 def revoke(
@@ -129,4 +130,5 @@ def revoke(
     answer = yield token_request(url, form, settings, app)
     if isinstance(answer, HttpResponse) and 200 <= answer.status < 300:
         return None
-    return refusal_of(answer, (credential.refresh_token, credential.access_token, app.client_secret))
+    secrets = (credential.refresh_token, credential.access_token, app.client_secret)
+    return refusal_of(answer, secrets, service=app.service)
