@@ -78,6 +78,7 @@ class Service:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, str]] = []
         self.rooms_status = 200
+        self.repeats_token = False
 
     async def answer(self, request: web.Request) -> web.Response:
         said = request.headers.get("If-Match", "")
@@ -92,6 +93,9 @@ class Service:
             page = int(request.query.get("page", "1"))
             link = {"paging": {"next": f"/pages?page={page + 1}"}} if page < 3 else {}
             return web.json_response({"rows": [page]} | link)
+        if self.repeats_token:
+            said = f"{request.query['access_token']} is not known here"
+            return web.json_response({"message": said}, status=401)
         if request.method == "GET":
             return web.json_response({"@odata.etag": 'W/"7"'})
         return web.json_response({"echo": request.query.get("access_token", "")})
@@ -177,3 +181,14 @@ async def test_a_probe_looks_values_up_and_believes_the_connector_too(rooms: Any
     service.rooms_status = 418
     called = Probe(call=SafeCall(operation_id="Rooms"), kind=ProbeKind.DECLARED)
     assert (await probe_once(rooms.services, opened, called)).is_refused
+
+
+async def test_a_test_call_keeps_the_token_it_asked_for_out_of_what_it_says(rooms: Any, service: Service) -> None:
+    service.repeats_token = True
+    row = rooms.connection("rooms-1")
+    opened = open_connection(row, rooms.services.connectors.get("rooms"), ApiKeyCredential(values={"key": KEY}))
+    probe = Probe(kind=ProbeKind.CHOSEN, call=SafeCall(operation_id="WithToken"))
+    test = await probe_once(rooms.services, opened, probe)
+    assert test.message == "*sanitized* is not known here"
+    assert test.diagnosis is not None
+    assert TOKEN not in test.diagnosis.message

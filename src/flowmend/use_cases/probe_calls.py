@@ -99,7 +99,6 @@ async def probe_once(services: Services, opened: OpenedConnection, probe: Probe)
             diagnosis=diagnose(received, had_credential=True, kind=opened.method.kind),
             kind=probe.kind,
         )
-    answer = opened.redactor.answer(answer)
     diagnosis = _diagnosis(answer, opened, operation_id)
     if 200 <= answer.status < 300 and not diagnosis.connection_broken:
         return CredentialTest(
@@ -117,7 +116,7 @@ async def probe_once(services: Services, opened: OpenedConnection, probe: Probe)
         operation_id=operation_id,
         status_code=answer.status,
         code=status_name(answer.status) if answer.status >= 300 else "Unauthorized",
-        message=opened.redactor.text(diagnosis.message),
+        message=diagnosis.message,
         diagnosis=diagnosis,
         kind=probe.kind,
         retry_after_seconds=retry_after_seconds(answer.header("retry-after"), services.clock.now),
@@ -143,11 +142,17 @@ async def answers_anybody(services: Services, opened: OpenedConnection, probe: P
 async def _answer(
     services: Services, opened: OpenedConnection, request: HttpRequest
 ) -> HttpResponse | TransportFailure | UnbuildableRequest:
-    """What the service answers; where a value it needs is refused, that refusal."""
-    looked = await look_up(services, opened, request, timeout=_PROBE_SECONDS)
-    if not isinstance(looked, Looked):
-        return looked
-    return await services.http.send(looked.request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER)
+    """What the service answers, without our secrets; where a value it needs is refused, that refusal."""
+    answer = await look_up(services, opened, request, timeout=_PROBE_SECONDS)
+    redactor = opened.redactor
+    if isinstance(answer, Looked):
+        redactor = answer.redactor(opened)
+        answer = await services.http.send(
+            answer.request, timeout=_PROBE_SECONDS, max_response_bytes=_LARGEST_PROBE_ANSWER
+        )
+    if isinstance(answer, HttpResponse):
+        return redactor.answer(answer)
+    return msgspec.structs.replace(answer, message=redactor.text(answer.message))
 
 
 def refused_by_provider(refusal: SignInRefusal) -> CredentialTest:

@@ -27,18 +27,20 @@ async def try_sign_in(services: Services, opened: OpenedConnection) -> Credentia
     if isinstance(answer, UnbuildableRequest):
         raise AskedWrongly(answer.message, code=answer.code)
     if isinstance(answer, ProtocolRefusal):
-        received = ReceivedAnswer(body=answer.text, phase=Phase.CONNECT, protocol=answer.protocol)
-        code, message = answer.code or "SignInRefused", answer.text
+        code, message = answer.code or "SignInRefused", opened.redactor.text(answer.text)
+        received = ReceivedAnswer(
+            body=message, phase=Phase.CONNECT, protocol=answer.protocol, provider=opened.connector.display_name
+        )
     else:
-        received = ReceivedAnswer(failure_code=answer.code, body=answer.message, phase=Phase.CONNECT)
-        code, message = answer.code, answer.message
+        code, message = answer.code, opened.redactor.text(answer.message)
+        received = ReceivedAnswer(failure_code=code, body=message, phase=Phase.CONNECT)
     diagnosis = diagnose(received, had_credential=True, kind=opened.method.kind)
     return CredentialTest(
         is_testable=True,
         is_proven=False,
         operation_id=SIGN_IN,
         code=code,
-        message=opened.redactor.text(message),
+        message=message,
         diagnosis=diagnosis,
         kind=ProbeKind.DECLARED,
     )
