@@ -308,7 +308,7 @@ class CallOperations:
         )
         begun = call.call if isinstance(call, FollowUp) else call
         if isinstance(begun, ConnectorCall):
-            judged = as_connector_says(opened, operation_of(opened, begun), judged)
+            judged = as_connector_says(opened, operation_of(opened, begun), judged, request)
         if isinstance(answer, HttpResponse) and answer.status == 401:
             services.consents.note_claims(connection_id, claims_in_header(answer.header("www-authenticate")))
         if opened.credential is not None:

@@ -64,11 +64,13 @@ async def look_up(
     return Looked(request=request, values=tuple(values))
 
 
-def as_connector_says(opened: OpenedConnection, operation: Operation | None, judged: JudgedAnswer) -> JudgedAnswer:
+def as_connector_says(
+    opened: OpenedConnection, operation: Operation | None, judged: JudgedAnswer, request: HttpRequest
+) -> JudgedAnswer:
     """An answer changed and judged as the connector's policies want it; secrets they put in are taken out again."""
     operation_id = operation.operation_id if operation is not None else ""
     outcome = judged.outcome
-    outputs = changed_answer(opened.connector, operation_id, outcome.outputs, opened.parameters)
+    outputs = changed_answer(opened.connector, operation_id, outcome.outputs, opened.parameters, request.arguments)
     if outputs is not outcome.outputs:
         outcome = replace(outcome, outputs=opened.redactor.json(outputs))
     status = outputs.get("statusCode") if isinstance(outputs, dict) else None

@@ -13,11 +13,16 @@ from flowmend.core.json_value import Json
 
 
 def changed_answer(
-    connector: Connector, operation_id: str, outputs: Json, connection_parameters: Mapping[str, Json]
+    connector: Connector,
+    operation_id: str,
+    outputs: Json,
+    connection_parameters: Mapping[str, Json],
+    arguments: Mapping[str, Json] | None = None,
 ) -> Json:
     """The outputs `{statusCode, headers, body}` of a call as its connector wants them seen; the same ones where it does not care.
 
     A body that is no JSON stays as it is. What its operation's mapping says comes last; where that fails, the answer stands.
+    arguments: of the call, as its mapping names them.
     """
     if not isinstance(outputs, dict):
         return outputs
@@ -37,7 +42,7 @@ def changed_answer(
     mapping = operation.answer_mapping if operation is not None else None
     if mapping is not None and mapping.concerns(outputs.get("statusCode")):
         with suppress(ExpressionError):
-            return {**outputs, "body": mapped_answer(mapping, outputs, connection_parameters)}
+            return {**outputs, "body": mapped_answer(mapping, outputs, connection_parameters, arguments or {})}
     return outputs
 
 

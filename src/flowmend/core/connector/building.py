@@ -184,15 +184,18 @@ def _finish(
         headers=draft.headers,
         body=draft.body,
         client_certificate=sign_in.client_certificate,
-        lookups=tuple(_signed_in(lookup, sign_in) for lookup in draft.lookups),
+        lookups=tuple(_signed_in(lookup, sign_in, draft.base_url) for lookup in draft.lookups),
         answer=draft.answer,
+        arguments=draft.arguments,
     )
 
 
-def _signed_in(lookup: ValueLookup, sign_in: SignInParts) -> ValueLookup:
-    """A lookup signed in as the request it serves; its headers are that one's already."""
+def _signed_in(lookup: ValueLookup, sign_in: SignInParts, base_url: str) -> ValueLookup:
+    """A lookup signed in as the request it serves, at the same host where it names none."""
     url = lookup.request.url
+    url = f"{base_url}{url}" if url.startswith("/") else url
     for name, value in sign_in.queries.items():
         url += f"{'&' if '?' in url else '?'}{quote(name, safe='$')}={quote(value, safe='')}"
-    request = replace(lookup.request, url=url, client_certificate=sign_in.client_certificate)
+    headers = {**lookup.request.headers, **(sign_in.headers if lookup.is_placeholder else {})}
+    request = replace(lookup.request, url=url, headers=headers, client_certificate=sign_in.client_certificate)
     return replace(lookup, request=request)

@@ -1,15 +1,15 @@
 """A call in its connector's words turned into its service's, and the answer back (`mapping_facts`)."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import msgspec
 
 from flowmend.core.connector.body_kinds import body_of
 from flowmend.core.connector.draft import RequestDraft, text_of
-from flowmend.core.connector.mapping_facts import AnswerMapping, RequestMapping
+from flowmend.core.connector.mapping_facts import AnswerMapping, FirstRequest, RequestMapping
 from flowmend.core.connector.operation import Location, Parameter
-from flowmend.core.connector.request import UnbuildableRequest
+from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, ValueLookup
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression import Budget
 from flowmend.core.expression.bare_scope import BareScope
@@ -18,6 +18,10 @@ from flowmend.core.json_value import Json
 
 #: The connection's parameters, as Logic Apps names its connections.
 _CONNECTION = "$connection"
+_URL_SAFE = "/%!$&'()*+,;=:?\\-._~"
+_FIRST = "$first"
+#: Stands for what is asked before, until it is known.
+_FIRST_VALUE = "flowmend-first-value-7c1e"
 #: The call's own key: a GUID, the same for each attempt of one call and of no other.
 _KEY = "$key"
 
@@ -50,7 +54,8 @@ def map_request(
     """Turn the draft with the operation's arguments in place into the service's own request."""
     try:
         given = _arguments(parameters, draft)
-        scope = _CallScope({**given, _CONNECTION: dict(connection_parameters), _KEY: draft.key})
+        draft.arguments = given
+        scope = _CallScope({**given, _CONNECTION: dict(connection_parameters), _KEY: draft.key, _FIRST: _FIRST_VALUE})
         budget = Budget()
         for that, message in mapping.required:
             if that(scope, budget) is not True:
@@ -58,6 +63,8 @@ def map_request(
         if mapping.answer is not None:
             draft.answer = msgspec.json.encode(mapping.answer(scope, budget))
             return None
+        if mapping.first is not None:
+            draft.lookups.append(_lookup(mapping.first, scope, budget))
         made = {
             name: shape(scope, budget)
             for name in ("path", "queries", "headers", "body")
@@ -71,11 +78,22 @@ def map_request(
 
 
 def mapped_answer(
-    mapping: AnswerMapping, outputs: Mapping[str, Json], connection_parameters: Mapping[str, Json]
+    mapping: AnswerMapping,
+    outputs: Mapping[str, Json],
+    connection_parameters: Mapping[str, Json],
+    arguments: Mapping[str, Json],
 ) -> Json:
     """The body a flow sees of an answer's outputs. Errors: ExpressionError."""
-    scope = _CallScope({_CONNECTION: dict(connection_parameters)}, outputs)
+    scope = _CallScope({**arguments, _CONNECTION: dict(connection_parameters)}, outputs)
     return mapping.body(scope, Budget())
+
+
+def _lookup(first: FirstRequest, scope: _CallScope, budget: Budget) -> ValueLookup:
+    body, content_type = (None, None) if first.body is None else body_of(first.body(scope, budget), ())
+    headers = {"Content-Type": content_type} if content_type else {}
+    url = "/" + quote(text_of(first.path(scope, budget)).lstrip("/"), safe=_URL_SAFE)
+    request = HttpRequest(method=first.method, url=url, headers=headers, body=body)
+    return ValueLookup(request=request, path=first.value, name=_FIRST_VALUE, is_placeholder=True)
 
 
 def _put(made: Mapping[str, Json], parameters: Sequence[Parameter], draft: RequestDraft) -> None:

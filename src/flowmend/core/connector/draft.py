@@ -20,6 +20,7 @@ class RequestDraft:
     path: a template with `{name}` places. path_values: percent-encoded already. queries: plain, in order.
     original_method: as the operation declares it. lookups: values of this request that its service must be asked for.
     key: of the call, the same for its every attempt. answer: JSON, where the connector itself answers; None otherwise.
+    arguments: by name, of an operation that is mapped.
     """
 
     method: str
@@ -32,6 +33,7 @@ class RequestDraft:
     original_method: str = ""
     lookups: list[ValueLookup] = field(default_factory=list)
     key: str = ""
+    arguments: dict[str, Json] = field(default_factory=dict)
     answer: bytes | None = None
 
     def header(self, name: str) -> str | None:

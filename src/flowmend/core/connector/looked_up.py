@@ -5,6 +5,7 @@ The caller makes `lookup.request` for each of a request's lookups, and puts what
 
 from urllib.parse import quote
 
+import msgspec
 from msgspec.structs import replace
 
 from flowmend.core.connector.draft import check_header, text_of
@@ -32,6 +33,11 @@ def with_value(request: HttpRequest, lookup: ValueLookup, value: str) -> HttpReq
             code="MissingLookedUpValue",
             message=f"The service was asked for '{lookup.name}', which this operation needs, and gave none.",
         )
+    if lookup.is_placeholder:
+        url = request.url.replace(lookup.name, quote(value, safe=""))
+        within = msgspec.json.encode(value)[1:-1]
+        body = request.body.replace(lookup.name.encode(), within) if request.body is not None else None
+        return replace(request, url=url, body=body)
     if lookup.is_query:
         path, _, query = request.url.partition("?")
         name = quote(lookup.name, safe="$")

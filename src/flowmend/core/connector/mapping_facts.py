@@ -8,14 +8,16 @@ public API is asked for that, and `x-flowmend-response` how its answer reads to 
       "queries": {…}, "headers": {…},      in place of the operation's own; null leaves one out; others stay
       "body": {…},                         null sends none; without the key the body goes as the flow gave it
       "require": [{"that": "@…", "message": "…"}],       else nothing is sent, and this is the reason
+      "first": {"method": "POST", "path": …, "body": …, "value": "id"},   asked before; of its answer the value there
       "answer": {…}                        nothing is sent: this is the answer's body
     },
     "x-flowmend-response": {"body": {…}, "status": [200]}   of good answers, or of those with these statuses alone
 
 A request's expressions see `parameters('name')`, each parameter of the operation as its value whatever the spelling of the
 call, null where none was given; `parameters('$connection')`, the connection's parameters; and `parameters('$key')`, a GUID
-that is the call's own, the same for its every attempt. Those of a response see `triggerOutputs()`, the answer
-`{statusCode, headers, body}`, `triggerBody()`, and the connection's parameters. There is no clock and no chance.
+that is the call's own, the same for its every attempt. `parameters('$first')` is what was asked before, in a path or a body.
+Those of a response see `triggerOutputs()`, the answer `{statusCode, headers, body}`, `triggerBody()`, and the parameters of
+operation and connection. There is no clock and no chance.
 """
 
 from collections.abc import Mapping
@@ -23,6 +25,16 @@ from dataclasses import dataclass
 
 from flowmend.core.connector.shapes import Shape, compile_shape
 from flowmend.core.json_value import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRequest:
+    """A request whose answer another one needs. value: steps to it in the answer's body."""
+
+    method: str
+    path: Shape
+    body: Shape | None
+    value: tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,7 @@ class RequestMapping:
     queries: Shape | None = None
     headers: Shape | None = None
     body: Shape | None = None
+    first: FirstRequest | None = None
     answer: Shape | None = None
     required: tuple[tuple[Shape, str], ...] = ()
 
@@ -60,6 +73,7 @@ def read_request_mapping(node: Json) -> RequestMapping | None:
         queries=_shape(declared, "queries"),
         headers=_shape(declared, "headers"),
         body=_shape(declared, "body"),
+        first=_first(declared.get("first")),
         answer=_shape(declared, "answer"),
         required=tuple(
             (compile_shape(one.get("that")), str(one.get("message") or "The request is not complete."))
@@ -80,3 +94,14 @@ def read_answer_mapping(node: Json) -> AnswerMapping | None:
 
 def _shape(declared: Mapping[str, Json], name: str) -> Shape | None:
     return compile_shape(declared[name]) if name in declared else None
+
+
+def _first(declared: Json) -> FirstRequest | None:
+    if not isinstance(declared, Mapping):
+        return None
+    return FirstRequest(
+        method=str(declared.get("method") or "GET").upper(),
+        path=compile_shape(declared.get("path")),
+        body=_shape(declared, "body"),
+        value=tuple(step for step in str(declared.get("value") or "").split("/") if step),
+    )

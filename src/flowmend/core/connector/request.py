@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from flowmend.core.json_value import Json
+
 
 class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """Who we say we are in the TLS session. certificate_pem: the leaf first. key_pem: PKCS#8, not encrypted."""
@@ -30,6 +32,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     url: absolute and percent-encoded; sent as it stands. headers: one value per name. body: None is none.
     client_certificate: shown to this server, None for none. lookups: values to ask for first, each by a request of its
     own, and to put in with `looked_up.with_value`. answer: JSON that is the answer, nothing being sent; None otherwise.
+    arguments: what the flow gave, where the reading of the answer needs it.
     Query, headers and body may hold secrets, so the repr shows none of them.
     """
 
@@ -40,6 +43,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     client_certificate: ClientCertificate | None = None
     lookups: tuple["ValueLookup", ...] = ()
     answer: bytes | None = None
+    arguments: Mapping[str, Json] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
@@ -52,13 +56,15 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
     """A header or query value that only the service knows: a key exchanged for a token, the ETag of what is changed.
 
-    request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value.
+    request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value; or text
+    of the URL and the body that the value takes the place of.
     """
 
     request: HttpRequest
     path: tuple[str | int, ...]
     name: str
     is_query: bool = False
+    is_placeholder: bool = False
 
 
 class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):
