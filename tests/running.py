@@ -141,6 +141,7 @@ class Running:
                 call.cancel()
         await self.application.timers.stop()
         await self.application.polls.stop()
+        await self.application.subscriptions.stop()
         await self.services.http.close()
         self.services.store.close()
         await asyncio.sleep(0)
@@ -261,6 +262,7 @@ class Running:
         """Until timers and polls have looked at the rows as they are now, and a moment more."""
         self.application.timers.schedule_changed()
         self.application.polls.heard("polls", {})
+        self.application.subscriptions.heard("subscriptions", {})
         await asyncio.sleep(0.1)
 
     async def at_rest(self) -> None:

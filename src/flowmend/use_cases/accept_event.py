@@ -18,6 +18,7 @@ from flowmend.use_cases.fire_trigger import Accepted, accept
 from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.receive_notification import Notification, is_notified, receive_notification
 from flowmend.use_cases.start_run import Cause
 
 
@@ -67,7 +68,7 @@ def authorised_flow(
 async def invoke_authorised(
     services: Services, loaded: LoadedFlow, trigger_name: str, request: TriggerRequest
 ) -> Accepted:
-    """Start a flow by its Request trigger.
+    """Start a flow by its Request trigger, or take what a service sends that it subscribed to.
 
     Errors: AskedWrongly `WorkflowTriggerIsNotEnabled`, `TriggerInputSchemaMismatch`; Conflict where an answer cannot be
     had while a connection needs repair.
@@ -79,6 +80,16 @@ async def invoke_authorised(
             code="WorkflowTriggerIsNotEnabled",
             target=loaded.row.flow_id,
         )
+    if is_notified(trigger):
+        notification = Notification(
+            method=request.method,
+            headers=request.headers,
+            queries=request.queries,
+            body=request.body,
+            has_body=request.has_body,
+            client_tracking_id=request.client_tracking_id,
+        )
+        return await receive_notification(services, loaded, trigger, notification)
     read = partial(
         accept_request,
         trigger,

@@ -11,6 +11,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
+from flowmend.use_cases.begin_subscriptions import begin_subscriptions
 from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
 from flowmend.use_cases.granted_scopes import scope_problems
@@ -25,6 +26,7 @@ from flowmend.use_cases.poll_states import (
 )
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedule_triggers import schedule_triggers
+from flowmend.use_cases.trigger_subscriptions import address_problems, end_subscriptions
 from flowmend.use_cases.trigger_words import what_will_begin
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
@@ -108,6 +110,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
     connections = {one.connection_id: one for one in services.store.connections.list()}
     problems = check_flow(loaded.flow, embedded=loaded.mappings)
     problems += scope_problems(services, loaded.flow, loaded.mappings)
+    problems += address_problems(services, loaded.flow)
     state = next(iter(services.store.triggers.of_flow(flow_id)), None)
     return FlowDetail(
         summary=_summary(
@@ -164,9 +167,10 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
             f"{loaded.row.name!r} stays off. {first.message}{more}", code="FlowHasProblems", target=first.pointer
         )
     _set_state(services, loaded.row, FlowState.ON, person_id)
-    schedule_triggers(services, loaded)
+    not_yet = await begin_subscriptions(services, schedule_triggers(services, loaded))
     await release_events(services, flow_id)
-    return what_will_begin(loaded.flow)
+    warnings = [f"{one.message} {one.hint}" for one in address_problems(services, loaded.flow)]
+    return " ".join([what_will_begin(loaded.flow), *not_yet, *warnings])
 
 
 async def follow_new_version(services: Services, flow_id: str, person_id: str) -> None:
@@ -178,7 +182,7 @@ async def follow_new_version(services: Services, flow_id: str, person_id: str) -
     if _blocking(loaded, check_flow(loaded.flow), connections):
         await turn_off(services, flow_id, person_id)
     else:
-        schedule_triggers(services, loaded)
+        await begin_subscriptions(services, schedule_triggers(services, loaded))
         await release_events(services, flow_id)  # it may run more at once than before
 
 
@@ -186,6 +190,7 @@ async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
     """Stop starting runs; runs under way finish, held events stay held. Errors: NotFound."""
     row = flow_row(services, flow_id)
     services.store.triggers.pause(flow_id)
+    end_subscriptions(services, flow_id)
     _set_state(services, row, FlowState.OFF, person_id)
     services.dispatch.schedule_changed()
 
@@ -225,6 +230,8 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     )
     services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
     await release_events(services, flow_id)
+    if before != connection_id and loaded.row.state is FlowState.ON:
+        await begin_subscriptions(services, schedule_triggers(services, services.flows.latest(flow_id)))
     if before != connection_id:
         await release_runs(services, flow_id, before)
 

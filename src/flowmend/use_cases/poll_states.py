@@ -7,14 +7,16 @@ checks without news, `problem` why the last check failed.
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
 
 from flowmend.core.definition.flow import Trigger
-from flowmend.core.errors import AskedWrongly, ExpressionError
+from flowmend.core.errors import AskedWrongly, Conflict, ExpressionError
 from flowmend.core.expression import compile_template
 from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail
 from flowmend.core.trigger.polling import first_memory
 from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import FlowState, TriggerStateRow
@@ -93,6 +95,23 @@ def trigger_problems(services: Services) -> dict[str, TriggerProblem]:
     """{flow id: what is wrong with its trigger}, flows whose triggers are well left out."""
     found = (problem_of(state) for state in services.store.triggers.with_problems())
     return {one.flow_id: one for one in found if one is not None}
+
+
+def note_trigger_problem(
+    services: Services, flow_id: str, trigger_name: str, error: ErrorDetail | None, *, connection_id: str = ""
+) -> None:
+    """Say on the flow what is wrong with a trigger that is subscribed; None says that nothing is."""
+    state = services.store.triggers.get(flow_id, trigger_name)
+    if state is None and error is None:
+        return
+    state = state or TriggerStateRow(flow_id=flow_id, trigger_name=trigger_name, next_at=None, memory={})
+    before = problem_of(state)
+    memory = {name: value for name, value in (state.memory or {}).items() if name != "problem"}
+    if error is not None:
+        since = services.clock.now if before is None else before.since
+        memory["problem"] = {"message": error.message, "since": since.isoformat(), "connection_id": connection_id}
+    with suppress(Conflict):  # the flow was deleted in this moment
+        services.store.triggers.put(msgspec.structs.replace(state, memory=memory, problem=error.code if error else ""))
 
 
 def resume_polls(services: Services) -> int:

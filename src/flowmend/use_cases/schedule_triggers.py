@@ -1,13 +1,17 @@
-"""What turning a flow on begins: its clocks are set, and its polls ask from where they stood."""
+"""What turning a flow on begins: its clocks are set, its polls ask from where they stood, its services are subscribed to."""
 
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.poll_states import POLLED_TYPES, planned_state
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import clock_of, first_state
+from flowmend.use_cases.trigger_subscriptions import plan_subscriptions
 
 
-def schedule_triggers(services: Services, loaded: LoadedFlow) -> None:
-    """Say when the flow's triggers are due next; one that is scheduled just so already keeps its time, and polls their place."""
+def schedule_triggers(services: Services, loaded: LoadedFlow) -> tuple[str, ...]:
+    """Say when the flow's triggers are due next; one that is scheduled just so already keeps its time, and polls their place.
+
+    Answers with the ids of the subscriptions to be begun; whoever turns a flow on does so at once.
+    """
     flow_id, now = loaded.row.flow_id, services.clock.now
     scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
     for trigger in loaded.flow.definition.triggers.values():
@@ -24,3 +28,4 @@ def schedule_triggers(services: Services, loaded: LoadedFlow) -> None:
         services.store.triggers.remove(flow_id, name)
     services.dispatch.schedule_changed()
     services.changes.publish("polls")
+    return plan_subscriptions(services, loaded)

@@ -14,7 +14,8 @@ trigger's operation:
     }
     "x-flowmend-subscription": {
       "id": "body/id", "expires": "body/expirationDateTime",   where in the answer to the subscribing
-      "lifetimeSeconds": 3600,             how long one lasts, where the answer does not say
+      "lifetimeSeconds": 3600,             how long one is asked to last, and lasts where the answer does not say
+      "arguments": {"body/expirationDateTime": "{expires}", "body/clientState": "{key}"},   what the request says besides
       "unsubscribe": {"method": "DELETE", "path": "/subscriptions/{id}"},
       "renew": {"method": "PATCH", "path": "/subscriptions/{id}", "body": {"expirationDateTime": "{expires}"}}
     }
@@ -62,7 +63,7 @@ PLAIN_POLL = PollFacts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowingRequest:
-    """A request to a subscription that is there: its texts may hold `{id}`, `{expires}` and `{callback}`."""
+    """A request to a subscription that is there: its texts may hold `{id}`, `{expires}`, `{key}` and `{callback}`."""
 
     method: str
     path: str
@@ -75,12 +76,14 @@ class SubscriptionFacts:
     """How a service is subscribed to beyond the request itself.
 
     subscription_id, expires: steps into the outputs of the subscribing call. lifetime_seconds: None for one without end.
-    unsubscribe: None where the `Location` of the answer is deleted. renew: None where one subscribes anew instead.
+    arguments: flattened, added to the subscribing call. unsubscribe: None where the `Location` of the answer is deleted.
+    renew: None where one subscribes anew instead.
     """
 
     subscription_id: tuple[str, ...] = ()
     expires: tuple[str, ...] = ()
     lifetime_seconds: float | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
     unsubscribe: FollowingRequest | None = None
     renew: FollowingRequest | None = None
 

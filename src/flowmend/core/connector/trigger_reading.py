@@ -35,6 +35,7 @@ def read_subscription_facts(node: Mapping[str, Json]) -> SubscriptionFacts:
         subscription_id=_steps(declared.get("id")),
         expires=_steps(declared.get("expires")),
         lifetime_seconds=_seconds(declared.get("lifetimeSeconds")),
+        arguments=_templates(declared.get("arguments")),
         unsubscribe=_request(declared.get("unsubscribe")),
         renew=_request(declared.get("renew")),
     )

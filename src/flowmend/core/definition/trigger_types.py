@@ -20,8 +20,9 @@ _HOSTED = (
     *("Request", "Recurrence", "SlidingWindow", "Batch"),
     *("Http", "ApiConnection", "OpenApiConnection", "ServiceProvider"),
     *("ApiConnectionNotification", "OpenApiConnectionNotification"),
+    *("HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook"),
 )
-_KNOWN = ("EventGrid", "HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook")
+_KNOWN = ("EventGrid",)
 
 #: {type in lower case: TriggerType}. `manual` is the older name of Request (wdl.md §3).
 TRIGGER_TYPES: Mapping[str, TriggerType] = MappingProxyType(
