@@ -67,13 +67,13 @@ def map_request(
             draft.lookups.append(_lookup(mapping.first, scope, budget))
         made = {
             name: shape(scope, budget)
-            for name in ("path", "queries", "headers", "body")
+            for name in ("method", "path", "queries", "headers", "body")
             if (shape := getattr(mapping, name)) is not None
         }
         _put(made, parameters, draft)
     except ExpressionError as error:
         return UnbuildableRequest(code="InvalidParameter", message=error.message)
-    draft.method = mapping.method or draft.method
+    draft.method = str(made.get("method") or draft.method).upper()
     return None
 
 
@@ -93,7 +93,9 @@ def _lookup(first: FirstRequest, scope: _CallScope, budget: Budget) -> ValueLook
     headers = {"Content-Type": content_type} if content_type else {}
     url = "/" + quote(text_of(first.path(scope, budget)).lstrip("/"), safe=_URL_SAFE)
     request = HttpRequest(method=first.method, url=url, headers=headers, body=body)
-    return ValueLookup(request=request, path=first.value, name=_FIRST_VALUE, is_placeholder=True)
+    return ValueLookup(
+        request=request, path=first.value, name=_FIRST_VALUE, is_placeholder=True, is_beneath=first.is_beneath
+    )
 
 
 def _put(made: Mapping[str, Json], parameters: Sequence[Parameter], draft: RequestDraft) -> None:

@@ -14,6 +14,7 @@ from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, Val
 from flowmend.core.connector.response import HttpResponse
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression.content import decode_body
+from flowmend.core.json_value import Json
 
 
 def looked_up_value(lookup: ValueLookup, answer: HttpResponse) -> str:
@@ -23,6 +24,8 @@ def looked_up_value(lookup: ValueLookup, answer: HttpResponse) -> str:
     except ExpressionError:
         return ""
     value = found_at(body, lookup.path)
+    if lookup.is_beneath:
+        return msgspec.json.encode(value).decode() if isinstance(value, dict) else ""
     return "" if value is None or isinstance(value, dict | list) else text_of(value)
 
 
@@ -33,6 +36,9 @@ def with_value(request: HttpRequest, lookup: ValueLookup, value: str) -> HttpReq
             code="MissingLookedUpValue",
             message=f"The service was asked for '{lookup.name}', which this operation needs, and gave none.",
         )
+    if lookup.is_beneath:
+        laid = _laid_upon(msgspec.json.decode(value), msgspec.json.decode(request.body or b"{}"))
+        return replace(request, body=msgspec.json.encode(laid))
     if lookup.is_placeholder:
         url = request.url.replace(lookup.name, quote(value, safe=""))
         within = msgspec.json.encode(value)[1:-1]
@@ -49,3 +55,12 @@ def with_value(request: HttpRequest, lookup: ValueLookup, value: str) -> HttpReq
         return refusal
     headers = {name: text for name, text in request.headers.items() if name.lower() != lookup.name.lower()}
     return replace(request, headers={**headers, lookup.name: value})
+
+
+def _laid_upon(below: Json, above: Json) -> Json:
+    """Two values as one: objects property by property, lists joined without repeats, else what lies above."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{name: _laid_upon(below.get(name), value) for name, value in above.items()}}
+    if isinstance(below, list) and isinstance(above, list):
+        return [*below, *(item for item in above if item not in below)]
+    return above

@@ -9,6 +9,7 @@ public API is asked for that, and `x-flowmend-response` how its answer reads to 
       "body": {…},                         null sends none; without the key the body goes as the flow gave it
       "require": [{"that": "@…", "message": "…"}],       else nothing is sent, and this is the reason
       "first": {"method": "POST", "path": …, "body": …, "value": "id"},   asked before; of its answer the value there
+                                           ("beneath": true: an object that the body is laid upon)
       "answer": {…}                        nothing is sent: this is the answer's body
     },
     "x-flowmend-response": {"body": {…}, "status": [200]}   of good answers, or of those with these statuses alone
@@ -27,21 +28,30 @@ from flowmend.core.connector.shapes import Shape, compile_shape
 from flowmend.core.json_value import Json
 
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstRequest:
-    """A request whose answer another one needs. value: steps to it in the answer's body."""
+    """A request whose answer another one needs. value: steps to it in the answer's body. is_beneath: it is an object on which
+    the other request's body is laid, property by property; lists are joined.
+    """
 
     method: str
     path: Shape
     body: Shape | None
     value: tuple[str | int, ...]
+    is_beneath: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestMapping:
-    """body, queries, headers: None where the operation's own go out. answer: None where something is sent."""
+    """body, queries, headers: None where the operation's own go out. answer: None where something is sent. is_read:
+    None where the operation's own method says it.
+    """
 
-    method: str = ""
+    method: Shape | None = None
+    is_read: bool | None = None
     path: Shape | None = None
     queries: Shape | None = None
     headers: Shape | None = None
@@ -68,7 +78,8 @@ def read_request_mapping(node: Json) -> RequestMapping | None:
     if not isinstance(declared, Mapping):
         return None
     return RequestMapping(
-        method=str(declared.get("method") or "").upper(),
+        method=_shape(declared, "method"),
+        is_read=_is_read(declared),
         path=_shape(declared, "path"),
         queries=_shape(declared, "queries"),
         headers=_shape(declared, "headers"),
@@ -103,5 +114,15 @@ def _first(declared: Json) -> FirstRequest | None:
         method=str(declared.get("method") or "GET").upper(),
         path=compile_shape(declared.get("path")),
         body=_shape(declared, "body"),
-        value=tuple(step for step in str(declared.get("value") or "").split("/") if step),
+        value=tuple(
+            int(step) if step.isdecimal() else step for step in str(declared.get("value") or "").split("/") if step
+        ),
+        is_beneath=declared.get("beneath") is True,
     )
+
+
+def _is_read(declared: Mapping[str, Json]) -> bool | None:
+    if "answer" in declared:
+        return True
+    method = declared.get("method")
+    return str(method).upper() in _READS if method else None

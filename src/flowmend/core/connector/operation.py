@@ -82,10 +82,8 @@ class Operation:
 
     @property
     def is_read(self) -> bool:
-        mapping = self.request_mapping
-        if mapping is not None and mapping.answer is not None:
-            return True
-        return ((mapping.method if mapping is not None else "") or self.method) in READ_METHODS
+        mapped = self.request_mapping.is_read if self.request_mapping is not None else None
+        return self.method in READ_METHODS if mapped is None else mapped
 
     def at(self, location: Location) -> tuple[Parameter, ...]:
         return tuple(parameter for parameter in self.parameters if parameter.location is location)

@@ -57,7 +57,7 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
     """A header or query value that only the service knows: a key exchanged for a token, the ETag of what is changed.
 
     request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value; or text
-    of the URL and the body that the value takes the place of.
+    of the URL and the body that the value takes the place of; or, beneath, the value is an object that the body is laid upon.
     """
 
     request: HttpRequest
@@ -65,6 +65,7 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     is_query: bool = False
     is_placeholder: bool = False
+    is_beneath: bool = False
 
 
 class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ Strings are templates of the language of flows. Beyond those, for what an expres
     {"$each": list, "$as": shape}              a list, each item as `item()` in the shape
     {"$each": …, "$where": expression, …}      of the items where that is true
     {"$each": object, "$name": text, "$as": …} an object; each `item()` is `{key, value}`, and `$name` its new name
+    {"$each": rows, "$columns": names, …}      each `item()` is an object of a row's values by these names
+    {"$each": …, "$as": …, "$join": ", "}      one text of them all
 """
 
 from collections.abc import Callable
@@ -17,8 +19,8 @@ from flowmend.core.json_value import Json
 
 Shape: TypeAlias = Callable[[Scope, Budget], Json]
 
-_EACH, _AS, _WHERE, _NAME = "$each", "$as", "$where", "$name"
-_OF_EACH = frozenset({_EACH, _AS, _WHERE, _NAME})
+_EACH, _AS, _WHERE, _NAME, _COLUMNS, _JOIN = "$each", "$as", "$where", "$name", "$columns", "$join"
+_OF_EACH = frozenset({_EACH, _AS, _WHERE, _NAME, _COLUMNS, _JOIN})
 _DEEPEST = 40
 
 
@@ -53,16 +55,27 @@ def _for_each(value: dict[str, Json], depth: int) -> Shape:
     each, shape = compile_shape(value[_EACH], depth + 1), compile_shape(value[_AS], depth + 1)
     where = compile_shape(value.get(_WHERE, True), depth + 1)
     name = compile_shape(value[_NAME], depth + 1) if _NAME in value else None
+    columns = compile_shape(value[_COLUMNS], depth + 1) if _COLUMNS in value else None
+    separator = value.get(_JOIN)
 
     def evaluate(scope: Scope, budget: Budget) -> Json:
         items = each(scope, budget)
         budget.spend_size(items)
         if isinstance(items, dict):
             items = [{"key": key, "value": item} for key, item in items.items()]
-        scopes = [ItemScope(scope, item) for item in (items if isinstance(items, list) else ())]
+        items = items if isinstance(items, list) else []
+        if columns is not None:
+            names = [to_text(one) for one in columns(scope, budget) or ()]
+            items = [dict(zip(names, row, strict=False)) for row in items if isinstance(row, list)]
+        scopes = [ItemScope(scope, item) for item in items]
         chosen = [inner for inner in scopes if where(inner, budget) is True]
         if name is not None:
             return {to_text(name(inner, budget)): shape(inner, budget) for inner in chosen}
-        return [shape(inner, budget) for inner in chosen]
+        made = [shape(inner, budget) for inner in chosen]
+        if separator is None:
+            return made
+        joined = str(separator).join(to_text(one) for one in made)
+        budget.spend_size(joined)
+        return joined
 
     return evaluate
