@@ -62,10 +62,11 @@ def test_a_file_that_is_no_json_names_the_place(content: bytes) -> None:
         ({}, "InvalidConnector"),
         ([], "InvalidConnector"),
         ({"paths": []}, "InvalidConnector"),
-        ({"openapi": "3.0.0", "swagger": "3.0", "paths": {}}, "UnsupportedOpenApiVersion"),
+        ({"swagger": "1.2", "paths": {}}, "UnsupportedOpenApiVersion"),
+        ({"openapi": "4.0.0", "paths": {}}, "UnsupportedOpenApiVersion"),
     ],
 )
-def test_what_is_no_openapi_2_gives_a_problem_and_no_connector(definition: object, code: str) -> None:
+def test_what_is_no_openapi_gives_a_problem_and_no_connector(definition: object, code: str) -> None:
     reading = read_connector(definition, None, connector_id="x")
     assert reading.connector is None
     assert [problem.code for problem in reading.problems] == [code]

@@ -1,4 +1,4 @@
-"""A connector folder's two documents to a `Connector`: OpenAPI 2.0 with its extensions, and apiProperties.
+"""A connector folder's two documents to a `Connector`: OpenAPI with its extensions, and apiProperties.
 
 Real files mix the case of keys and policy ids and are half-finished in many ways; what cannot be understood
 becomes a problem and the rest is read. Only local `$ref`s are followed: nothing is ever fetched.
@@ -8,14 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.core.connector.body_kinds import BodyKind, body_kind
+from flowmend.core.connector.local_references import resolved
 from flowmend.core.connector.mapping_facts import (
     AnswerMapping,
     RequestMapping,
     read_answer_mapping,
     read_request_mapping,
 )
-from flowmend.core.connector.local_references import resolved
-from flowmend.core.connector.operation import Connector, Location, Operation, Parameter, Policy, ProbeOperation
+from flowmend.core.connector.openapi3 import as_openapi2, is_openapi3, placed_at
+from flowmend.core.connector.openapi3_sign_in import read_openapi3_sign_in
+from flowmend.core.connector.operation import (
+    Connector,
+    Location,
+    Operation,
+    Parameter,
+    Policy,
+    ProbeOperation,
+    SignInMethod,
+)
 from flowmend.core.connector.policies import is_supported
 from flowmend.core.connector.policy_expressions import Steps, path_of
 from flowmend.core.connector.server import PROTOCOLS
@@ -43,21 +53,31 @@ class ConnectorReading:
 def read_connector(definition: Json, properties: Json, *, connector_id: str) -> ConnectorReading:
     """The connector two documents describe.
 
-    definition: apiDefinition.swagger.json. properties: apiProperties.json, or its inner `properties`; None is bare.
+    definition: apiDefinition.swagger.json, or an OpenAPI 3 document. properties: apiProperties.json, or its inner
+    `properties`; None is bare.
     """
+    declared, definition = definition, as_openapi2(definition)
     reader = _Reader(definition)
     if not isinstance(definition, dict) or not isinstance(definition.get("paths"), dict):
-        reader.error("InvalidConnector", "", "The document is no OpenAPI 2.0 definition: it has no 'paths' object.")
+        reader.error("InvalidConnector", "", "The document is no OpenAPI definition: it has no 'paths' object.")
         return ConnectorReading(connector=None, problems=tuple(reader.problems))
-    if str(definition.get("swagger", "2.0")) != "2.0":
-        reader.error("UnsupportedOpenApiVersion", "/swagger", "Only OpenAPI 2.0 (Swagger) definitions are read.")
+    if str(definition.get("swagger", "2.0")) != "2.0" or "openapi" in definition:
+        reader.error("UnsupportedOpenApiVersion", "", "Only definitions of OpenAPI 2.0, 3.0 and 3.1 are read.")
         return ConnectorReading(connector=None, problems=tuple(reader.problems))
     outer = _mapping(properties)
     inner = _mapping(outer.get("properties")) or outer
     policies = tuple(reader.policies(inner))
+    own_sign_in: tuple[SignInMethod, ...] = ()
+    if is_openapi3(declared):
+        placed = placed_at(declared)
+        own_sign_in, more, found = read_openapi3_sign_in(declared, placed.base, placed.parameters)
+        policies = (*placed.policies, *more, *policies)
+        reader.problems.extend(found)
     scripted = frozenset(str(name).lower() for name in inner.get("scriptOperations") or ())
     operations = {operation.operation_id: operation for operation in reader.operations(policies, scripted)}
     sign_in, problems = read_sign_in_methods(inner, _mapping(definition.get("securityDefinitions")))
+    if own_sign_in and not _mapping(inner.get("connectionParameters")) and "connectionParameterSets" not in inner:
+        sign_in = own_sign_in
     reader.problems.extend(problems)
     base_url = _base_url(definition)
     protocol = reader.protocol()

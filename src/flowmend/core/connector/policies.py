@@ -18,6 +18,7 @@ from flowmend.core.connector.policy_expressions import (
     fill,
     is_understood,
     path_of,
+    says_nothing,
 )
 from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, ValueLookup, origin_of
 from flowmend.core.json_value import Json
@@ -132,8 +133,10 @@ def _set(
     put: Callable[[str, str], None],
 ) -> Refusal:
     name = unquote(text_of(policy.parameters.get("name", "")))  # `%24top` is meant as `$top`
-    value = fill(text_of(policy.parameters.get("value", "")), _scope(draft, connection_parameters, draft.content()))
-    if not name or not value:
+    template = text_of(policy.parameters.get("value", ""))
+    scope = _scope(draft, connection_parameters, draft.content())
+    value = fill(template, scope)
+    if not name or not value or says_nothing(template, scope):
         return None
     action = str(policy.parameters.get("existsaction", "override")).lower()
     existing = current(name)

@@ -70,6 +70,12 @@ def fill(template: str, scope: PolicyScope, *, encode: Callable[[str], str] = st
     return _REFERENCE.sub(text, template)
 
 
+def says_nothing(template: str, scope: PolicyScope) -> bool:
+    """Whether a template has references and none of them has a value: `Bearer @connectionParameters('none')`."""
+    values = [_value(found, scope) for found in _REFERENCE.finditer(template)]
+    return bool(values) and all(value is None or value == "" for value in values)
+
+
 def value_of(template: Json, scope: PolicyScope) -> Json:
     """What a template means: of a single reference the value as it is, else the text with all of them filled in."""
     if not isinstance(template, str):
