@@ -11,11 +11,14 @@ from aiohttp import web
 
 from flowmend.core.connection.credentials import BasicCredential, OAuthCredential
 from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.probe_schedule import looks_ahead
 from flowmend.core.connector import allowed_origins
 from flowmend.core.outcome import Category, FixableBy
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow
 from flowmend.use_cases.connections import install_connector_documents
+from flowmend.use_cases.probe_connections import probe_connection
 from flowmend.use_cases.sealed_credentials import seal_credential
+from flowmend.worker import health_watch
 from running import LocalServer, Open, Running, compose, until
 
 pytestmark = pytest.mark.anyio
@@ -265,6 +268,36 @@ async def test_many_are_asked_few_at_once(start: Start, asked: tuple[Service, st
     assert service.most_at_once <= 2  # they are all of one host
 
 
+async def test_hundreds_at_a_slow_host_hold_up_no_other(
+    start: Start, asked: tuple[Service, str], local_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_watch, "_MOST_LISTED", 3)
+    running, slow = await start(), asked[0]
+    slow.seconds = 20
+    for number in range(5):
+        connect(running, f"c{number}")
+    connect(running, "other", allowed_origins=["http://127.0.0.1:9"])
+    await planned(running, "other")
+    for name in ("c0", "c1", "c2", "c3", "c4"):
+        running.services.store.connections.change(name, next_probe_at=running.clock.now)
+    running.services.store.connections.change("other", next_probe_at=running.clock.now + timedelta(seconds=1))
+    running.clock.move(hours=25)
+    await settled(running)
+    await until(lambda: running.connection("other").last_probe_at is not None, lambda: "it is held up")
+    assert slow.most_at_once == 2
+
+
+async def test_a_probe_that_fails_for_a_reason_of_ours_is_not_begun_again_at_once(start: Start) -> None:
+    running = await start()
+    connect(running)
+    await planned(running)
+    await health_watch._leave_alone(running.services, "c1")
+    row, now = running.connection("c1"), running.clock.now
+    assert row.last_probe_at is not None
+    assert row.next_probe_at == row.last_probe_at + timedelta(minutes=10)
+    assert not looks_ahead(now + timedelta(hours=1), now, timedelta(hours=2), row.last_probe_at, is_proven=False)
+
+
 async def test_a_restart_forgets_no_probe_and_repeats_none(
     open_flowmend: Open, start: Start, asked: tuple[Service, str]
 ) -> None:
@@ -410,3 +443,6 @@ async def test_nothing_is_probed_where_the_setting_says_so(start: Start, asked: 
     running.clock.move(days=9)
     await settled(running)
     assert (service.asked, running.connection("c1").next_probe_at) == (0, None)
+    test = await probe_connection(running.services, "c1")
+    assert test is not None
+    assert (test.is_proven, running.connection("c1").next_probe_at) == (True, None)

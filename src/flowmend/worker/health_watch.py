@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flowmend.core.connection.health import HealthState
@@ -31,6 +32,17 @@ _MOST_AT_ONCE = 8
 _MOST_PER_HOST = 2
 _MOST_LISTED = 200
 _ALL = 1_000_000
+#: Where hosts are busy. Listing ten thousand takes its time.
+_ALL_LISTED_EVERY = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """rows: to be probed now. used: the ids of those that flows use. is_all: nothing else is due."""
+
+    rows: list[ConnectionRow]
+    used: frozenset[str]
+    is_all: bool
 
 
 class HealthWatch:
@@ -43,6 +55,7 @@ class HealthWatch:
         self._task: asyncio.Task[None] | None = None
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._hosts: Counter[str] = Counter()
+        self._lists_all_at = 0.0
 
     def start(self) -> None:
         if self._services().settings.probe_period_minutes:
@@ -84,19 +97,31 @@ class HealthWatch:
         """Begin what is due and may be begun; how long nothing more is to be done."""
         services = self._services()
         news, self._news = self._news, set()
-        due, used = await asyncio.to_thread(_due, services, news)
-        for row in due:
-            if len(self._probing) >= _MOST_AT_ONCE:
-                break
-            host = _host(row)
-            if row.connection_id not in self._probing and self._hosts[host] < _MOST_PER_HOST:
-                self._begin(services, row.connection_id, host, is_used=row.connection_id in used)
-        if due:
+        due = await asyncio.to_thread(_due, services, news, _MOST_LISTED)
+        self._begin_some(services, due)
+        if not due.is_all and len(self._probing) < _MOST_AT_ONCE:
+            # The first are of hosts that are busy: whoever stands behind them need not wait for these.
+            now = asyncio.get_running_loop().time()
+            if now < self._lists_all_at:
+                return timedelta(seconds=self._lists_all_at - now)
+            self._lists_all_at = now + _ALL_LISTED_EVERY.total_seconds()
+            self._begin_some(services, await asyncio.to_thread(_due, services, (), _ALL))
+            return _ALL_LISTED_EVERY
+        if due.rows:
             return _LOOK_AGAIN  # whichever probe ends says so
         next_at = await asyncio.to_thread(services.store.probes.next_due)
         if next_at is None:
             return _LOOK_AGAIN
         return min(_LOOK_AGAIN, max(_SOONEST, next_at - services.clock.now))
+
+    def _begin_some(self, services: Services, due: _Due) -> None:
+        """Begin as many probes as may be under way."""
+        for row in due.rows:
+            if len(self._probing) >= _MOST_AT_ONCE:
+                break
+            host = _host(row)
+            if row.connection_id not in self._probing and self._hosts.get(host, 0) < _MOST_PER_HOST:
+                self._begin(services, row.connection_id, host, is_used=row.connection_id in due.used)
 
     def _begin(self, services: Services, connection_id: str, host: str, *, is_used: bool) -> None:
         self._hosts[host] += 1
@@ -127,8 +152,10 @@ async def _probe(services: Services, connection_id: str, *, is_used: bool) -> No
 
 
 async def _leave_alone(services: Services, connection_id: str) -> None:
+    """As if it had been looked at: a run ahead would have it probed again at once, and again."""
+    now = services.clock.now
     with suppress(StoreUnavailable):
-        await asyncio.to_thread(services.store.probes.plan, connection_id, services.clock.now + _AFTER_TROUBLE)
+        await asyncio.to_thread(services.store.probes.plan, connection_id, now + _AFTER_TROUBLE, last_probe_at=now)
 
 
 def _plan_at_start(services: Services) -> None:
@@ -142,8 +169,8 @@ def _plan_at_start(services: Services) -> None:
     )
 
 
-def _due(services: Services, news: Iterable[str]) -> tuple[list[ConnectionRow], frozenset[str]]:
-    """What is to be probed now, and which of it flows use. What needs no probe is planned anew on the way."""
+def _due(services: Services, news: Iterable[str], limit: int) -> _Due:
+    """What is to be probed now, so many at most. What needs no probe is planned anew on the way."""
     store, settings, now = services.store, services.settings, services.clock.now
     changed = [row for one in sorted(news) if (row := store.connections.get(one)) is not None]
     used = store.probes.used([row.connection_id for row in changed])
@@ -153,7 +180,7 @@ def _due(services: Services, news: Iterable[str]) -> tuple[list[ConnectionRow], 
             for row in changed
         ]
     )
-    rows = store.probes.due(now, _MOST_LISTED)
+    rows = store.probes.due(now, limit)
     used = store.probes.used([row.connection_id for row in rows])
     asked: list[ConnectionRow] = []
     later: list[ConnectionRow] = []
@@ -163,7 +190,8 @@ def _due(services: Services, news: Iterable[str]) -> tuple[list[ConnectionRow], 
     _plan(services, later, now, used)
     known = {row.connection_id for row in asked}
     ahead = [row for row in _ahead(services, now) if row.connection_id not in known]
-    return [*ahead, *asked], used | {row.connection_id for row in ahead}
+    used |= {row.connection_id for row in ahead}
+    return _Due(rows=[*ahead, *asked], used=used, is_all=len(rows) < limit)
 
 
 def _ahead(services: Services, now: datetime) -> Iterator[ConnectionRow]:

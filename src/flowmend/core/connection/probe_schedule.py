@@ -69,9 +69,11 @@ def next_probe_at(
 ) -> datetime | None:
     """When to probe next; None where a probe could tell nothing or would do harm.
 
-    doubts: answers in a row that neither proved nor refused the credential. heals: as `passes_by_itself` says of what broke
-    it. retry_after: what the service asked for, which is always waited for.
+    period: zero where nothing is probed. doubts: answers in a row that neither proved nor refused the credential. heals: as
+    `passes_by_itself` says of what broke it. retry_after: what the service asked for, which is always waited for.
     """
+    if not period:
+        return None
     slot = next_slot(connection_id, now + retry_after, period)
     if health in {HealthState.PENDING_CONSENT, HealthState.REPAIRING}:
         return None
