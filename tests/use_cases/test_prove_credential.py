@@ -7,7 +7,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from flowmend.core.connection.credentials import BasicCredential, OAuthCredential
-from flowmend.core.connection.probe import ProbeKind
+from flowmend.core.connection.probe import ProbeKind, ProbeMemory, SafeCall, decode_memory, encode_memory
 from flowmend.core.outcome import Category
 from flowmend.core.run.events import ConnectorCall
 from flowmend.use_cases.failed_calls import failed_call, note_failed_call
@@ -292,3 +292,20 @@ async def test_a_failed_call_is_forgotten_where_the_connection_may_go_elsewhere(
     row = house.connection("shop-1")
     assert failed_call(house.services.vault, row) is not None
     assert failed_call(house.services.vault, replace(row, allowed_origins=["http://evil.example"])) is None
+
+
+async def test_what_a_test_learns_forgets_no_choice_that_was_made_meanwhile(house: Any, local_server: Any) -> None:
+    async def service(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") is None:  # the last thing that a test asks for
+            chosen = ProbeMemory(chosen=SafeCall(operation_id="ListThings"))
+            house.services.store.connections.change("shop-1", probe=encode_memory(chosen))
+            return web.json_response({}, status=401)
+        return web.json_response({"name": "ada"})
+
+    house.install("shop", definition(await local_server(service), "ListThings", "GetCurrentUser"), PROPERTIES)
+    row = house.connect("shop", RIGHT)
+    test = await try_credential(house.services, house.services.connectors.get("shop"), row, RIGHT)
+    memory = decode_memory(house.connection("shop-1").probe)
+    assert test.is_proven
+    assert memory.chosen == SafeCall(operation_id="ListThings")
+    assert memory.refusing

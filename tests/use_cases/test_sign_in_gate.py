@@ -201,6 +201,25 @@ async def test_a_turn_given_in_the_moment_of_leaving_is_not_lost() -> None:
     assert not gate._queues
 
 
+async def test_the_last_to_leave_closes_the_queue_even_before_it_began() -> None:
+    gate = SignInGate()
+
+    async def call() -> None:
+        async with gate.passage("c"):
+            await asyncio.sleep(60)
+
+    running = [asyncio.create_task(call()) for _ in range(3)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    for one in (*running[:2], None, running[2]):
+        if one is None:
+            await asyncio.sleep(0)  # the first two have left, the third has its turn and has not begun
+        else:
+            one.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert not gate._queues
+
+
 async def test_one_connection_does_not_wait_for_another() -> None:
     gate = SignInGate()
     async with gate.passage("a"), gate.passage("a"), gate.passage("b") as passage:

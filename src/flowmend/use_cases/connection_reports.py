@@ -17,6 +17,7 @@ from flowmend.use_cases.incident_watch import note_bad_call, note_break, note_pr
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.sign_in_gate import STOPPED
 
 _log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ def _stored_diagnosis(row: ConnectionRow) -> Diagnosis:
         is_auth_failure=True,
         connection_broken=True,
         remedy=row.remedy or "sign_in_again",
-        rule="connection_needs_repair",
+        rule=STOPPED,
         code=row.refused_code or "Unauthorized",
         message=row.refused_message,
     )

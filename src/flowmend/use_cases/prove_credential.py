@@ -191,13 +191,18 @@ class _Attempt:
             return dataclasses.replace(test, is_trusted=False), memory
         is_public = await answers_anybody(self._services, self.opened, probe)
         memory = memory.has_seen(probe, refusing=not is_public)
-        row = self.opened.row
-        self._services.store.connections.change(
-            row.connection_id, probe=encode_memory(memory), probe_is_trusted=not is_public
-        )
+        self._keep(probe, refusing=not is_public)
         if is_public:
             test = dataclasses.replace(test, is_testable=False, is_proven=False, code="NotTestable", message=_PUBLIC)
         return test, memory
+
+    def _keep(self, probe: Probe, *, refusing: bool) -> None:
+        """Remember what was seen, beside what the owner may have chosen meanwhile."""
+        connections, connection_id = self._services.store.connections, self.opened.row.connection_id
+        row = connections.get(connection_id)
+        if row is not None:
+            memory = decode_memory(row.probe).has_seen(probe, refusing=refusing)
+            connections.change(connection_id, probe=encode_memory(memory), probe_is_trusted=refusing)
 
     async def _replayed(self, test: CredentialTest) -> CredentialTest:
         """The test, and what the very call that had failed says now: it is what its owner waits for."""

@@ -84,7 +84,11 @@ class SignInGate:
             queue.under_way += 1
         else:
             passage.has_waited = True
-            await self._turn(queue)
+            try:
+                await self._turn(queue)
+            except asyncio.CancelledError:
+                self._close_if_empty(key, queue)
+                raise
         passage.known_refusal = self._refusal(key)
         try:
             yield passage
@@ -94,8 +98,11 @@ class SignInGate:
             queue.under_way -= 1
             queue.window = FIRST if passage.refused is not None else min(queue.window * 2, _MOST)
             self._let_in(queue)
-            if not queue.under_way and not queue.waiting:
-                self._queues.pop(key, None)
+            self._close_if_empty(key, queue)
+
+    def _close_if_empty(self, key: str, queue: _Queue) -> None:
+        if not queue.under_way and not queue.waiting:
+            self._queues.pop(key, None)
 
     def _refusal(self, key: str) -> Diagnosis | None:
         found = self._refusals.get(key)
