@@ -202,7 +202,9 @@ async def test_a_refused_subscription_breaks_the_connection_and_its_repair_subsc
     running.clock.move(hours=3)
     await running.settled()
     assert hooks.calls == calls
-    await verify_connection(running.services, connection_id, {"api_key": "second"}, person_id=running.owner)
+    await verify_connection(
+        running.services, connection_id, {"api_key": "second"}, person_id=running.owner, confirmed=True
+    )
     await look(running, lambda: bool(hooks.there), seconds=1)
     await look(running, lambda: not running.services.store.triggers.with_problems(), seconds=1)
 

@@ -74,12 +74,6 @@ async def invoke_authorised(
     had while a connection needs repair.
     """
     trigger = _trigger(loaded, trigger_name)
-    if loaded.row.state is not FlowState.ON:
-        raise AskedWrongly(
-            f"The flow {loaded.row.name!r} is turned off. Turn it on, then send the request again.",
-            code="WorkflowTriggerIsNotEnabled",
-            target=loaded.row.flow_id,
-        )
     if is_notified(trigger):
         notification = Notification(
             method=request.method,
@@ -90,6 +84,12 @@ async def invoke_authorised(
             client_tracking_id=request.client_tracking_id,
         )
         return await receive_notification(services, loaded, trigger, notification)
+    if loaded.row.state is not FlowState.ON:
+        raise AskedWrongly(
+            f"The flow {loaded.row.name!r} is turned off. Turn it on, then send the request again.",
+            code="WorkflowTriggerIsNotEnabled",
+            target=loaded.row.flow_id,
+        )
     read = partial(
         accept_request,
         trigger,

@@ -247,6 +247,8 @@ TRIGGERS: list[tuple[str, Json, list[tuple[str, str]]]] = [
     ("Request of any kind", {"type": "Request", "kind": "PowerAppV2"}, []),
     ("Recurrence", {"type": "recurrence", "recurrence": {"frequency": "Day", "interval": 1}}, []),
     ("a webhook", {"type": "ApiConnectionWebhook", "inputs": {}}, [("MissingTriggerHost", "/triggers/manual")]),
+    ("Azure's own", {"type": "EventGrid", "inputs": {}}, [("MissingTriggerHost", "/triggers/manual")]),
+    ("an HTTP poll", {"type": "Http", "inputs": {"method": "GET", "uri": "https://x"}}, []),
     ("one nobody knows", {"type": "Telepathy", "inputs": {}}, [("UnsupportedTrigger", "/triggers/manual")]),
     ("splitOn", {**REQUEST, "splitOn": "@triggerBody()"}, []),
     ("windows", {"type": "slidingwindow", "recurrence": {"frequency": "Hour", "interval": 1}}, []),

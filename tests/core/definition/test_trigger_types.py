@@ -5,7 +5,7 @@ from flowmend.core.definition.trigger_types import TRIGGER_TYPES, trigger_type
 
 def test_only_triggers_somebody_waits_for_can_be_turned_on() -> None:
     hosted = {one.name for one in TRIGGER_TYPES.values() if one.has_host}
-    assert hosted == {"Request", "Recurrence", "SlidingWindow", "Batch"}
+    assert {one.name for one in TRIGGER_TYPES.values()} - hosted == {"EventGrid"}
 
 
 def test_names_ignore_case_and_manual_is_a_request() -> None:

@@ -6,6 +6,7 @@ from flowmend.core.checking.expressions import is_literal, is_template_expressio
 from flowmend.core.checking.parameters import missing_parameters
 from flowmend.core.checking.places import Place, Places
 from flowmend.core.definition.action_types import is_runnable
+from flowmend.core.definition.connection_references import connection_key
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import EMPTY, Action, Flow, Packaging, Trigger
 from flowmend.core.definition.json_pointer import pointer_to
@@ -41,6 +42,13 @@ def check_triggers(flow: Flow, findings: Findings) -> None:
                 trigger.pointer,
                 f"Flowmend cannot wait for trigger '{trigger.name}' of type {trigger.type} yet.",
                 "The command flowmend run FILE runs the flow once, whatever its trigger.",
+            )
+        elif known.uses_connection and connection_key(trigger.inputs) is None:
+            findings.warning(
+                MISSING_TRIGGER_HOST,
+                trigger.pointer,
+                f"Trigger '{trigger.name}' of type {trigger.type} names no connection, so it cannot ask its service.",
+                "Name one in the trigger's inputs, under 'host'.",
             )
         if known is not None and trigger.recurrence:
             _check_recurrence(flow, trigger, findings)

@@ -9,18 +9,20 @@ from types import MappingProxyType
 class TriggerType:
     """One type. name: canonical spelling. has_host: Flowmend itself waits for it, so that a flow with it can be on.
 
-    A flow whose trigger has no host is read, checked and run by hand or as a mock.
+    A flow whose trigger has no host is read, checked and run by hand or as a mock. uses_connection: it asks a service by one
+    of the flow's connections.
     """
 
     name: str
     has_host: bool = False
+    uses_connection: bool = False
 
 
-_HOSTED = (
-    *("Request", "Recurrence", "SlidingWindow", "Batch"),
-    *("Http", "ApiConnection", "OpenApiConnection", "ServiceProvider"),
-    *("ApiConnectionNotification", "OpenApiConnectionNotification"),
-    *("HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook"),
+_HOSTED = ("Request", "Recurrence", "SlidingWindow", "Batch", "Http", "HttpWebhook")
+_BY_CONNECTION = (
+    *("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"),
+    *("OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification"),
+    "ServiceProvider",
 )
 _KNOWN = ("EventGrid",)
 
@@ -28,6 +30,7 @@ _KNOWN = ("EventGrid",)
 TRIGGER_TYPES: Mapping[str, TriggerType] = MappingProxyType(
     {
         **{name.lower(): TriggerType(name=name, has_host=True) for name in _HOSTED},
+        **{name.lower(): TriggerType(name=name, has_host=True, uses_connection=True) for name in _BY_CONNECTION},
         **{name.lower(): TriggerType(name=name) for name in _KNOWN},
         "manual": TriggerType(name="Request", has_host=True),
     }
