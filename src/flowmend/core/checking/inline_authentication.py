@@ -10,7 +10,7 @@ Source: wdl.md §4, row Http; learn.microsoft.com/azure/connectors/connectors-na
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -25,6 +25,8 @@ from flowmend.core.errors import ExpressionError
 from flowmend.core.expression import FUNCTIONS, Template, compile_template, to_text
 from flowmend.core.expression.functions.function import Kind, Refers
 from flowmend.core.expression.interpolation import ExpressionText, read_template
+from flowmend.core.expression.parsing import parse
+from flowmend.core.expression.syntax import Call, Literal
 from flowmend.core.json_value import Json
 
 #: What the keys begin with by which a flow's mapping names the connection of an authentication written in it.
@@ -197,7 +199,7 @@ def origin_called(flow: Flow, uri: Json) -> str:
         template = read_template(uri)
         pieces = (template,) if isinstance(template, str | ExpressionText) else template.pieces
         begin = ""
-        for piece in pieces:
+        for piece in _joined(pieces):
             if isinstance(piece, str):
                 begin += piece
                 continue
@@ -209,6 +211,20 @@ def origin_called(flow: Flow, uri: Json) -> str:
     except ExpressionError:
         return ""
     return _origin(begin)
+
+
+def _joined(pieces: Iterable[str | ExpressionText]) -> Iterator[str | ExpressionText]:
+    """The pieces with what `concat` joins in the place of each call of it. Errors: ExpressionError."""
+    for piece in pieces:
+        node = parse(piece.text) if isinstance(piece, ExpressionText) else None
+        if isinstance(piece, str) or not isinstance(node, Call) or node.name.lower() != "concat" or node.hops:
+            yield piece
+            continue
+        for one in node.arguments:
+            if isinstance(one, Literal) and isinstance(one.value, str):
+                yield one.value
+            else:
+                yield from _joined([ExpressionText(piece.text[one.start : one.end])])
 
 
 def _origin(address: str) -> str:
