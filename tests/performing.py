@@ -38,13 +38,11 @@ class Performer:
         self._parameters = parameters
         self._credential = BasicCredential(user=user, password=password)
         place = f"{parameters.get('host')}:{parameters.get('port')}"
-        self.protocols = Protocols(
-            {place}, http=http, files_roots=roots, operation_within=timedelta(seconds=within)
-        )
+        self.protocols = Protocols({place}, http=http, files_roots=roots, operation_within=timedelta(seconds=within))
 
     async def __call__(self, operation_id: str, *, key: str = "key-1", **given: Any) -> Any:
-        """given: arguments; `x-flowmend-…` as `cursor=` and `since=`."""
-        named = {"cursor": "x-flowmend-cursor", "since": "x-flowmend-from"}
+        """given: arguments; `x-flowmend-…` as `cursor=` and `start=`."""
+        named = {"cursor": "x-flowmend-cursor", "start": "x-flowmend-from"}
         operation = self._connector.operation(operation_id)
         assert operation is not None, operation_id
         arguments = arguments_of(operation, {named.get(name, name): value for name, value in given.items()})

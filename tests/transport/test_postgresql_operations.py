@@ -87,7 +87,9 @@ async def test_a_row_is_changed_and_deleted_by_its_key(shop: Performer) -> None:
 
 
 async def test_parameters_of_a_query_are_bound_by_the_types_of_its_placeholders(shop: Performer) -> None:
-    statement = "SELECT $1::int + 1 AS one, $2::text AS two, $3::timestamptz AS three, $4::int[] AS four, $5::date AS five"
+    statement = (
+        "SELECT $1::int + 1 AS one, $2::text AS two, $3::timestamptz AS three, $4::int[] AS four, $5::date AS five"
+    )
     values = ["41", "'; --", "2026-03-01T08:00:00Z", [1, "2"], None]
     answer = await shop("ExecuteQuery", query=statement, parameters=values)
     (row,) = answer.body["value"]
@@ -154,7 +156,7 @@ async def test_a_session_that_breaks_off_may_have_done_its_work(
 async def test_a_row_of_a_transaction_that_ended_late_is_not_missed_and_none_comes_twice(
     shop: Performer, password_database: PasswordDatabase
 ) -> None:
-    started = await shop("OnNewRow", table="shop.orders", since="2026-03-01T08:00:00Z")
+    started = await shop("OnNewRow", table="shop.orders", start="2026-03-01T08:00:00Z")
     assert started.body == {"value": []}
     cursor, seen = started.cursor, []
 
@@ -164,7 +166,9 @@ async def test_a_row_of_a_transaction_that_ended_late_is_not_missed_and_none_com
         cursor = answer.cursor
         seen.extend(row["id"] for row in answer.body["value"])
 
-    late = psycopg.connect(host=str(password_database._folder), port=password_database.port, user="flowmend", dbname="postgres")
+    late = psycopg.connect(
+        host=str(password_database._folder), port=password_database.port, user="flowmend", dbname="postgres"
+    )
     try:
         late.execute("INSERT INTO shop.orders (price) VALUES (1)")
         await insert(shop, price=2)

@@ -111,7 +111,10 @@ async def test_a_mail_arrives_as_it_was_written(smtp: Performer, postbox: Postbo
         "desk@home.example",
     )
     body, first, second = mail.iter_parts()  # type: ignore[attr-defined]
-    assert (body.get_content_type(), body.get_content().replace("\r\n", "\n")) == ("text/html", "<p>Größe</p>\n.\n.dot\n")
+    assert (body.get_content_type(), body.get_content().replace("\r\n", "\n")) == (
+        "text/html",
+        "<p>Größe</p>\n.\n.dot\n",
+    )
     assert (first.get_filename(), first.get_payload(decode=True)) == ("é 1.txt", b"hi")
     assert (second.get_filename(), second.get_payload(decode=True)) == ("b.bin", b"\0\1")
     assert answer.body["messageId"] == mail["Message-ID"]

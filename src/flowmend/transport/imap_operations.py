@@ -63,7 +63,8 @@ class _Mailbox:
     def __init__(self, client: imaplib.IMAP4, folder: str, *, is_read: bool) -> None:
         self._client = client
         self.folder = folder
-        _checked(client.select(_quoted(client, folder), readonly=is_read))
+        # Of a folder that is not there servers mostly say so without a code.
+        _checked(client.select(_quoted(client, folder), readonly=is_read), without_code=(404, "NONEXISTENT"))
         self.validity = self._said("UIDVALIDITY")
         self.next_uid = self._said("UIDNEXT")
 
@@ -123,9 +124,14 @@ class _Mailbox:
             **header,
         }
 
+    def _offers(self, capability: str) -> bool:
+        """Asked anew: what a server offers before somebody signed in, which the client keeps, is less."""
+        found = _checked(self._client.capability())
+        return capability.encode() in b" ".join(one for one in found if one).upper().split()
+
     def move(self, uid: int, to: str) -> None:
         folder = _quoted(self._client, to)
-        if "MOVE" in self._client.capabilities:
+        if self._offers("MOVE"):
             self.tell("MOVE", str(uid), folder)
             return
         self.tell("COPY", str(uid), folder)
@@ -134,7 +140,7 @@ class _Mailbox:
 
     def expunge(self, uid: int) -> None:
         """Without UIDPLUS the mail stays marked as deleted: EXPUNGE would take what others marked along."""
-        if "UIDPLUS" in self._client.capabilities:
+        if self._offers("UIDPLUS"):
             self.tell("EXPUNGE", str(uid))
 
 
@@ -222,13 +228,14 @@ def _quoted(client: imaplib.IMAP4, folder: str) -> str:
     return str(client._quote("".join(pieces)))  # noqa: SLF001
 
 
-def _checked(answer: tuple[str, list[Any]]) -> list[Any]:
-    """Errors: Refused."""
+def _checked(answer: tuple[str, list[Any]], without_code: tuple[int, str] = (400, "NO")) -> list[Any]:
+    """What was answered. without_code: (status, code) of a refusal that gives none. Errors: Refused."""
     kind, data = answer
     if kind != "OK":
         said = b" ".join(one for one in data if isinstance(one, bytes)).decode("utf-8", "replace")
         code = _CODE.search(said)
-        refuse("imap", _STATUSES.get(code[1], 400) if code else 400, code[1] if code else kind, said)
+        status = _STATUSES.get(code[1], 400) if code is not None else without_code[0]
+        refuse("imap", status, code[1] if code is not None else without_code[1], said)
     return data
 
 

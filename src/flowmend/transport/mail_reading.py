@@ -68,6 +68,7 @@ def _text_of(part: Message) -> str:
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return str(part.get_payload())
+    data = data.replace(b"\r\n", b"\n")
     try:
         return data.decode(part.get_content_charset("utf-8"), "replace")
     except (LookupError, ValueError):
