@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowmend.core.approval import Answer, ApprovalType, Asked, completed_body, outcome_of
-from flowmend.core.errors import AskedWrongly, NotFound, StoreUnavailable
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound, StoreUnavailable
 from flowmend.core.outcome import Status
 from flowmend.store.approval_rows import ApprovalRow, ApprovalState, ApprovalWaitRow, ApproverRow
 from flowmend.use_cases.action_callbacks import CallbackRequest, bring_callback
@@ -87,6 +87,8 @@ async def answer_approval(
     `ApprovalNotWaiting`, `AlreadyAnswered`.
     """
     view = await read_approval(services, approval_id, person_id)
+    if not view.is_waiting:
+        raise Conflict("This approval waits for no answer any more.", code="ApprovalNotWaiting", target=approval_id)
     said = next((one for one in view.options if one.lower() == response.strip().lower()), "")
     if not said:
         options = ", ".join(view.options)
