@@ -14,6 +14,7 @@ from authorization_server import Provider
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.errors import Conflict
+from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from providers import host_of, opened_at, provider, signed_in
 from running import Open, Running
@@ -89,7 +90,7 @@ async def test_whoever_waits_finds_the_work_done(open_flowmend: Open, provider: 
     running = await opened_at(open_flowmend, provider)
     connection_id = await signed_in(running)
     stale = opened(running, connection_id)
-    store, until = running.services.store.connections, running.clock.now.replace(year=running.clock.now.year + 1)
+    store, until = running.services.store.connections, running.clock.now + timedelta(minutes=1)
     assert store.take_lease(connection_id, "another process", running.clock.now, until)
     waiting = asyncio.create_task(renewed(running, stale))
     await asyncio.sleep(0.05)
@@ -98,6 +99,51 @@ async def test_whoever_waits_finds_the_work_done(open_flowmend: Open, provider: 
     async with asyncio.timeout(5):
         assert isinstance(await waiting, OpenedConnection)
     assert provider.refreshes == 0
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(
+    open_flowmend: Open, provider: Provider
+) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    stale = opened(running, connection_id)
+    later = running.clock.now + timedelta(hours=1)
+    store = running.services.store.connections
+    assert store.take_lease(connection_id, "a process that was killed", later, later + timedelta(seconds=90))
+    async with asyncio.timeout(5):
+        assert isinstance(await renewed(running, stale), OpenedConnection)
+    assert provider.refreshes == 1
+
+
+async def test_new_tokens_outlive_a_store_that_is_away_for_a_moment(open_flowmend: Open, provider: Provider) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    stale = opened(running, connection_id)
+    provider.slow_seconds = 0.3
+    renewing = asyncio.create_task(renewed(running, stale))
+    await asyncio.sleep(0.15)  # the provider is at it
+    _rename(running, "connections", "connections_away")
+    await asyncio.sleep(0.4)
+    _rename(running, "connections_away", "connections")
+    assert isinstance(await renewing, OpenedConnection)
+    assert provider.refreshes == 1
+    assert isinstance(await renewed(running, opened(running, connection_id)), OpenedConnection)
+    assert provider.burnt == 0
+
+
+async def test_a_holder_deleted_while_its_tokens_are_renewed_hands_the_new_ones_over(
+    open_flowmend: Open, provider: Provider
+) -> None:
+    running = await opened_at(open_flowmend, provider)
+    holder, sharer = await signed_in(running), await signed_in(running)
+    _share(running, sharer, holder)
+    provider.slow_seconds = 0.2
+    renewing = asyncio.create_task(renewed(running, opened(running, holder)))
+    await asyncio.sleep(0.1)
+    await delete_connection(running.services, holder, running.owner)
+    assert isinstance(await renewing, OpenedConnection)
+    assert isinstance(await renewed(running, opened(running, sharer)), OpenedConnection)
+    assert (provider.refreshes, provider.burnt) == (2, 0)
 
 
 async def test_a_connection_that_shares_renews_its_holders_tokens(open_flowmend: Open, provider: Provider) -> None:
@@ -146,3 +192,8 @@ async def test_a_grant_withdrawn_is_refused_and_kills(open_flowmend: Open, provi
 
 def _share(running: Running, sharer: str, holder: str) -> None:
     running.services.store.connections.change(sharer, shares_with=holder, sealed_credential=b"")
+
+
+def _rename(running: Running, table: str, new_name: str) -> None:
+    with running.services.store.connections._database.writing() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {new_name}")

@@ -10,6 +10,7 @@ from flowmend.core.errors import Conflict
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases import verify_connection as verifying
+from flowmend.use_cases.changed_connector import ask_for_secrets_again
 from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.credential_holder import credential_holder
@@ -253,6 +254,31 @@ async def test_the_old_credential_comes_back_with_its_address(running: Running) 
 
     back = running.connection(connection_id)
     assert (back.parameters, back.allowed_origins) == (row.parameters, row.allowed_origins)
+
+
+async def test_who_signed_in_with_it_goes_along_when_an_old_shared_sign_in_comes_back(running: Running) -> None:
+    first, second = await signed_in_twice(running)
+    await consent(running, first)  # the second shares it now
+    await consent(running, second)  # and holds its own again
+    third = replace(running.connection(second), connection_id="third", shares_with=second, sealed_credential=b"")
+    running.services.store.connections.add(third)
+
+    assert (await put_back(running.services, second, person_id=running.owner)).is_kept
+
+    assert {running.connection(one).shares_with for one in (second, "third")} == {first}
+    assert credential_holder(running.services, running.connection("third")).connection_id == first
+
+
+async def test_a_connector_with_other_hosts_asks_again_for_a_sign_in_that_was_shared(running: Running) -> None:
+    first, second = await signed_in_twice(running)
+    await consent(running, first)
+    row = running.connection(second)
+    assert row.shares_with == first
+
+    await ask_for_secrets_again(running.services, running.services.connectors.get(row.connector_id))
+
+    now = running.connection(second)
+    assert (now.health, now.shares_with, now.sealed_credential) == (HealthState.BROKEN, "", b"")
 
 
 def _password(running: Running, row: ConnectionRow) -> str:

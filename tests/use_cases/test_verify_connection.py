@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from msgspec.structs import asdict
 
+from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound, TooManyAttempts
 from flowmend.sample.demo import FIRST_PASSWORD
@@ -66,6 +67,18 @@ async def test_what_was_learnt_of_the_old_credential_does_not_harm_the_new(runni
 
     after = running.connection(connection_id)
     assert (after.health, after.refused_code) == (HealthState.CONNECTED, "")
+
+
+async def test_a_late_attempt_that_is_refused_leaves_what_another_has_mended(running: Running) -> None:
+    connection_id, _ = await broken(running)
+    before = running.connection(connection_id)
+    assert (await verify(running, connection_id, password="changed")).is_kept
+
+    late = BasicCredential(user="ada", password="wrong")
+    result = await verifying.replace_credential(running.services, before, before, late, person_id=running.owner)
+
+    assert not result.is_kept
+    assert running.connection(connection_id).health is HealthState.CONNECTED
 
 
 async def test_three_refusals_bar_the_next_attempt_for_a_quarter_of_an_hour(running: Running) -> None:

@@ -71,7 +71,8 @@ class Connections:
     ) -> int:
         """Put a proven credential in place of the one of `expected_version`; the new version.
 
-        Connections that share it count a new version too: what was learnt of the old one is no longer theirs.
+        Connections that share it count a new version too: what was learnt of the old one is no longer theirs. Where it
+        comes to share another's itself (`shares_with` in changes), so do they.
         changes: other columns set in the same statement, e.g. `sealed_candidate` for the old one kept.
         Errors: Conflict `CredentialChanged` where another swap came first or the connection is gone.
         """
@@ -81,7 +82,9 @@ class Connections:
         with self._database.writing() as connection:
             swapped = connection.execute(update(connections).where(is_expected).values(changes | new)).rowcount
             if swapped:
-                another = {"credential_version": connections.c.credential_version + 1}
+                another: dict[str, Any] = {"credential_version": connections.c.credential_version + 1}
+                if holder_id := changes.get("shares_with"):
+                    another["shares_with"] = holder_id
                 connection.execute(update(connections).where(sharing).values(another))
         if not swapped:
             raise _changed_meanwhile(connection_id)
@@ -188,8 +191,12 @@ class Connections:
         return self._database.remove(attempts, attempts.c.connection_id == connection_id)
 
     def take_lease(self, connection_id: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Become the one that renews this connection's tokens, until then; False while another is."""
-        is_free = connections.c.lease_until.is_(None) | (connections.c.lease_until <= now)
+        """Become the one that renews this connection's tokens, until then; False while another is.
+
+        One that ends later than any can was taken before somebody set the clock back: it holds no longer.
+        """
+        latest = until + (until - now)  # as much again for clocks of machines that differ
+        is_free = connections.c.lease_until.is_(None) | ~connections.c.lease_until.between(now, latest)
         is_mine = connections.c.lease_holder == holder
         mine = (connections.c.connection_id == connection_id) & (is_free | is_mine)
         return self._database.change(connections, mine, {"lease_holder": holder, "lease_until": until})

@@ -35,12 +35,14 @@ def hosts_to_trust(services: Services, row: ConnectionRow, connector: Connector)
 
 async def ask_for_secrets_again(services: Services, connector: Connector) -> None:
     """Drop the credentials of the connector's connections. Errors: StoreUnavailable."""
-    for row in services.store.connections.list(connector_id=connector.connector_id):
-        if not row.sealed_credential:
+    rows = services.store.connections.list(connector_id=connector.connector_id)
+    for row in sorted(rows, key=lambda one: not one.shares_with):  # a holder's new version is one of its sharers too
+        if not (row.sealed_credential or row.shares_with):
             continue
         now, method = services.clock.now, connector.method_named(row.parameter_set)
         changes: dict[str, Any] = {
             "sealed_candidate": b"",
+            "shares_with": "",
             "expires_at": None,
             "health": HealthState.BROKEN,
             "health_changed_at": now,

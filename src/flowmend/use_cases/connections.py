@@ -135,7 +135,7 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
         raise Conflict(
             f"{row.display_name!r} is used by {names}. Choose another connection there first.", code="ConnectionInUse"
         )
-    if not hand_over(services, row):
+    if not await hand_over(services, row):
         await give_back_tokens(services, row)
     services.store.connections.delete(connection_id)
     services.store.audit.note(person_id, "delete_connection", connection_id, None, at=services.clock.now)

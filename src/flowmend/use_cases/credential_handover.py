@@ -6,12 +6,20 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
 
 
-def hand_over(services: Services, row: ConnectionRow) -> str:
+async def hand_over(services: Services, row: ConnectionRow) -> str:
     """The id of the connection that holds the credential now, "" where nobody shares it.
 
-    It never comes to be bound to more addresses than it was given for, and all who share it must be able to go on.
-    Errors: Conflict `CredentialShared` where no sharer may go everywhere the others go; SecretUnreadable.
+    It never comes to be bound to more addresses than it was given for, and all who share it must be able to go on. No
+    refresh is under way meanwhile: the heir would get the token that was just spent.
+    Errors: Conflict `CredentialShared` where no sharer may go everywhere the others go, `RefreshUnderWay`; SecretUnreadable.
     """
+    if not services.store.connections.sharing(row.connection_id):
+        return ""
+    async with services.operations.refresher.at_rest(services, row):
+        return _handed_over(services, services.store.connections.get(row.connection_id) or row)
+
+
+def _handed_over(services: Services, row: ConnectionRow) -> str:
     sharers = services.store.connections.sharing(row.connection_id)
     if not sharers or not row.sealed_credential:
         return ""

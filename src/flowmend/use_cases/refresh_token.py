@@ -10,9 +10,11 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
@@ -20,7 +22,8 @@ from flowmend.core.connection.credentials import OAuthCredential
 from flowmend.core.connection.token_endpoint import Answer, SignInApp, SignInRefusal
 from flowmend.core.connection.token_grants import renew
 from flowmend.core.connector import HttpRequest, HttpResponse, TransportFailure
-from flowmend.core.errors import Conflict
+from flowmend.core.errors import Conflict, StoreUnavailable
+from flowmend.store.rows import ConnectionRow
 from flowmend.transport import HttpTransport
 from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, provider_of
 from flowmend.use_cases.credential_holder import credential_holder
@@ -37,6 +40,8 @@ _LARGEST_TOKEN_ANSWER = 1024 * 1024
 #: Longer than a refresh can take, its one repeat and the writing included.
 _LEASE = timedelta(seconds=90)
 _LOOK_AGAIN_SECONDS = (0.02, 0.5)
+#: The old token may be spent, so that the new one must not get lost because the store is away for a moment.
+_WRITE_AGAIN_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class TokenRefresher:
@@ -63,6 +68,16 @@ class TokenRefresher:
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
+    @asynccontextmanager
+    async def at_rest(self, services: Services, row: ConnectionRow) -> AsyncIterator[None]:
+        """Nobody renews this connection's tokens meanwhile: for what moves them elsewhere. Errors: Conflict `RefreshUnderWay`."""
+        async with self._locks[row.connection_id]:
+            await self._lease_or(services, row, lambda: None)
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(services.store.connections.end_lease, row.connection_id, self._holder)
+
     async def finish(self, within_seconds: float) -> None:
         """Wait for refreshes under way, before the network is closed."""
         if self._under_way:
@@ -78,7 +93,7 @@ class TokenRefresher:
     ) -> OpenedConnection | SignInRefusal:
         holder_id = stale.holder.connection_id
         async with self._locks[holder_id]:
-            while (newer := await self._lease_or_newer(services, stale)) is not None:
+            while (newer := await self._lease_or(services, stale.holder, partial(_newer, services, stale))) is not None:
                 if acting is None:
                     return newer
                 stale = newer
@@ -87,16 +102,18 @@ class TokenRefresher:
             finally:
                 await asyncio.to_thread(services.store.connections.end_lease, holder_id, self._holder)
 
-    async def _lease_or_newer(self, services: Services, stale: OpenedConnection) -> OpenedConnection | None:
-        """Newer tokens that another has got meanwhile; None once the lease is ours and the tokens are still the stale ones."""
-        store, holder_id = services.store.connections, stale.holder.connection_id
+    async def _lease_or(
+        self, services: Services, holder: ConnectionRow, newer_ones: Callable[[], OpenedConnection | None]
+    ) -> OpenedConnection | None:
+        """Newer tokens that another has got meanwhile; None once the lease is ours and there are none."""
+        store, holder_id = services.store.connections, holder.connection_id
         wait, longest = _LOOK_AGAIN_SECONDS
         # The lease ends by the clock of the machine; how long to wait for it is measured by one that nobody sets.
         deadline = time.monotonic() + 2 * _LEASE.total_seconds()
         while True:
             now = services.clock.now
             is_ours = await asyncio.to_thread(store.take_lease, holder_id, self._holder, now, now + _LEASE)
-            newer = _newer(services, stale)  # read after the lease: what was written before it was given is seen
+            newer = newer_ones()  # read after the lease: what was written before it was given is seen
             if newer is not None:
                 if is_ours:
                     await asyncio.to_thread(store.end_lease, holder_id, self._holder)
@@ -105,9 +122,9 @@ class TokenRefresher:
                 return None
             if time.monotonic() > deadline or store.get(holder_id) is None:
                 raise Conflict(
-                    f"The tokens of {stale.row.display_name!r} are being renewed by another process. Try again.",
+                    f"The tokens of {holder.display_name!r} are being renewed by another process. Try again.",
                     code="RefreshUnderWay",
-                    target=stale.row.connection_id,
+                    target=holder_id,
                 )
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  so that those who wait do not ask together
             wait = min(wait * 2, longest)
@@ -171,14 +188,7 @@ def _newer(services: Services, stale: OpenedConnection) -> OpenedConnection | No
 async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCredential) -> OpenedConnection:
     row = stale.holder
     try:
-        await asyncio.to_thread(
-            services.store.connections.swap_credential,
-            row.connection_id,
-            row.credential_version,
-            seal_credential(services.vault, row, tokens),
-            refreshed_at=services.clock.now,
-            **lifetime_columns(row, tokens),
-        )
+        await _written(services, row, tokens)
     except Conflict:
         newer = _newer(services, stale)
         if newer is None:
@@ -189,3 +199,23 @@ async def _kept(services: Services, stale: OpenedConnection, tokens: OAuthCreden
         raise Conflict(f"The connection {stale.row.display_name!r} was deleted meanwhile.", code="ConnectionNotFound")
     services.changes.publish("connection", connection_id=row.connection_id)
     return open_connection(stored, stale.connector, tokens, holder=credential_holder(services, stored))
+
+
+async def _written(services: Services, row: ConnectionRow, tokens: OAuthCredential) -> None:
+    sealed, refreshed_at = seal_credential(services.vault, row, tokens), services.clock.now
+    for wait in (*_WRITE_AGAIN_SECONDS, None):
+        try:
+            await asyncio.to_thread(
+                services.store.connections.swap_credential,
+                row.connection_id,
+                row.credential_version,
+                sealed,
+                refreshed_at=refreshed_at,
+                **lifetime_columns(row, tokens),
+            )
+        except StoreUnavailable:
+            if wait is None:
+                raise
+            await asyncio.sleep(wait)
+        else:
+            return

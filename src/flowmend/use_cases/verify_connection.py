@@ -155,7 +155,7 @@ async def replace_credential(
     if isinstance(credential, BasicCredential):  # its user is known before anything is sent
         refuse_another_account(row, credential, identity_in(credential, _NOT_ASKED))
     if row.health is HealthState.BROKEN:
-        _set_health(services, row, HealthState.REPAIRING)
+        _mark(services, row, {"health": HealthState.REPAIRING})
     try:
         with used_for(purpose):
             test, left = await at_risk(services, row, credential, lambda: _tested(services, changed, credential))
@@ -280,16 +280,11 @@ async def _mark_refused(services: Services, row: ConnectionRow, test: Credential
         await note_break(services, row, test.diagnosis, code=test.code, message=test.message)
 
 
-def _set_health(services: Services, row: ConnectionRow, health: HealthState) -> None:
-    services.store.connections.change(row.connection_id, health=health)
-    services.changes.publish("connection", connection_id=row.connection_id, health=health.value)
-
-
 def _end_repair(services: Services, row: ConnectionRow) -> None:
     """Broken again as before the test, unless it was repaired by it or by another meanwhile."""
     now = services.store.connections.get(row.connection_id)
     if row.health is HealthState.BROKEN and now is not None and now.health is HealthState.REPAIRING:
-        _set_health(services, row, HealthState.BROKEN)
+        _mark(services, now, {"health": HealthState.BROKEN})
 
 
 def verification_of(
