@@ -60,7 +60,7 @@ def test_a_password_written_in_a_flow_is_mended_like_any_connection(
     file.write_text(json.dumps(definition(demo, OLD_PASSWORD, "/me", "/orders")))
 
     page.goto(f"{demo.url}/import")
-    page.set_input_files("input[type=file]", str(file))
+    page.set_input_files("#file", str(file))
     page.locator("main form button").click()
     sign_ins = page.get_by_role("region", name="Sign-ins written in the flows")
     expect(sign_ins).to_contain_text("User name and password, ada")

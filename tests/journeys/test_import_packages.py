@@ -46,12 +46,12 @@ def test_fifty_mixed_exports_run_after_four_clicks_and_one_value(
 ) -> None:
     page = visit().page
     page.goto(f"{demo.url}/import")
-    page.set_input_files("input[type=file]", written(tmp_path, dict(map(export, range(50)))))
+    page.set_input_files("#file", written(tmp_path, dict(map(export, range(50)))))
     page.locator("main form button").click()
     page.get_by_role("textbox", name="region string").fill("west")
     page.get_by_label("Turn on what can run").check()
     page.locator("button.primary").click()
-    page.wait_for_url(f"{demo.url}/flows?done=imported")
+    page.wait_for_url(f"{demo.url}/flows?done=imported*")
 
     flows = [one for one in demo.get("/flows")["value"] if one["name"].startswith("Export ")]
     assert len(flows) == 50
@@ -76,7 +76,7 @@ def test_the_dry_run_lists_each_thing_once_and_a_wrong_value_changes_nothing(
         "Broken.json": b"{",
     }
     page.goto(f"{demo.url}/import")
-    page.set_input_files("input[type=file]", written(tmp_path, files))
+    page.set_input_files("#file", written(tmp_path, files))
     page.locator("main form button").click()
     visitor.shoot("import")
 
@@ -95,5 +95,48 @@ def test_the_dry_run_lists_each_thing_once_and_a_wrong_value_changes_nothing(
     assert not [one for one in demo.get("/flows")["value"] if one["name"] == "Limited"]
     page.get_by_role("textbox", name="limit int").fill("5")
     page.locator("button.primary").click()
-    page.wait_for_url(f"{demo.url}/flows?done=imported")
+    page.wait_for_url(f"{demo.url}/flows?done=imported*")
     assert [one for one in demo.get("/flows")["value"] if one["name"] == "Limited"]
+
+
+def test_a_folder_is_read_with_what_lies_in_folders_inside(demo: Demonstration, visit: Visit, tmp_path: Path) -> None:
+    app = tmp_path / "Warehouse"
+    for name in ("Warehouse count", "Warehouse move"):
+        (app / name).mkdir(parents=True)
+        document = {"definition": definition({"A": compose(name)}), "kind": "Stateful"}
+        (app / name / "workflow.json").write_text(json.dumps(document))
+    page = visit().page
+    page.goto(f"{demo.url}/import")
+    page.set_input_files("#folder", str(app))
+    page.locator("main form button").click()
+    assert "2 flows found" in page.locator("h1").inner_text()
+    page.get_by_label("Turn on what can run").check()
+    page.get_by_label("Import Warehouse move").uncheck()
+    page.locator("button.primary").click()
+    page.wait_for_url(f"{demo.url}/flows/*?done=imported")
+    assert [one["name"] for one in demo.get("/flows")["value"] if one["name"].startswith("Warehouse")] == [
+        "Warehouse count"
+    ]
+
+
+def test_files_of_one_name_are_each_read_and_what_is_on_is_said(
+    demo: Demonstration, visit: Visit, tmp_path: Path
+) -> None:
+    buffers = [
+        {
+            "name": "twin.json",
+            "mimeType": "application/json",
+            "buffer": json.dumps(definition({"A": compose(one)})).encode(),
+        }
+        for one in ("left", "right")
+    ]
+    page = visit().page
+    page.goto(f"{demo.url}/import")
+    page.locator("#file").set_input_files(buffers)
+    page.locator("main form button").click()
+    page.get_by_label("Turn on what can run").check()
+    page.locator("button.primary").click()
+    page.wait_for_url(f"{demo.url}/flows?done=imported*")
+    said = page.get_by_role("status").first.inner_text()
+    assert "2 flows are imported" in said
+    assert "All of them are on." in said

@@ -1,7 +1,8 @@
 """Import by upload: first what the files hold, need and get wrong; then, on a word, the flows arrive off."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -29,16 +30,27 @@ class ImportPage:
     """plan: of the dry run, None before it. token: names the upload kept. starts: each flow's trigger in words.
 
     entered: what was filled in already, by field, secrets left out. left_out: ids of flows not to take.
+    file_count: how many files were chosen; file_name is that of the first.
     """
 
     plan: ImportPlan | None = None
     starts: tuple[str, ...] = ()
     token: str = ""
     file_name: str = ""
+    file_count: int = 1
     error: str = ""
     problems: tuple[Problem, ...] = ()
     entered: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+
+    @property
+    def absent(self) -> tuple[tuple[str, int], ...]:
+        """The connectors that are not installed, each with how many of the flows need it."""
+        needing: dict[str, set[str]] = {}
+        for reference in self.plan.references if self.plan else ():
+            if not reference.connector_installed:
+                needing.setdefault(reference.connector, set()).update(flow_id for flow_id, _ in reference.uses)
+        return tuple((connector, len(flow_ids)) for connector, flow_ids in sorted(needing.items()))
 
     def value_of(self, value: PlannedValue) -> str:
         """What a value's field holds: what was entered, else what the package brings."""
@@ -54,7 +66,9 @@ async def take_upload(portal: Portal, request: Request) -> Response:
     """POST /import: the dry run. Nothing is stored."""
     async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
         uploads = [one for one in form.getlist("file") if isinstance(one, UploadFile) and one.filename]
-        files = {str(one.filename): await one.read() for one in uploads}
+        files: dict[str, bytes] = {}
+        for one in uploads:
+            files[_free_name(str(one.filename), files)] = await one.read()
     if not files:
         return _refused(portal, request, AskedWrongly("No file was chosen."))
     name = next(iter(files))
@@ -66,7 +80,10 @@ async def take_upload(portal: Portal, request: Request) -> Response:
     now, person = portal.services.clock.now, person_id(request)
     token = portal.pending_imports.keep(Upload(files=files, file_name=name, person_id=person, at=now))
     return portal.answer(
-        request, "import.html", place="flows", page=_planned(portal, request, plan, token=token, file_name=name)
+        request,
+        "import.html",
+        place="flows",
+        page=_planned(portal, request, plan, token=token, file_name=name, file_count=len(files)),
     )
 
 
@@ -82,12 +99,29 @@ async def take_import(portal: Portal, request: Request) -> Response:
     try:
         report = await import_package(portal.services, upload.files, upload.file_name, choices, person)
     except AskedWrongly as wrong:
-        page = _planned(portal, request, plan, token=token, file_name=upload.file_name, form=form, error=wrong.message)
+        page = _planned(
+            portal,
+            request,
+            plan,
+            token=token,
+            file_name=upload.file_name,
+            file_count=len(upload.files),
+            form=form,
+            error=wrong.message,
+        )
         return portal.answer(request, "import.html", place="flows", status_code=400, page=page)
     portal.pending_imports.drop(token)
     if len(report.flows) == 1:
         return see(f"/flows/{segment(report.flows[0].flow_id)}?done=imported")
-    return see("/flows?done=imported")
+    on = sum(1 for one in report.flows if one.is_on)
+    return see(f"/flows?done=imported&flows={len(report.flows)}&on={on}")
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name, numbered where another file of the upload has it: files of different folders may be called the same."""
+    stem, dot, ending = name.rpartition(".")
+    numbered = (f"{stem} ({number}){dot}{ending}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def _choices(form: FormData, plan: ImportPlan) -> ImportChoices:
@@ -114,6 +148,7 @@ def _planned(
     *,
     token: str,
     file_name: str,
+    file_count: int,
     form: FormData | None = None,
     error: str = "",
 ) -> ImportPage:
@@ -127,6 +162,7 @@ def _planned(
         starts=tuple(trigger_in_words(*_type_and_kind(finding.trigger), gettext) for finding in plan.findings),
         token=token,
         file_name=file_name,
+        file_count=file_count,
         error=error,
         entered=entered,
         left_out=frozenset(one.flow_id for one in plan.findings if is_chosen and one.flow_id not in taken),
