@@ -4,12 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from flowmend.core.connection.credentials import OAuthCredential
+from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
-from flowmend.store.rows import FlowState
+from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowState
+from flowmend.use_cases.connections import install_connector_documents
 from flowmend.use_cases.edit_flow import check_text, lines_of_action, open_for_editing, restore_version, save_text
 from flowmend.use_cases.flow_versions import compare_versions, list_versions, read_version
 from flowmend.use_cases.flows import turn_on
+from flowmend.use_cases.sealed_credentials import seal_credential
 from flowmend.use_cases.set_parameters import read_parameters, set_parameters
 from flowmend.use_cases.try_flow import TrialData, try_flow
 from running import Running, after, compose, document, http
@@ -114,6 +119,43 @@ async def test_problems_say_the_line_they_stand_on(running: Running) -> None:
     assert any("runAfter" in place or '"C"' in place for place in places)
     (fault,) = (await check_text(running.services, flow_id, '{\n "a": nope\n}')).problems
     assert fault.lines == (2, 2)
+
+
+async def test_a_step_that_its_sign_in_does_not_cover_is_told_while_it_is_written(running: Running) -> None:
+    services, now = running.services, running.clock.now
+    by_oauth = {"token": {"type": "oauthSetting", "oAuthSettings": {"identityProvider": "oauth2", "clientId": "a"}}}
+    definition = {
+        "swagger": "2.0",
+        "host": "mail.example",
+        "paths": {"/mail": {"post": {"operationId": "SendMail", "security": [{"o": ["Mail.Send"]}]}}},
+        "securityDefinitions": {"o": {"type": "oauth2"}},
+    }
+    properties = {"properties": {"connectionParameters": by_oauth}}
+    await install_connector_documents(services, "mail", definition, properties, running.owner)
+    row = ConnectionRow(
+        connection_id="m",
+        connector_id="mail",
+        display_name="My mail",
+        owner_id=running.owner,
+        parameters={},
+        allowed_origins=["https://mail.example"],
+        health=HealthState.CONNECTED,
+        health_changed_at=now,
+        created_at=now,
+        changed_at=now,
+    )
+    granted = OAuthCredential(access_token="a", issued_at=now, scopes=("mail.read",))
+    services.store.connections.add(replace(row, sealed_credential=seal_credential(services.vault, row, granted)))
+    flow_id = await running.add_flow({"A": compose(1)})
+    mapping = ConnectionMappingRow(flow_id=flow_id, reference="shared_mail", connection_id="m")
+    services.store.flows.set_mapping(mapping)
+    host = {"connectionName": "shared_mail", "operationId": "SendMail", "apiId": "/apis/mail"}
+    written = document({"Send": {"type": "OpenApiConnection", "inputs": {"host": host}, "runAfter": {}}})
+    written["connectionReferences"] = {"shared_mail": {"connectionName": "", "id": "/apis/mail"}}
+    checked = await check_text(services, flow_id, json.dumps(written, indent=2))
+    (told,) = [one for one in checked.problems if one.problem.code == "MissingScope"]
+    assert "Mail.Send" in told.problem.message
+    assert told.lines is not None
 
 
 async def test_an_action_is_found_in_the_text(running: Running) -> None:

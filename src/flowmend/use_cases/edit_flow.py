@@ -29,6 +29,7 @@ from flowmend.use_cases.flow_parameters import (
     with_values,
 )
 from flowmend.use_cases.flows import blocking_problems, follow_new_version
+from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.loaded_flows import read_stored_flow
 from flowmend.use_cases.ports import Services
 
@@ -105,7 +106,7 @@ async def check_text(services: Services, flow_id: str, text: str) -> CheckedText
     """Every problem of the text, were it the flow's next version. Nothing is stored. Errors: NotFound."""
     row, stored = latest_version(services, flow_id)
     values = sealed_values(stored, services.vault)
-    mapped = {one.reference for one in services.store.flows.mappings(flow_id)}
+    mappings = {one.reference: one.connection_id for one in services.store.flows.mappings(flow_id)}
     installed = services.connectors.ids()
 
     def check() -> CheckedText:
@@ -117,7 +118,8 @@ async def check_text(services: Services, flow_id: str, text: str) -> CheckedText
         problems = reading.problems
         if reading.flow is not None:
             known = with_sealed(reading.flow, values)
-            problems = check_flow(known, known_connectors=installed, mapped_references=mapped)
+            problems = check_flow(known, known_connectors=installed, mapped_references=mappings.keys())
+            problems += scope_problems(services, known, mappings)
         lines = lines_of(text)
         placed = [
             PlacedProblem(problem=one, lines=nearest_lines(lines, one.pointer)) for one in dict.fromkeys(problems)
