@@ -15,7 +15,12 @@ from flowmend.core.definition.reading import read_flow
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowState, FlowVersionRow, PersonRow, SignInAppRow
 from flowmend.use_cases.choose_probe import choose_probe, forget_probe
-from flowmend.use_cases.connection_views import read_connection
+from flowmend.use_cases.connection_views import (
+    count_connections,
+    needing_attention,
+    page_of_connections,
+    read_connection,
+)
 from flowmend.use_cases.forecasts import count_ending, list_forecast, note_end
 from flowmend.use_cases.granted_scopes import scope_problems, scopes_not_granted
 from flowmend.use_cases.leaving import known_people, what_stops
@@ -116,12 +121,20 @@ class TestForecast:
         found = await list_forecast(house.services)
         assert {one.connection_id for one in found} == {"m1", "m2", "m9"}
         assert {one.end.kind for one in found} == {EndKind.APP_SECRET}
+        listed = await page_of_connections(house.services, needing_attention(house.services), limit=9)
+        assert {one.row.connection_id for one in listed.views} == {"m1", "m2", "m9"}
+        assert (await count_connections(house.services)).in_need == 3
+        house.services.store.connections.change_sign_in_app("app", secret_expires_at=now + 8 * DAY)
+        assert (await count_connections(house.services)).in_need == 0  # not before a week before
 
     async def test_tokens_nobody_keeps_alive_are_told(self, house: Any) -> None:
         house.install("mail", definition(), by_oauth("https://account.docusign.com/oauth/token"))
         house.connect("mail", tokens(house), refreshed_at=house.clock.now - 20 * DAY)
         (found,) = await list_forecast(house.services)
         assert (found.end.kind, found.days_left) == (EndKind.IDLE, 10)
+        assert needing_attention(house.services).ids == ()
+        house.clock.move(days=5)
+        assert needing_attention(house.services).ids == ("mail-1",)
 
     async def test_an_owner_notes_and_forgets_an_end(self, house: Any) -> None:
         house.install("shop", definition(), BY_PASSWORD)

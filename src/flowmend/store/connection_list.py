@@ -31,12 +31,13 @@ _NAME: Any = func.lower(connections.c.display_name)
 class ConnectionFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a connection must meet to be listed; a part left empty asks for nothing.
 
-    states: one of these, or, where `ends_before` is set, something of its sign-in ends before that. text: found anywhere in
-    name, account, connector or id, letter case ignored.
+    states, ends_before, ids: one of these states, or, where it is set, its sign-in says that it ends before that, or one of
+    these connections. text: found anywhere in name, account, connector or id, letter case ignored.
     """
 
     states: Sequence[HealthState] = ()
     ends_before: datetime | None = None
+    ids: Sequence[str] = ()
     text: str = ""
     connector_id: str = ""
 
@@ -161,6 +162,8 @@ def _matching(wanted: ConnectionFilter) -> Sequence[ColumnElement[bool]]:
         is_wanted.append(connections.c.health.in_(list(wanted.states)))
     if wanted.ends_before is not None:
         is_wanted.append(connections.c.lasts_until < wanted.ends_before)
+    if wanted.ids:
+        is_wanted.append(connections.c.connection_id.in_(wanted.ids))
     if is_wanted:
         conditions.append(or_(*is_wanted))
     if wanted.connector_id:

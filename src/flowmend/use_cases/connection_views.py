@@ -15,7 +15,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow, RunRow
 from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import SecretField, connection_row, fields_of
 from flowmend.use_cases.failed_calls import failed_call
-from flowmend.use_cases.forecasts import ends_of_connection
+from flowmend.use_cases.forecasts import connections_ending, ends_of_connection
 from flowmend.use_cases.granted_scopes import scopes_not_granted
 from flowmend.use_cases.known_health import PORTAL_STATUS
 from flowmend.use_cases.ports import Services
@@ -28,6 +28,8 @@ _FAILED = (Status.FAILED, Status.TIMED_OUT)
 #: What somebody has to do something about: no call works, or none will before long.
 _IN_NEED = (HealthState.BROKEN, HealthState.PENDING_CONSENT, HealthState.REPAIRING)
 _ENDS_SOON = timedelta(days=7)
+#: As many as a database takes in one question.
+_MOST_ENDING = 20_000
 #: Many times what a page shows; for lists that are wanted whole.
 _WHOLE = 100_000
 
@@ -86,8 +88,13 @@ class ConnectionCounts:
 
 
 def needing_attention(services: Services, *, text: str = "") -> ConnectionFilter:
-    """The connections that somebody has to do something about."""
-    return ConnectionFilter(states=_IN_NEED, ends_before=services.clock.now + _ENDS_SOON, text=text)
+    """The connections that somebody has to do something about, now or within a week."""
+    return ConnectionFilter(
+        states=_IN_NEED,
+        ends_before=services.clock.now + _ENDS_SOON,
+        ids=connections_ending(services, _ENDS_SOON)[:_MOST_ENDING],
+        text=text,
+    )
 
 
 async def page_of_connections(

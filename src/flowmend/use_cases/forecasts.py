@@ -43,13 +43,19 @@ async def list_forecast(services: Services, *, ahead: timedelta = AHEAD) -> list
     return sorted(soon, key=lambda one: (one.end.at, one.display_name.casefold(), one.connection_id))
 
 
+def connections_ending(services: Services, ahead: timedelta) -> tuple[str, ...]:
+    """The ids of connections that still work and of which something ends within this time or is over."""
+    now = services.clock.now
+    return tuple(
+        row.connection_id
+        for row in _may_end(services, now, ahead)
+        if any(one.end.at - now <= ahead for one in _forecast(services, row, now))
+    )
+
+
 def count_ending(services: Services) -> int:
     """Of how many connections something ends within a month."""
-    now = services.clock.now
-    return sum(
-        any(one.end.at - now <= AHEAD for one in _forecast(services, row, now))
-        for row in _may_end(services, now, AHEAD)
-    )
+    return len(connections_ending(services, AHEAD))
 
 
 def _may_end(services: Services, now: datetime, ahead: timedelta) -> Sequence[ConnectionRow]:
