@@ -23,6 +23,8 @@ bench: $(READY)
 	$(BIN)/python bench/loops.py
 	$(BIN)/python bench/expressions.py
 	$(BIN)/python bench/connections.py
+	$(BIN)/python bench/incidents.py
+	$(BIN)/python bench/diagnosis.py
 
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)
