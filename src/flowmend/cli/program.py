@@ -78,4 +78,5 @@ app.add_typer(connections, name="connections")
 app.add_typer(incidents, name="incidents")
 app.add_typer(approvals, name="approvals")
 app.add_typer(sign_in_apps, name="sign-in-apps")
-app.add_typer(connectors, name="connectors")
+app.add_typer(connectors, name="connector")
+app.add_typer(connectors, name="connectors", hidden=True)  # as it was called first

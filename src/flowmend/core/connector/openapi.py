@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.core.connector.body_kinds import BodyKind, body_kind
+from flowmend.core.connector.folders import EVERY_OPERATION
 from flowmend.core.connector.local_references import resolved
 from flowmend.core.connector.mapping_facts import (
     AnswerMapping,
@@ -138,7 +139,7 @@ class _Reader:
     def _unsupported(
         self, operation_id: str, pointer: str, policies: tuple[Policy, ...], scripted: frozenset[str]
     ) -> str:
-        if operation_id.lower() in scripted:
+        if operation_id.lower() in scripted or EVERY_OPERATION in scripted:
             self.warning("UnsupportedScript", pointer, f"The operation '{operation_id}' needs the connector's script.")
             return f"UnsupportedScript: the operation '{operation_id}' needs the connector's C# script."
         for policy in policies:
