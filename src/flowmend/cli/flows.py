@@ -54,7 +54,7 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
         print_json(one)
         return
     words = {known["id"]: known["status_text"] for known in server.pages("/connections", limit=1_000_000)}
-    callback = one["callback_url"]
+    callback, problem = one["callback_url"], one["trigger_problem"]
     print_facts(
         [
             ("Name", one["name"]),
@@ -65,6 +65,9 @@ def show_flow(flow: FlowArgument, data: DataOption = None, url: UrlOption = None
             ("Trigger", f"{one['trigger']['type']} {one['trigger']['kind']}".strip()),
             ("When on", one["will_begin"]),
             ("Next at", when(one["next_at"])),
+            ("News since", when(one["asks_since"])),
+            ("Trigger problem", problem["message"] or problem["code"] if problem else ""),
+            ("", _way_to_repair(problem["connection"]) if problem and problem["connection"] else ""),
             ("Callback URL", callback["value"] if callback else ""),
         ]
     )
@@ -124,6 +127,38 @@ def turn_off(flow: FlowArgument, data: DataOption = None, url: UrlOption = None,
         print_json(answer)
     else:
         typer.echo("Off. Runs under way finish; new events start nothing.")
+
+
+@flows.command("history")
+def trigger_history(
+    flow: FlowArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False
+) -> None:
+    """What the flow's trigger did: fired, held, found nothing new, or failed."""
+    from flowmend.cli.lookup import flow_id
+    from flowmend.cli.output import print_json, print_table, when
+    from flowmend.cli.server_client import find_server, segment
+
+    server = find_server(url, data)
+    found = server.get(f"/flows/{segment(flow_id(server, flow))}/trigger_histories")["value"]
+    if json:
+        print_json(found)
+        return
+    entries = [one["properties"] for one in found]
+    print_table(
+        ("Started", "Until", "Status", "Checks", "Code", "Run"),
+        (
+            (
+                when(one["startTime"]),
+                when(one.get("endTime")),
+                one["status"],
+                str(one.get("checks", 1)),
+                one.get("code", ""),
+                one["run"]["name"] if one.get("run") else "",
+            )
+            for one in entries
+        ),
+        nothing="Its trigger has done nothing yet.",
+    )
 
 
 @flows.command("run")
@@ -199,6 +234,10 @@ def export(
         return
     output.write_bytes(content)
     typer.echo(f"Wrote {output}", err=True)
+
+
+def _way_to_repair(connection: str) -> str:
+    return f"`flowmend connections verify {connection}` puts it right."
 
 
 def flow_id(server: "Json", named: str) -> str:

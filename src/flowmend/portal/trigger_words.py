@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from flowmend.core.definition.flow import Flow, Trigger
 from flowmend.portal.language import marked
 from flowmend.portal.times import Gettext
+from flowmend.use_cases.poll_states import POLLED_TYPES
+from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
 
 Ngettext = Callable[[str, str, int], str]
 
@@ -37,8 +39,14 @@ _BATCH = _Words(
     marked("Once on, it runs each time enough messages were sent to its batch."),
 )
 _NOT_YET = marked("Flowmend cannot wait for this kind of trigger yet.")
-_POLLING = _Words(marked("When something new is found"), _NOT_YET)
-_WEBHOOK = _Words(marked("When a service calls back"), _NOT_YET)
+_POLLING = _Words(
+    marked("When something new is found"),
+    marked("Once on, it asks for what is new from then on, and runs for it."),
+)
+_WEBHOOK = _Words(
+    marked("When a service calls back"),
+    marked("Once on, it asks the service to call back, and runs each time it does."),
+)
 _OTHER = _Words(marked("Started by its trigger"), _NOT_YET)
 
 
@@ -94,8 +102,8 @@ def _words(trigger_type: str, kind: str) -> _Words:
         return _SCHEDULE
     if trigger_type == "Batch":
         return _BATCH
-    if trigger_type.endswith(("Webhook", "Notification")):
+    if trigger_type in SUBSCRIBED_TYPES:
         return _WEBHOOK
-    if trigger_type in {"Http", "ApiConnection", "OpenApiConnection"}:
+    if trigger_type in POLLED_TYPES:
         return _POLLING
     return _OTHER

@@ -10,6 +10,7 @@ from flowmend.core.json_value import Json
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
+from flowmend.use_cases.poll_states import TriggerProblem
 
 
 class TriggerKind(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +34,20 @@ class NamedConnection(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
 
 
+class TriggerProblemShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a trigger's last check failed. connection: the id of the one to be repaired, "" where none is to blame."""
+
+    code: str
+    message: str
+    since: datetime
+    connection: str
+
+
 class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
     """A flow in a list. runs_24h: {status: count} of the last day. held: events that wait for a connection.
 
-    unreadable: why its definition no longer reads and what to do next, "" where it reads.
+    unreadable: why its definition no longer reads and what to do next, "" where it reads. trigger_problem: null where its
+    trigger's last check went well.
     """
 
     id: str
@@ -50,6 +61,7 @@ class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
     broken_connections: list[NamedConnection]
     held: int
     unreadable: str
+    trigger_problem: TriggerProblemShape | None
 
 
 class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +79,10 @@ class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FlowDetailShape(FlowShape, frozen=True, kw_only=True):
-    """A flow with everything it needs. blocking: why it cannot be turned on. document: as imported."""
+    """A flow with everything it needs. blocking: why it cannot be turned on. document: as imported.
+
+    asks_since: from when on what its trigger finds is new, null for a trigger that does not poll.
+    """
 
     version: str
     packaging: str
@@ -75,6 +90,7 @@ class FlowDetailShape(FlowShape, frozen=True, kw_only=True):
     created_at: datetime
     will_begin: str
     next_at: datetime | None
+    asks_since: datetime | None
     callback_url: CallbackUrlShape | None
     connection_references: list[ConnectionReferenceShape]
     problems: list[ProblemShape]
@@ -95,6 +111,7 @@ def flow_detail_shape(detail: FlowDetail) -> FlowDetailShape:
         created_at=detail.created_at,
         will_begin=detail.will_begin,
         next_at=detail.next_at,
+        asks_since=detail.asks_since,
         callback_url=None if detail.callback is None else callback_url_shape(detail.callback),
         connection_references=[_reference(reference) for reference in detail.references],
         problems=problem_shapes(detail.problems),
@@ -118,7 +135,16 @@ def _summary(summary: FlowSummary) -> dict[str, Json]:
         ],
         "held": summary.held,
         "unreadable": summary.unreadable,
+        "trigger_problem": _trigger_problem(summary.trigger_problem),
     }
+
+
+def _trigger_problem(problem: TriggerProblem | None) -> TriggerProblemShape | None:
+    if problem is None:
+        return None
+    return TriggerProblemShape(
+        code=problem.code, message=problem.message, since=problem.since, connection=problem.connection_id
+    )
 
 
 def _last_run(row: RunRow | None) -> LastRun | None:

@@ -19,7 +19,10 @@ from flowmend.store.rows import TriggerEventRow
 
 
 class TriggerHistoryProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """One firing, or check, of a trigger. fired: whether it became a run; held ones are Waiting and have not."""
+    """One firing, or check, of a trigger. fired: whether it became a run; held ones are Waiting and have not.
+
+    checks: how many checks of the same result in a row this one entry tells of, left out for one.
+    """
 
     start_time: datetime
     end_time: datetime | None = None
@@ -34,6 +37,7 @@ class TriggerHistoryProperties(msgspec.Struct, frozen=True, kw_only=True, omit_d
     fired: bool
     run: Reference | None = None
     origin_history_name: str | None = None
+    checks: int = 1
 
 
 class TriggerHistory(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +67,7 @@ def trigger_history(
         fired=row.fired,
         run=run_reference(row.flow_id, row.run_name) if row.run_name else None,
         origin_history_name=or_none(row.origin_event),
+        checks=row.checks,
     )
     trigger = f"{flow_address(row.flow_id)}/triggers/{row.trigger_name}"
     return TriggerHistory(

@@ -23,10 +23,14 @@ from flowmend.use_cases.flows import (
     turn_on,
 )
 from flowmend.use_cases.held_events import discard_event, list_held_events
+from flowmend.use_cases.poll_states import POLLED_TYPES
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
+from flowmend.use_cases.trigger_histories import list_trigger_histories
 
 _SHOWN_RUNS = 10
+_SHOWN_CHECKS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowPage:
-    """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first."""
+    """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first.
+
+    trigger_events: what a trigger that asks a service, or is called by one, did last; none for others, whose runs tell it.
+    """
 
     detail: FlowDetail
     begins: str
@@ -49,6 +56,7 @@ class FlowPage:
     action_count: int
     runs: tuple[RunRow, ...]
     held_events: tuple[TriggerEventRow, ...]
+    trigger_events: tuple[TriggerEventRow, ...] = ()
     broken: tuple[ConnectionView, ...]
     references: tuple[Reference, ...]
 
@@ -73,6 +81,9 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     held: list[TriggerEventRow] = []
     if detail.summary.held:
         held = await list_held_events(services, flow_id, limit=_SHOWN_RUNS)
+    checks: list[TriggerEventRow] = []
+    if detail.summary.trigger_type in POLLED_TYPES | SUBSCRIBED_TYPES:
+        checks, _ = await list_trigger_histories(services, flow_id, limit=_SHOWN_CHECKS)
     gettext = portal.rendering.gettext(language_of(request))
     broken = await views_of(services, [connection_id for connection_id, _ in detail.summary.broken_connections])
     installed = services.connectors.ids()
@@ -84,6 +95,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         action_count=sum(1 for _ in detail.flow.definition.walk()),
         runs=tuple(runs.rows),
         held_events=tuple(held),
+        trigger_events=tuple(checks),
         broken=tuple(broken),
         references=tuple(
             Reference(
