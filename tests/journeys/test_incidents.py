@@ -78,7 +78,7 @@ def test_a_program_reads_what_it_broke(demo: Demonstration) -> None:
     assert found["incident"]["failed_runs"] == 1
     of_incident = demo.get(f"/runs?incident_id={found['incident']['id']}")["value"]
     assert [run["name"] for run in of_incident] == [failure.run_name]
-    assert found["incident"]["who_can_fix"]["kind"] == "reverify"
+    assert (found["incident"]["who_can_fix"]["kind"], found["question"]) == ("reverify", "")
     demo.mend_orders()
     assert demo.get(f"/incidents/{found['incident']['id']}")["incident"]["closed_by"] == "proof"
     assert demo.get("/incidents?state=open")["value"] == []

@@ -7,11 +7,13 @@ import pytest
 
 from flowmend.core.outcome import Category, Status
 from flowmend.portal.frame import local_path
+from flowmend.portal.incident_words import QUESTIONS
 from flowmend.portal.language import chosen_language, translations
 from flowmend.portal.remedies import REMEDIES, cause_of, connection_remedy, remedy_of
 from flowmend.portal.times import Times, zone_named
 from flowmend.portal.words import HEALTH_LOOKS, connector_tile, flow_look, status_look
 from flowmend.store.rows import HealthState
+from flowmend.use_cases.incident_question import ENGLISH
 
 NOW = datetime(2026, 11, 17, 1, 12, tzinfo=UTC)
 
@@ -127,3 +129,7 @@ def test_a_way_back_never_leaves_the_server(address: str) -> None:
 
 def test_a_way_back_keeps_its_query() -> None:
     assert local_path("/runs?status=Failed") == "/runs?status=Failed"
+
+
+def test_what_to_ask_is_the_same_on_the_page_and_elsewhere() -> None:
+    assert QUESTIONS == ENGLISH

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from flowmend.api.shapes.incident import incident_detail_shape
 from flowmend.core.connection.credentials import OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.incident import SourceKind
@@ -368,3 +369,6 @@ class TestASignInApp:
         view = await read_incident(house.services, summary.row.incident_id)
         assert view.summary.app is not None
         assert view.summary.app.client_id == "abc"
+        question = incident_detail_shape(view).question
+        assert question.startswith("The client secret of the app registration abc is no longer accepted by Crm, since ")
+        assert question.endswith("Could you create a new client secret there and hand it over safely?")

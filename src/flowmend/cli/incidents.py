@@ -71,6 +71,7 @@ def show_incident(
             ("State", one["state"]),
             ("Cause", one["category"]),
             ("Who can end it", one["who_can_fix"]["sentence"]),
+            ("What to ask", found["question"]),
             ("Received", f"{one['code']}: {one['message']}" if one["message"] else one["code"]),
             ("Last good call", when(one["last_good_at"])),
             ("First refusal", when(one["first_bad_at"])),

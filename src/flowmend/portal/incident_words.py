@@ -6,27 +6,31 @@ from urllib.parse import quote, urlencode
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.incident import SourceKind
-from flowmend.core.outcome import Category, FixableBy
+from flowmend.core.outcome import FixableBy
 from flowmend.portal.language import marked
 from flowmend.portal.remedies import REMEDIES, connection_remedy
 from flowmend.portal.words import HEALTH_LOOKS, Look
+from flowmend.use_cases.incident_question import Asked, question_about
 from flowmend.use_cases.incidents import IncidentSummary
 
 _BY_OWNER = frozenset({FixableBy.REVERIFY, FixableBy.RECONSENT})
 _MENDED = Look("mend", "mend", marked("Mended"))
 
-_APP_SECRET = marked(
-    "The client secret of the app registration %(app)s is no longer accepted by %(service)s, since %(since)s. "
-    "The answer is %(code)s: %(message)s Could you create a new client secret there and hand it over safely?"
-)
-_ACCESS = marked(
-    "%(service)s refuses %(account)s a request since %(since)s. The answer is %(code)s: %(message)s "
-    "Could you give this account the right to do it?"
-)
-_SETTING = marked(
-    "%(service)s refuses the sign-in of %(account)s since %(since)s. The answer is %(code)s: %(message)s "
-    "A setting there or in the organisation stands in the way. Could you change it?"
-)
+#: As `use_cases.incident_question` says it in English; here for the catalogue.
+QUESTIONS = {
+    Asked.APP_SECRET: marked(
+        "The client secret of the app registration %(app)s is no longer accepted by %(service)s, since %(since)s. "
+        "The answer is %(code)s: %(message)s Could you create a new client secret there and hand it over safely?"
+    ),
+    Asked.ACCESS: marked(
+        "%(service)s refuses %(account)s a request since %(since)s. The answer is %(code)s: %(message)s "
+        "Could you give this account the right to do it?"
+    ),
+    Asked.SETTING: marked(
+        "%(service)s refuses the sign-in of %(account)s since %(since)s. The answer is %(code)s: %(message)s "
+        "A setting there or in the organisation stands in the way. Could you change it?"
+    ),
+}
 _NO_NAME = marked("our account")
 
 #: what people do to connections, by the audit's word
@@ -83,24 +87,8 @@ def question_for_administrator(incident: IncidentSummary, gettext: Callable[[str
 
     since: when it began, in words.
     """
-    row, fixable_by = incident.row, FixableBy(incident.row.fixable_by)
-    if row.source_kind is SourceKind.SIGN_IN_APP and row.category == Category.CLIENT_SECRET_EXPIRED:
-        text = _APP_SECRET
-    elif fixable_by is FixableBy.GRANT_PERMISSION:
-        text = _ACCESS
-    elif fixable_by is FixableBy.ADMIN:
-        text = _SETTING
-    else:
-        return ""
-    message = row.message.rstrip(".") + "."
-    return gettext(text) % {
-        "app": incident.app.client_id if incident.app else incident.name,
-        "service": incident.service,
-        "account": incident.who.account or gettext(_NO_NAME),
-        "since": since,
-        "code": row.code,
-        "message": message,
-    }
+    texts = {asked: gettext(text) for asked, text in QUESTIONS.items()}
+    return question_about(incident, since, texts=texts, no_name=gettext(_NO_NAME))
 
 
 def incident_look(incident: IncidentSummary) -> Look:

@@ -6,6 +6,7 @@ import msgspec
 
 from flowmend.core.connection.incident import SourceKind
 from flowmend.store.incident_rows import IncidentMember, IncidentState
+from flowmend.use_cases.incident_question import in_utc, question_about
 from flowmend.use_cases.incidents import IncidentSummary, IncidentView, Tried
 
 
@@ -103,9 +104,13 @@ class IncidentAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentDetailShape(msgspec.Struct, frozen=True, kw_only=True):
-    """An incident with its connections, what it broke, and what was tried."""
+    """An incident with its connections, what it broke, and what was tried.
+
+    question: what to ask whoever can end it, in English; "" where the owner can, or it is over.
+    """
 
     incident: IncidentShape
+    question: str
     connections: list[IncidentConnection]
     flows: list[IncidentFlow]
     latest_failed_runs: list[IncidentRun]
@@ -143,6 +148,7 @@ def incident_detail_shape(view: IncidentView) -> IncidentDetailShape:
     summary = view.summary
     return IncidentDetailShape(
         incident=msgspec.structs.replace(incident_shape(summary), closed_by=view.closed_by),
+        question=question_about(summary, in_utc(summary.row.first_bad_at)) if summary.is_open else "",
         connections=[_connection(member) for member in summary.members],
         flows=[
             IncidentFlow(id=flow_id, name=name, failed_runs=summary.failed_by_flow.get(flow_id, 0))
