@@ -95,7 +95,7 @@ class Application:
             store=store,
             vault=vault,
             http=http,
-            protocols=Protocols(settings.allowed_private_hosts),
+            protocols=Protocols(settings.allowed_private_hosts, http=http, files_roots=settings.files_roots),
             clock=clock,
             dispatch=self.run_loop,
             changes=changes,

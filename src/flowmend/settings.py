@@ -24,7 +24,7 @@ class Settings:
     (wdl.md §6). secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
     connection is probed that no good call has proven meanwhile, 0 for never. probe_ahead_minutes: how long before a
     scheduled run its connections are probed, 0 for not at all. diagnosis_rules: a file or folder of an operator's own
-    rules of diagnosis.
+    rules of diagnosis. files_roots: folders of this machine whose files connections may be made to, none by default.
     """
 
     data: Path
@@ -45,6 +45,7 @@ class Settings:
     probe_period_minutes: int = 360
     probe_ahead_minutes: int = 120
     diagnosis_rules: Path | None = None
+    files_roots: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -75,6 +76,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "probe_period_minutes": _whole_number(environment, "FLOWMEND_PROBE_PERIOD_MINUTES", 360),
         "probe_ahead_minutes": _whole_number(environment, "FLOWMEND_PROBE_AHEAD_MINUTES", 120),
         "diagnosis_rules": Path(named) if (named := environment.get("FLOWMEND_DIAGNOSIS_RULES", "")) else None,
+        "files_roots": _folders(environment, "FLOWMEND_FILES_ROOTS"),
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above
@@ -96,6 +98,16 @@ def _days(environment: Mapping[str, str], name: str) -> int | None:
     if days > _MOST_DAYS:
         raise AskedWrongly(f"{name} must be at most {_MOST_DAYS}, not {days}.", code="InvalidSetting", target=name)
     return days
+
+
+def _folders(environment: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    folders = tuple(Path(part).expanduser() for part in _names(environment, name))
+    wrong = next((folder for folder in folders if not folder.is_absolute()), None)
+    if wrong is not None:
+        raise AskedWrongly(
+            f"{name} must name folders by their full paths, not {wrong}.", code="InvalidSetting", target=name
+        )
+    return folders
 
 
 def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

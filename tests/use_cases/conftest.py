@@ -141,7 +141,7 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
     http = HttpTransport(frozenset())
     http._guard._allowed = _AnyLoopbackPort()
     await http.start()
-    protocols = Protocols(frozenset())
+    protocols = Protocols(frozenset(), http=http, files_roots=(tmp_path / "files",))
     protocols._guard._allowed = _AnyLoopbackPort()
     built: list[Services] = []
     services: Callable[[], Services] = lambda: built[0]  # noqa: E731  parts refer to the whole

@@ -157,6 +157,14 @@ class Protocols:
             from flowmend.transport.imap import ImapTransport
 
             return ImapTransport(self._guard, self._within)
+        if protocol == "files":
+            from flowmend.transport.local_files import FilesTransport
+
+            return FilesTransport(self._files_roots)
+        if protocol == "sqlite":
+            from flowmend.transport.sqlite import SqliteTransport
+
+            return SqliteTransport(self._files_roots)
         from flowmend.transport.postgresql import PostgresqlTransport
 
         return PostgresqlTransport(self._guard, self._within)

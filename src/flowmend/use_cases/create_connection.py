@@ -20,8 +20,10 @@ from flowmend.use_cases.chosen_app import existing_app, managed_identity_app, ne
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.connections import fields_of
 from flowmend.use_cases.credential_lifetimes import lifetime_columns
+from flowmend.use_cases.opened_connections import open_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.probe_calls import CredentialTest, refused_by_provider
+from flowmend.use_cases.protocol_sign_in import try_sign_in
 from flowmend.use_cases.prove_credential import test_credential
 from flowmend.use_cases.sealed_credentials import seal_credential
 from flowmend.use_cases.secret_uses import Purpose, used_for
@@ -131,6 +133,10 @@ async def _proven(
     if isinstance(credential, MissingSecrets):
         raise AskedWrongly(f"{credential.names[0]} is missing.", code="MissingParameter", target=credential.names[0])
     if credential is None:
+        if connector.protocol != "http":
+            test = await try_sign_in(services, open_connection(row, connector, None))
+            if not test.is_proven:
+                raise _refused_by_service(test, method)
         return replace(row, health=HealthState.CONNECTED)
     with used_for(Purpose.VERIFY):
         test = await at_risk_of_new(services, row, lambda: test_credential(services, connector, row, credential))
@@ -178,10 +184,9 @@ async def _signed_in_by_app(
 def _app_that_is_there(
     services: Services, connector: Connector, settings: OAuthSettings, row: ConnectionRow, app_id: str
 ) -> SignInAppRow:
-    parameters = row.parameters or {}
     if settings.is_managed_identity and not app_id:
-        return managed_identity_app(services, connector, parameters)
-    return existing_app(services, app_id, connector, parameters)
+        return managed_identity_app(services, connector, row.parameters or {})
+    return existing_app(services, app_id, connector, row)
 
 
 def _refused_by_service(test: CredentialTest, method: SignInMethod) -> AskedWrongly:
