@@ -28,6 +28,7 @@ from flowmend.core.connector import (
 )
 from flowmend.core.connector.operation import READ_METHODS, Operation
 from flowmend.core.connector.request import may_go
+from flowmend.core.connector.request_signing import signed
 from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Category, Diagnosis, ErrorDetail, Outcome, Status
@@ -291,6 +292,7 @@ class CallOperations:
         answer: HttpResponse | TransportFailure
         if isinstance(looked, Looked):
             sent = with_our_headers(looked.request, client_request_id, traces)
+            sent = signed(sent, opened.method, opened.parameters, services.clock.now)
             if opened.row.connector_id == APPROVALS:
                 answer = await ask_approval_service(services, opened.row, sent)
             else:

@@ -63,8 +63,9 @@ def map_request(
         if mapping.answer is not None:
             draft.answer = msgspec.json.encode(mapping.answer(scope, budget))
             return None
-        if mapping.first is not None:
-            draft.lookups.append(_lookup(mapping.first, scope, budget))
+        chosen = (one for one in mapping.first if one.when is None or one.when(scope, budget) is True)
+        if (first := next(chosen, None)) is not None:
+            draft.lookups.append(_lookup(first, scope, budget))
         made = {
             name: shape(scope, budget)
             for name in ("method", "path", "queries", "headers", "body")

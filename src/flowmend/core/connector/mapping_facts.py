@@ -9,7 +9,8 @@ public API is asked for that, and `x-flowmend-response` how its answer reads to 
       "body": {…},                         null sends none; without the key the body goes as the flow gave it
       "require": [{"that": "@…", "message": "…"}],       else nothing is sent, and this is the reason
       "first": {"method": "POST", "path": …, "body": …, "value": "id"},   asked before; of its answer the value there
-                                           ("beneath": true: an object that the body is laid upon)
+                                           ("beneath": true: an object that the body is laid upon; "when": "@…";
+                                           several in a list: the one whose "when" is true)
       "answer": {…}                        nothing is sent: this is the answer's body
     },
     "x-flowmend-response": {"body": {…}, "status": [200]}   of good answers, or of those with these statuses alone
@@ -21,12 +22,11 @@ Those of a response see `triggerOutputs()`, the answer `{statusCode, headers, bo
 operation and connection. There is no clock and no chance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.core.connector.shapes import Shape, compile_shape
 from flowmend.core.json_value import Json
-
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -34,7 +34,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstRequest:
     """A request whose answer another one needs. value: steps to it in the answer's body. is_beneath: it is an object on which
-    the other request's body is laid, property by property; lists are joined.
+    the other request's body is laid, property by property; lists are joined. when: whether it is asked, None for always.
     """
 
     method: str
@@ -42,6 +42,7 @@ class FirstRequest:
     body: Shape | None
     value: tuple[str | int, ...]
     is_beneath: bool = False
+    when: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class RequestMapping:
     queries: Shape | None = None
     headers: Shape | None = None
     body: Shape | None = None
-    first: FirstRequest | None = None
+    first: tuple[FirstRequest, ...] = ()
     answer: Shape | None = None
     required: tuple[tuple[Shape, str], ...] = ()
 
@@ -84,7 +85,7 @@ def read_request_mapping(node: Json) -> RequestMapping | None:
         queries=_shape(declared, "queries"),
         headers=_shape(declared, "headers"),
         body=_shape(declared, "body"),
-        first=_first(declared.get("first")),
+        first=tuple(_first(one) for one in _list(declared.get("first")) if isinstance(one, Mapping)),
         answer=_shape(declared, "answer"),
         required=tuple(
             (compile_shape(one.get("that")), str(one.get("message") or "The request is not complete."))
@@ -107,9 +108,11 @@ def _shape(declared: Mapping[str, Json], name: str) -> Shape | None:
     return compile_shape(declared[name]) if name in declared else None
 
 
-def _first(declared: Json) -> FirstRequest | None:
-    if not isinstance(declared, Mapping):
-        return None
+def _list(declared: Json) -> Sequence[Json]:
+    return declared if isinstance(declared, list) else [declared]
+
+
+def _first(declared: Mapping[str, Json]) -> FirstRequest:
     return FirstRequest(
         method=str(declared.get("method") or "GET").upper(),
         path=compile_shape(declared.get("path")),
@@ -118,6 +121,7 @@ def _first(declared: Json) -> FirstRequest | None:
             int(step) if step.isdecimal() else step for step in str(declared.get("value") or "").split("/") if step
         ),
         is_beneath=declared.get("beneath") is True,
+        when=_shape(declared, "when"),
     )
 
 

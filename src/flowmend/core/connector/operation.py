@@ -170,7 +170,8 @@ class SignInMethod:
     """One way to sign in. name: the parameter set's, "" for the only way. parameters: all values asked for.
 
     user_parameter: also the user name of other protocols. certificate_parameter: of a client certificate, as PEM or as
-    base64 of a PFX file whose password is in password_parameter. oauth: of OAUTH2 and CLIENT_CREDENTIALS.
+    base64 of a PFX file whose password is in password_parameter. oauth: of OAUTH2 and CLIENT_CREDENTIALS. signature: how
+    requests are signed with the secret (`request_signing`), "" where it is sent.
     """
 
     kind: SignInKind
@@ -182,6 +183,7 @@ class SignInMethod:
     password_parameter: str = ""
     certificate_parameter: str = ""
     oauth: OAuthSettings | None = None
+    signature: str = ""
 
     @property
     def secret_names(self) -> frozenset[str]:

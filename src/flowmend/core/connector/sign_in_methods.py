@@ -112,6 +112,9 @@ def _with_secrets(method: SignInMethod, security: Mapping[str, Json]) -> SignInM
     if not secrets:
         return method
     keys = {name: node for name, node in security.items() if str(_mapping(node).get("type", "")).lower() == "apikey"}
+    signature = next((str(node["x-flowmend-signature"]) for node in definitions if "x-flowmend-signature" in node), "")
+    if signature:
+        return _as(method, SignInKind.API_KEY, signature=signature)
     return _as(method, SignInKind.API_KEY, placements=_placements(secrets, method.parameters, keys))
 
 
