@@ -16,6 +16,7 @@ from flowmend.use_cases.edit_flow import open_for_editing, save_text
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.import_flow import ImportChoices, Imported, import_package
 from flowmend.use_cases.import_plan import plan_import
+from flowmend.use_cases.prove_credential import plan_test
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
 from flowmend.use_cases.set_parameters import set_parameters
 from flowmend.use_cases.verify_connection import verify_connection
@@ -477,6 +478,9 @@ async def test_a_managed_identity_waits_for_the_app_that_stands_for_it(running: 
     (row,) = connections(running)
     assert (row.health, row.parameters["audience"]) == (HealthState.PENDING_CONSENT, "https://management.azure.com/")
     assert (taken.sign_ins[0].is_signed_in, len(taken.sign_ins[0].needs)) == (False, 1)
+    plan = plan_test(running.services.connectors.get("http"), row)
+    assert plan is not None
+    assert plan.url_hint == "https://login.microsoftonline.com"  # which directory, only the app will say
     with pytest.raises(AskedWrongly) as raised:
         await verify_connection(running.services, row.connection_id, {}, person_id=running.owner)
     assert raised.value.code == "NoManagedIdentity"

@@ -84,7 +84,7 @@ def plan_test(connector: Connector, row: ConnectionRow, *, failed: SafeCall | No
     if probe.kind is ProbeKind.NONE:
         return None
     if probe.kind is ProbeKind.REFRESH:
-        address = fill_url(sign_in.oauth.refresh_url, row.parameters or {}) if sign_in.oauth is not None else ""
+        address = _token_address(sign_in.oauth.refresh_url, row) if sign_in.oauth is not None else ""
         sentence = "The token endpoint must give new tokens."
         return TestPlan(operation_id="token", method="POST", url_hint=address, sentence=sentence, kind=probe.kind)
     method, address = shown_address(connector, probe.call, row.parameters or {})
@@ -97,6 +97,13 @@ def plan_test(connector: Connector, row: ConnectionRow, *, failed: SafeCall | No
         is_trusted=memory.trusts(probe),
         arguments=probe.call.arguments if probe.kind in {ProbeKind.DECLARED, ProbeKind.CHOSEN} else {},
     )
+
+
+def _token_address(template: str, row: ConnectionRow) -> str:
+    """Where tokens come from; as far as it is known while the sign-in app that names its directory is not."""
+    address = fill_url(template, row.parameters or {})
+    scheme, between, rest = address.partition("://")
+    return f"{scheme}{between}{rest.partition('//')[0]}"
 
 
 def _plan_of_sign_in(connector: Connector, row: ConnectionRow) -> TestPlan:
