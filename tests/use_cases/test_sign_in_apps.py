@@ -1,17 +1,22 @@
 """Sign-in apps: what is kept of them, whose secret goes where, and one new secret that mends all."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from authorization_server import CLIENT, CLIENT_SECRET, Provider, connector_documents
 from flowmend.core.connection.health import HealthState
+from flowmend.core.connector import OAuthSettings, TokenEndpointAuth
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound, TooManyAttempts
-from flowmend.use_cases.app_settings import Proof
+from flowmend.store.rows import SignInAppRow
+from flowmend.use_cases.app_proofs import provider_of
+from flowmend.use_cases.app_settings import AppSettings, Proof, settings_column
 from flowmend.use_cases.connections import delete_connection, install_connector_documents
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.replace_app_secret import ProofResult, replace_app_secret
+from flowmend.use_cases.secret_uses import list_uses
 from flowmend.use_cases.sign_in_apps import (
     app_choices,
     change_sign_in_app,
@@ -20,9 +25,10 @@ from flowmend.use_cases.sign_in_apps import (
     list_sign_in_apps,
     read_sign_in_app,
 )
+from flowmend.use_cases.sign_in_connection import give_client_secret
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from made_certificates import make
-from providers import answered, opened_at, provider, sign_in_again, signed_in, unfinished
+from providers import answered, host_of, opened_at, provider, sign_in_again, signed_in, unfinished
 from running import Open, Running
 
 __all__ = ["provider"]
@@ -37,9 +43,9 @@ async def at_provider(open_flowmend: Open, provider: Provider) -> Running:
     return await opened_at(open_flowmend, provider)
 
 
-async def new_app(running: Running, **more: str) -> str:
-    values = {"display_name": "Our app", "client_id": CLIENT, "client_secret": CLIENT_SECRET} | more
-    view = await create_sign_in_app(running.services, "provider", **values, person_id=running.owner)  # type: ignore[arg-type]
+async def new_app(running: Running, **more: Any) -> str:
+    values: dict[str, Any] = {"display_name": "Our app", "client_id": CLIENT, "client_secret": CLIENT_SECRET} | more
+    view = await create_sign_in_app(running.services, "provider", **values, person_id=running.owner)
     return view.row.app_id
 
 
@@ -128,6 +134,85 @@ async def test_a_secret_goes_only_where_it_was_given_for(at_provider: Running) -
             at_provider.services, "evil", "Evil", {}, at_provider.owner, parameter_set="app", app_id=app_id
         )
     assert refused.value.code == "AppNotForThisAddress"
+
+
+async def test_what_an_app_gets_for_itself_goes_to_no_other_connectors_hosts(
+    at_provider: Running, provider: Provider
+) -> None:
+    app_id = await new_app(at_provider)
+    definition, properties = connector_documents(provider.url)
+    for name, host in (("beside", definition["host"]), ("evil", "evil.example")):
+        await install_connector_documents(
+            at_provider.services, name, {**definition, "host": host}, properties, at_provider.owner
+        )
+    made = await create_connection(
+        at_provider.services, "beside", "Beside", {}, at_provider.owner, parameter_set="app", app_id=app_id
+    )
+    assert made.row.health is HealthState.CONNECTED
+    with pytest.raises(AskedWrongly) as refused:
+        await create_connection(
+            at_provider.services, "evil", "Evil", {}, at_provider.owner, parameter_set="app", app_id=app_id
+        )
+    assert refused.value.code == "AppNotForThisAddress"
+    assert "evil.example" in refused.value.message
+
+
+async def test_where_and_how_often_an_apps_secret_went_is_noted(at_provider: Running, provider: Provider) -> None:
+    connection_id = await as_the_app(at_provider)
+    app_id = at_provider.connection(connection_id).app_id
+    await replace_app_secret(at_provider.services, app_id, client_secret=CLIENT_SECRET, person_id=at_provider.owner)
+    noted = [
+        (one.purpose, one.outcome, one.host) for one in (await list_uses(at_provider.services, connection_id)).rows
+    ]
+    host = host_of(provider)
+    assert noted[::-1] == [("verify", "OK", host), ("verify", "OK", host), ("refresh", "OK", host)]
+
+
+async def test_tokens_given_back_are_noted(at_provider: Running) -> None:
+    connection_id = await signed_in(at_provider)
+    await delete_connection(at_provider.services, connection_id, at_provider.owner)
+    newest = (await list_uses(at_provider.services, connection_id)).rows[0]
+    assert (newest.purpose, newest.outcome) == ("revoke", "OK")
+
+
+async def test_a_client_secret_given_anew_forgets_when_the_old_one_ended(at_provider: Running) -> None:
+    app_id = await new_app(at_provider, secret_expires_at=at_provider.clock.now)
+    connection_id = await signed_in(at_provider, app_id=app_id)
+    await give_client_secret(at_provider.services, connection_id, CLIENT_SECRET, at_provider.owner)
+    view = await read_sign_in_app(at_provider.services, app_id)
+    assert view.row.secret_expires_at is None
+    assert view.settings.is_discovered
+    assert (await sign_in_again(at_provider, connection_id)).is_proven
+
+
+async def test_what_the_connector_says_of_the_token_endpoint_stands() -> None:
+    settings = OAuthSettings(
+        identity_provider="oauth2",
+        authorization_url="https://p.example/a",
+        token_url="https://p.example/t",
+        refresh_url="https://p.example/t",
+        token_endpoint_auth=TokenEndpointAuth.BASIC,
+    )
+    app = SignInAppRow(
+        app_id="app",
+        connector_id="x",
+        client_id="c",
+        settings=settings_column(AppSettings(is_discovered=True)),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert provider_of(settings, app).token_endpoint_auth is TokenEndpointAuth.BASIC
+
+
+async def test_an_outage_of_the_provider_is_no_refusal_of_the_secret(at_provider: Running, provider: Provider) -> None:
+    app_id = await new_app(at_provider)
+    await signed_in(at_provider, app_id=app_id)
+    provider.stop()
+    for _ in range(4):
+        repair = await replace_app_secret(
+            at_provider.services, app_id, client_secret=NEW_SECRET, person_id=at_provider.owner
+        )
+        assert (repair.is_kept, repair.attempts_left) == (False, 3)
+    provider.start_again()
 
 
 async def test_one_new_secret_mends_every_connection_of_its_app(at_provider: Running, provider: Provider) -> None:

@@ -99,7 +99,9 @@ def list_uses(
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     purpose: Annotated[
         str | None,
-        typer.Option("--purpose", help="Only uses for this: call, refresh, probe, verify, repair_link or consent."),
+        typer.Option(
+            "--purpose", help="Only uses for this: call, refresh, probe, verify, repair_link, consent or revoke."
+        ),
     ] = None,
     data: DataOption = None,
     url: UrlOption = None,

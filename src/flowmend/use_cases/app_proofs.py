@@ -9,7 +9,7 @@ from datetime import datetime
 from flowmend.core.connection.app_assertion import client_assertion
 from flowmend.core.connection.credentials import CertificateCredential, decode_credential, encode_credential
 from flowmend.core.connection.token_endpoint import SignInApp
-from flowmend.core.connector import OAuthSettings, SignInMethod
+from flowmend.core.connector import OAuthSettings, SignInMethod, TokenEndpointAuth
 from flowmend.core.errors import AskedWrongly, NotFound, SecretUnreadable
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings
@@ -90,12 +90,13 @@ def proof_may_go_to(services: Services, row: ConnectionRow) -> frozenset[str]:
 def provider_of(settings: OAuthSettings, app: SignInAppRow | None) -> OAuthSettings:
     """The provider's endpoints with what it said of itself, kept with the sign-in app; what the connector says stands."""
     known = app_settings(app) if app is not None else AppSettings()
+    says_basic = TokenEndpointAuth.BASIC in {settings.token_endpoint_auth, known.token_endpoint_auth}
     return replace(
         settings,
         issuer=settings.issuer or known.issuer,
         device_authorization_url=settings.device_authorization_url or known.device_authorization_url,
         revocation_url=settings.revocation_url or known.revocation_url,
-        token_endpoint_auth=known.token_endpoint_auth if known.is_discovered else settings.token_endpoint_auth,
+        token_endpoint_auth=TokenEndpointAuth.BASIC if says_basic else TokenEndpointAuth.BODY,
     )
 
 

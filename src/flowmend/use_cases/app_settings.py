@@ -63,6 +63,11 @@ def with_metadata(settings: AppSettings, metadata: ProviderMetadata) -> AppSetti
     )
 
 
+def without_metadata(settings: AppSettings) -> AppSettings:
+    """The settings as before the provider was asked, so that it is asked again."""
+    return msgspec.structs.replace(with_metadata(settings, ProviderMetadata()), is_discovered=False)
+
+
 def proof_origins(connector: Connector, parameters: Mapping[str, Json]) -> tuple[str, ...]:
     """Where a connection with these parameters sends what proves its sign-in app: its connector's token endpoints."""
     settings = [method.oauth for method in connector.sign_in if method.oauth is not None]

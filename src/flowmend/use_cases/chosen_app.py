@@ -1,13 +1,15 @@
 """The sign-in app a new connection acts as: one that is there already, or one made of the values of its form."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from flowmend.core.connection.certificates import read_certificate
 from flowmend.core.connection.credentials import CertificateCredential, certificate_credential
-from flowmend.core.connector.operation import Connector, OAuthSettings
+from flowmend.core.connector.building import allowed_origins
+from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind
 from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow, SignInAppRow
@@ -15,15 +17,22 @@ from flowmend.use_cases.app_proofs import seal_proof
 from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings, proof_origins, settings_column
 from flowmend.use_cases.app_values import APP_VALUES
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 
-def existing_app(services: Services, app_id: str, connector: Connector, parameters: Mapping[str, Json]) -> SignInAppRow:
-    """The app, where its proof was given for the addresses that this connection would send it to.
+def existing_app(services: Services, app_id: str, connector: Connector, row: ConnectionRow) -> SignInAppRow:
+    """The app, where its proof was given for the addresses that this connection would send it to. row: the new connection.
 
-    Errors: NotFound; AskedWrongly `AppNotForThisAddress`.
+    Where the app signs in as itself nobody is asked at the provider, so another connector's connections get its tokens only
+    for addresses that had them before. Errors: NotFound; AskedWrongly `AppNotForThisAddress`.
     """
     app = sign_in_app_row(services, app_id)
-    beyond = sorted(set(proof_origins(connector, parameters)) - set(app_settings(app).origins))
+    wanted, known = set(proof_origins(connector, row.parameters or {})), set(app_settings(app).origins)
+    is_by_itself = connector.method_named(row.parameter_set).kind is SignInKind.CLIENT_CREDENTIALS
+    if is_by_itself and app.connector_id != connector.connector_id:
+        wanted.update(row.allowed_origins or ())
+        known.update(_called_by(services, app))
+    beyond = sorted(wanted - known)
     if beyond:
         raise AskedWrongly(
             f"The secret of the sign-in app {app_name(app)!r} was not given for {', '.join(beyond)}. Make a sign-in app "
@@ -32,6 +41,15 @@ def existing_app(services: Services, app_id: str, connector: Connector, paramete
             target=app_id,
         )
     return app
+
+
+def _called_by(services: Services, app: SignInAppRow) -> set[str]:
+    """The addresses of the connector an app was made for, and of the connections that act as it."""
+    users = services.store.connections.list(app_id=app.app_id)
+    called = {str(origin) for user in users for origin in user.allowed_origins or ()}
+    with suppress(*CANNOT_BE_READ):
+        called.update(allowed_origins(services.connectors.get(app.connector_id), {}))
+    return called
 
 
 def fitting_apps(services: Services, connector_id: str) -> list[SignInAppRow]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flowmend.core.connection.device_sign_in import DeviceSignIn, begin_device_sign_in, poll_device_sign_in
-from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint
-from flowmend.core.connector import OAuthSettings, SignInKind, origin_of
+from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint_host
+from flowmend.core.connector import OAuthSettings, SignInKind
 from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.app_proofs import acting_app, proof_may_go_to
@@ -22,6 +22,7 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.provider_metadata import known_provider
 from flowmend.use_cases.refresh_token import carry_out
 from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.sign_in_connection import consent_refused
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
 
@@ -57,12 +58,13 @@ async def begin_device(
             code="ClientSecretNeeded",
             target=connection_id,
         )
-    steps = begin_device_sign_in(
-        settings, acting_app(services, row), now=services.clock.now, parameters=row.parameters or {}
-    )
+    app, parameters = acting_app(services, row), row.parameters or {}
+    steps = begin_device_sign_in(settings, app, now=services.clock.now, parameters=parameters)
     begun = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
+    host = endpoint_host(settings.device_authorization_url, settings, app, parameters)
+    note_use(services, row, Purpose.CONSENT, outcome=begun.code if isinstance(begun, SignInRefusal) else "", host=host)
     if isinstance(begun, SignInRefusal):
-        raise _refused(begun, connection_id)
+        raise consent_refused(begun, connection_id)
     services.consents.devices[connection_id] = PendingDevice(
         begun=begun, person_id=person_id, polled_at=services.clock.now, confirmed=confirmed
     )
@@ -105,11 +107,11 @@ async def device_progress(services: Services, connection_id: str, person_id: str
             pending.begun = answer
             return DeviceProgress(begun=answer)
         del services.consents.devices[connection_id]
-    host = origin_of(endpoint(settings.token_url, settings, app, row.parameters or {})).partition("//")[2]
+    host = endpoint_host(settings.token_url, settings, app, row.parameters or {})
     outcome = answer.code if isinstance(answer, SignInRefusal) else ""
     note_use(services, row, Purpose.CONSENT, outcome=outcome, host=host)
     if isinstance(answer, SignInRefusal):
-        raise _refused(answer, connection_id)
+        raise consent_refused(answer, connection_id)
     connector = services.connectors.get(row.connector_id)
     changed = replace(row, allowed_origins=bound_origins(services, row, connector, row.parameters or {}))
     result = await replace_credential(services, row, changed, answer, person_id=person_id, confirmed=pending.confirmed)
@@ -123,8 +125,3 @@ async def device_settings(services: Services, row: ConnectionRow) -> OAuthSettin
         return None
     settings, _ = await known_provider(services, row, method.oauth)
     return settings if settings.device_authorization_url else None
-
-
-def _refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:
-    said = ": ".join(part for part in (refusal.code, refusal.message) if part)
-    return AskedWrongly(f"The provider refused the sign-in. {said}", code="ConsentRefused", target=connection_id)

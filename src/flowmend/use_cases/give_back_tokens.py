@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.token_endpoint import SignInRefusal
+from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint_host
 from flowmend.core.connection.token_grants import revoke
 from flowmend.core.connector import SignInKind
 from flowmend.core.errors import FlowmendError
@@ -17,6 +17,7 @@ from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, p
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import carry_out
 from flowmend.use_cases.sealed_credentials import open_credential
+from flowmend.use_cases.secret_uses import Purpose, note_use
 
 #: Somebody waits for the deletion.
 _WITHIN_SECONDS = 5.0
@@ -45,8 +46,11 @@ async def _given_back(services: Services, row: ConnectionRow, app: SignInAppRow 
     credential = open_credential(services.vault, row)
     if not isinstance(credential, OAuthCredential):
         return False
-    steps = revoke(settings, acting_app(services, row), credential, parameters=row.parameters or {})
+    acting, parameters = acting_app(services, row), row.parameters or {}
+    steps = revoke(settings, acting, credential, parameters=parameters)
     refusal: SignInRefusal | None = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
+    host = endpoint_host(settings.revocation_url, settings, acting, parameters)
+    note_use(services, row, Purpose.REVOKE, outcome=refusal.code if refusal is not None else "", host=host)
     if refusal is not None:
         _log.info("The provider of connection %s did not take its tokens back: %s", row.connection_id, refusal.code)
     return refusal is None

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import msgspec
+
 from flowmend.core.connection.provider_discovery import ProviderMetadata, discover_provider
 from flowmend.core.connection.token_endpoint import SignInApp, endpoint
 from flowmend.core.connector import HttpResponse, OAuthSettings, TransportFailure
@@ -20,20 +22,23 @@ async def known_provider(services: Services, row: ConnectionRow, settings: OAuth
     app = app_of(services, row)
     if app is None:
         return settings, False
-    kept = app_settings(app)
-    if not kept.is_discovered and not settings.issuer:
-        metadata = await ask_provider_of(services, row, app, settings)
-        if metadata is not None:
-            kept = with_metadata(kept, metadata)
-            services.store.connections.change_sign_in_app(app.app_id, settings=settings_column(kept))
-            app = app_of(services, row) or app
-    return provider_of(settings, app), kept.issuer_is_required
+    metadata = await ask_once(services, row, app, settings)
+    app = app_of(services, row) or app  # its secret may have been replaced meanwhile, for other addresses
+    if metadata is not None:
+        column = settings_column(with_metadata(app_settings(app), metadata))
+        services.store.connections.change_sign_in_app(app.app_id, settings=column)
+        app = msgspec.structs.replace(app, settings=column)
+    return provider_of(settings, app), app_settings(app).issuer_is_required
 
 
-async def ask_provider_of(
+async def ask_once(
     services: Services, row: ConnectionRow, app: SignInAppRow, settings: OAuthSettings
 ) -> ProviderMetadata | None:
-    """What the provider says of itself; None where it could not be reached, so that it is asked again."""
+    """What the provider says of itself, where it was not asked before and its connector does not say it; None else, and where
+    it could not be reached, so that it is asked again.
+    """
+    if app_settings(app).is_discovered or settings.issuer:
+        return None
     acting, parameters = SignInApp(client_id=app.client_id, tenant=app.tenant), row.parameters or {}
     token_url = endpoint(settings.token_url, settings, acting, parameters)
     steps = discover_provider(endpoint(settings.authorization_url, settings, acting, parameters), token_url)

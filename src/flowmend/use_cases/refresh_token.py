@@ -19,7 +19,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from flowmend.core.connection.credentials import OAuthCredential
-from flowmend.core.connection.token_endpoint import Answer, SignInApp, SignInRefusal
+from flowmend.core.connection.token_endpoint import Answer, SignInApp, SignInRefusal, endpoint_host
 from flowmend.core.connection.token_grants import renew
 from flowmend.core.connector import HttpRequest, HttpResponse, TransportFailure
 from flowmend.core.errors import Conflict, StoreUnavailable
@@ -136,11 +136,13 @@ async def _renewed(
     row, method = stale.holder, stale.method
     if method.oauth is None:
         raise Conflict(f"{row.display_name!r} has nothing to refresh.", code="NothingToRefresh")
-    method = replace(method, oauth=provider_of(method.oauth, app_of(services, row)))
-    app = acting or acting_app(services, row)
-    steps = renew(method, app, stale.oauth, now=services.clock.now, parameters=row.parameters or {})
+    settings = provider_of(method.oauth, app_of(services, row))
+    app, parameters = acting or acting_app(services, row), row.parameters or {}
+    steps = renew(replace(method, oauth=settings), app, stale.oauth, now=services.clock.now, parameters=parameters)
     tokens = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
-    note_use(services, row, Purpose.REFRESH, outcome=tokens.code if isinstance(tokens, SignInRefusal) else "")
+    host = endpoint_host(settings.refresh_url, settings, app, parameters)
+    outcome = tokens.code if isinstance(tokens, SignInRefusal) else ""
+    note_use(services, row, Purpose.REFRESH, outcome=outcome, host=host)
     if isinstance(tokens, SignInRefusal):
         services.consents.note_claims(stale.row.connection_id, tokens.claims)
         # A process whose lease had run out may have spent the same rotating token and stored the new one.

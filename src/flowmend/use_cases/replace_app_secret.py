@@ -83,7 +83,13 @@ async def replace_app_secret(
     bound = _origins(services, app, users)
     new = with_proof(services, app, proof, bound, expires_at=secret_expires_at)
     attempt = _risk(services, app)
-    result, refusal, renewed = await _tried(services, new, proof, users)
+    was_judged = False
+    try:
+        result, refusal, renewed = await _tried(services, new, proof, users)
+        was_judged = result is ProofResult.REFUSED and (refusal is None or refusal.was_judged)
+    finally:
+        if not was_judged:  # proven, or an outage
+            services.new_account_attempts.forget(_key(app), attempt)
     if result is ProofResult.REFUSED:
         services.store.audit.note(person_id, "app_secret_refused", app_id, None, at=services.clock.now)
         return AppRepair(
@@ -94,7 +100,7 @@ async def replace_app_secret(
             message=shortened(refusal.message) if refusal is not None else "",
             attempts_left=services.new_account_attempts.left(_key(app), services.clock.now),
         )
-    services.new_account_attempts.forget(_key(app), attempt)
+    new = with_proof(services, sign_in_app_row(services, app_id), proof, bound, expires_at=secret_expires_at)
     services.store.connections.change_sign_in_app(
         app_id,
         sealed_secret=new.sealed_secret,

@@ -80,16 +80,6 @@ def open_previous(vault: Vault, row: ConnectionRow) -> PreviousSignIn:
         raise SecretUnreadable("The earlier sign-in has a form this version does not know.") from error
 
 
-def seal_app_secret(vault: Vault, app_id: str, secret: str) -> bytes:
-    """A sign-in app's client secret."""
-    return vault.seal(secret.encode(), bound_to=Binding(kind="sign_in_app", parts=(app_id,)))
-
-
-def open_app_secret(vault: Vault, app_id: str, sealed: bytes) -> str:
-    """Errors: SecretUnreadable."""
-    return vault.open(sealed, bound_to=Binding(kind="sign_in_app", parts=(app_id,))).decode() if sealed else ""
-
-
 def _previous_binding(row: ConnectionRow) -> Binding:
     # Not bound to the row's addresses: those are of the new one. Its own are sealed with it.
     return Binding(kind="credential", parts=(row.connection_id, _PREVIOUS))

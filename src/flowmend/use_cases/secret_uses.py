@@ -37,7 +37,8 @@ class Purpose(StrEnum):
     PROBE = "probe"  # a test of what is stored
     VERIFY = "verify"  # a test of a new one, before it replaces the old
     REPAIR_LINK = "repair_link"  # as verify, by someone who was sent a link
-    CONSENT = "consent"  # a sign-in in the browser: its code exchanged for tokens
+    CONSENT = "consent"  # a sign-in in the browser or on another device: its code exchanged for tokens
+    REVOKE = "revoke"  # tokens given back before their connection is deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

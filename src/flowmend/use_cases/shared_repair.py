@@ -14,6 +14,7 @@ from flowmend.core.connection.credentials import Credential, OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connector.operation import Connector
 from flowmend.core.connector.request import ANY_ORIGIN
+from flowmend.core.connector.scopes import missing_scopes
 from flowmend.core.errors import Conflict, FlowmendError, SecretUnreadable, StoreUnavailable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.attempts import at_risk
@@ -114,5 +115,4 @@ def _is_of_account(other: ConnectionRow, row: ConnectionRow) -> bool:
 def _covers(credential: OAuthCredential, connector: Connector, other: ConnectionRow) -> bool:
     """Whether the tokens were granted for all that this connection's connector asks for; unsaid means as asked."""
     oauth = connector.method_named(other.parameter_set).oauth
-    wanted = set(oauth.scopes) if oauth is not None else set()
-    return not credential.scopes or wanted <= set(credential.scopes)
+    return oauth is None or not missing_scopes(oauth.scopes, credential.scopes)

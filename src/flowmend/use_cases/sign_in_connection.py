@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from flowmend.core.connection.redaction import shortened
 from flowmend.core.connection.sign_in import Consent, authorization_url, exchange_code, read_callback
-from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint
+from flowmend.core.connection.token_endpoint import SignInRefusal, endpoint, endpoint_host
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind
 from flowmend.core.errors import AskedWrongly, NotAllowed
 from flowmend.store.incident_rows import RepairLinkRow
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, seal_proof
-from flowmend.use_cases.app_settings import Proof, app_settings, proof_origins, settings_column
+from flowmend.use_cases.app_settings import Proof, app_settings, proof_origins, settings_column, without_metadata
 from flowmend.use_cases.changed_connector import hosts_to_trust
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.pending_consents import PendingConsent
@@ -111,12 +111,15 @@ async def give_client_secret(services: Services, connection_id: str, client_secr
     users = services.store.connections.list(app_id=app.app_id)
     known = [(services.connectors.get(one.connector_id), one.parameters or {}) for one in users]
     bound = sorted({origin for user in known for origin in proof_origins(*user)})
-    app = replace(
-        app,
-        settings=settings_column(replace(app_settings(app), proof=Proof.SECRET, origins=tuple(bound))),
-    )
+    settings = app_settings(app)
+    if set(bound) - set(settings.origins):  # what the provider at another address said of itself is not this one's word
+        settings = without_metadata(settings)
+    settings = replace(settings, proof=Proof.SECRET, origins=tuple(bound))
+    app = replace(app, settings=settings_column(settings))
     sealed = seal_proof(services.vault, app, client_secret)
-    services.store.connections.change_sign_in_app(app.app_id, sealed_secret=sealed, settings=app.settings)
+    services.store.connections.change_sign_in_app(
+        app.app_id, sealed_secret=sealed, settings=app.settings, secret_expires_at=None
+    )
     services.store.audit.note(
         person_id, "give_client_secret", connection_id, {"origins": origins}, at=services.clock.now
     )
@@ -138,7 +141,7 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
         )
     code = read_callback(query, pending.consent)
     if isinstance(code, SignInRefusal):
-        raise _refused(code, pending.connection_id)
+        raise consent_refused(code, pending.connection_id)
     row = connection_row(services, pending.connection_id)
     connector, settings = _browser_sign_in(services, row)
     settings, _ = await known_provider(services, row, settings)
@@ -146,21 +149,15 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
     has_secret = bool(hosts_to_trust(services, row, connector))
     # A secret goes only where it was given for; an app without one has none to give away.
     trusted = frozenset(row.allowed_origins if has_secret else changed.allowed_origins)
-    exchange = exchange_code(
-        settings,
-        acting_app(services, row),
-        pending.consent,
-        code,
-        now=services.clock.now,
-        parameters=row.parameters or {},
-    )
+    app, parameters = acting_app(services, row), row.parameters or {}
+    exchange = exchange_code(settings, app, pending.consent, code, now=services.clock.now, parameters=parameters)
     may_go_to = proof_may_go_to(services, replace(row, allowed_origins=sorted(trusted)))
     credential = await carry_out(services.http, exchange, origins=may_go_to)
-    host = pending.consent.authorization_url.partition("//")[2].partition("/")[0]
+    host = endpoint_host(settings.token_url, settings, app, parameters)
     outcome = credential.code if isinstance(credential, SignInRefusal) else ""
     note_use(services, row, Purpose.CONSENT, outcome=outcome, host=host)
     if isinstance(credential, SignInRefusal):
-        raise _refused(credential, pending.connection_id)
+        raise consent_refused(credential, pending.connection_id)
     result = await replace_credential(
         services,
         row,
@@ -188,7 +185,8 @@ def _browser_sign_in(services: Services, row: ConnectionRow) -> tuple[Connector,
     return connector, method.oauth
 
 
-def _refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:
+def consent_refused(refusal: SignInRefusal, connection_id: str) -> AskedWrongly:
+    """`ConsentRefused`, with the provider's word."""
     said = ": ".join(part for part in (refusal.code, shortened(refusal.message)) if part)
     return AskedWrongly(f"The provider refused the sign-in. {said}", code="ConsentRefused", target=connection_id)
 

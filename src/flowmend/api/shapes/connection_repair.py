@@ -47,7 +47,7 @@ class ConnectionSwapShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretUseShape(msgspec.Struct, frozen=True, kw_only=True):
-    """One use of a connection's secret. purpose: call, refresh, probe, verify, repair_link or consent."""
+    """One use of a connection's secret. purpose: call, refresh, probe, verify, repair_link, consent or revoke."""
 
     at: datetime
     purpose: str

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -76,6 +76,11 @@ SignIn: TypeAlias = Generator[HttpRequest, Answer, OAuthCredential | SignInRefus
 def endpoint(template: str, settings: OAuthSettings, app: SignInApp, parameters: Mapping[str, Json]) -> str:
     """A provider's URL with its places filled: the connection's own values first, then the app's, then the provider's."""
     return fill_url(template, places(settings, app, parameters))
+
+
+def endpoint_host(template: str, settings: OAuthSettings, app: SignInApp, parameters: Mapping[str, Json]) -> str:
+    """The host, with its port, of a provider's URL: where what is sent there goes."""
+    return urlsplit(endpoint(template, settings, app, parameters)).netloc
 
 
 def places(settings: OAuthSettings, app: SignInApp, parameters: Mapping[str, Json]) -> dict[str, Json]:

@@ -22,6 +22,7 @@ PURPOSE_WORDS: Mapping[str, str] = {
     Purpose.VERIFY: marked("Verification"),
     Purpose.REPAIR_LINK: marked("Repair link"),
     Purpose.CONSENT: marked("Sign-in at the provider"),
+    Purpose.REVOKE: marked("Tokens given back"),
 }
 
 
