@@ -55,7 +55,7 @@ class ProtocolTransport(Protocol):
 class Protocols:
     """Every protocol but HTTP.
 
-    allowed_private_hosts, files_roots: of `Settings`. http: for feeds, which are read over it.
+    allowed_private_hosts, files_roots: of `Settings`. http: feeds are read over it; needed for them alone.
     """
 
     def __init__(
@@ -165,6 +165,13 @@ class Protocols:
             from flowmend.transport.sqlite import SqliteTransport
 
             return SqliteTransport(self._files_roots)
+        if protocol == "rss":
+            from flowmend.transport.feeds import FeedsTransport
+
+            if self._http is None:
+                raise RuntimeError("Protocols was made without the transport that feeds are read over")
+
+            return FeedsTransport(self._http)
         from flowmend.transport.postgresql import PostgresqlTransport
 
         return PostgresqlTransport(self._guard, self._within)
