@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from cryptography.x509 import Certificate, load_pem_x509_certificate
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
 from msgspec.structs import replace
 
 from certificates import Authority
@@ -22,10 +32,12 @@ from flowmend.use_cases.app_settings import AppSettings, settings_column
 from flowmend.use_cases.chosen_app import with_proof
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.import_flow import ImportChoices, import_package
+from made_certificates import make
 from running import LocalServer, Open, document, http
 
 pytestmark = pytest.mark.anyio
 SECRET = "app-s3cret-1"
+_PUBLIC = PublicFormat.SubjectPublicKeyInfo
 
 
 class Tokens:
@@ -34,16 +46,33 @@ class Tokens:
     def __init__(self) -> None:
         self.forms: list[dict[str, str]] = []
         self.origin = ""
+        self.certificate: Certificate | None = None  # whose assertions are believed, in place of the secret
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path.endswith("/token"):
             self.forms.append({name: str(value) for name, value in (await request.post()).items()})
-            if self.forms[-1].get("client_secret") != SECRET:
+            if not self._is_the_app(self.forms[-1]):
                 return web.json_response({"error": "invalid_client", "error_description": f"no {SECRET}"}, status=401)
             return web.json_response({"access_token": "t0ken-9", "token_type": "Bearer", "expires_in": 600})
         if request.headers.get("Authorization") != "Bearer t0ken-9":
             return web.json_response({"error": "who are you"}, status=401)
         return web.json_response({"sent": request.headers["Authorization"]})
+
+    def _is_the_app(self, form: dict[str, str]) -> bool:
+        if self.certificate is None:
+            return form.get("client_secret") == SECRET
+        key = RSAKey.import_key(self.certificate.public_key().public_bytes(Encoding.PEM, _PUBLIC))
+        try:
+            token = jwt.decode(form["client_assertion"], key, algorithms=["PS256"])
+        except JoseError:
+            return False
+        thumbprint = base64.urlsafe_b64encode(self.certificate.fingerprint(SHA256())).rstrip(b"=").decode()
+        named = {name: token.claims[name] for name in ("iss", "sub", "aud")}
+        return token.header["x5t#S256"] == thumbprint and named == {
+            "iss": form["client_id"],
+            "sub": form["client_id"],
+            "aud": f"{self.origin}/contoso/oauth2/v2.0/token",
+        }
 
 
 @pytest.fixture
@@ -191,6 +220,38 @@ async def test_a_client_certificate_written_in_a_flow_is_shown_to_the_server(
     record = (await running.records(accepted.run_name))["Call"]
     assert record.outputs["body"] == {"who": "ada"}, record
     assert running.connection(row.connection_id).health is HealthState.CONNECTED
+
+
+async def test_an_app_at_entra_proves_itself_by_the_certificate_written_in_a_flow(
+    tokens: Tokens, open_flowmend: Open
+) -> None:
+    running = await open_flowmend(allowed_private_hosts=frozenset({tokens.origin.removeprefix("http://")}))
+    made = make("our app", rsa_key=True, days=20)
+    tokens.certificate = made.certificate
+    file = base64.b64encode(made.pfx("pfx-s3cret")).decode()
+    written = {name: text for name, text in entra(tokens).items() if name != "secret"}
+    written |= {"pfx": file, "password": "pfx-s3cret"}
+    content = json.dumps(document({"Call": http("GET", f"{tokens.origin}/a", authentication=written)})).encode()
+    report = await import_package(running.services, content, "f.json", ImportChoices(), running.owner)
+    (row,) = running.services.store.connections.list(connector_id="http")
+    assert row.parameter_set == "ActiveDirectoryOAuthCertificate"
+    await turn_on(running.services, report.flows[0].flow_id, running.owner)
+    accepted = await running.call(report.flows[0].flow_id)
+    await running.ended(accepted.run_name)
+    record = (await running.records(accepted.run_name))["Call"]
+    assert record.status == "Succeeded", record
+    assert (tokens.forms[0]["grant_type"], tokens.forms[0]["scope"]) == ("client_credentials", "https://api/.default")
+    assert "client_secret" not in tokens.forms[0]
+    assert running.connection(row.connection_id).health is HealthState.CONNECTED
+    app = running.services.store.connections.get_sign_in_app(running.connection(row.connection_id).app_id)
+    assert app is not None
+    assert app.secret_expires_at == made.certificate.not_valid_after_utc
+
+    tokens.certificate = make("another app", rsa_key=True).certificate
+    running.clock.move(hours=1)
+    accepted = await running.call(report.flows[0].flow_id)
+    await running.settled()
+    assert running.connection(row.connection_id).refused_category == "client_secret_expired"
 
 
 async def test_a_client_certificate_of_a_run_is_shown_too(

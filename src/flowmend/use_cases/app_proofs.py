@@ -17,6 +17,7 @@ from flowmend.use_cases.ports import Services
 from flowmend.vault import Binding, Vault
 
 _ENTRA_PROVIDERS = frozenset({"aad", "aadcertificate"})
+_ENTRA_PATH = "/oauth2/v2.0/token"
 
 
 def seal_proof(vault: Vault, app: SignInAppRow, proof: str | CertificateCredential) -> bytes:
@@ -45,7 +46,7 @@ def sign_in_as(
     acting = SignInApp(client_id=app.client_id, tenant=app.tenant, service=_service(services, app.connector_id))
     if isinstance(proof, str):
         return replace(acting, client_secret=proof)
-    is_entra = method.oauth is not None and method.oauth.identity_provider in _ENTRA_PROVIDERS
+    is_entra = method.oauth is not None and _is_entra(method.oauth)
 
     def assertion(audience: str) -> str:
         now: datetime = services.clock.now
@@ -98,6 +99,11 @@ def provider_of(settings: OAuthSettings, app: SignInAppRow | None) -> OAuthSetti
         revocation_url=settings.revocation_url or known.revocation_url,
         token_endpoint_auth=TokenEndpointAuth.BASIC if says_basic else TokenEndpointAuth.BODY,
     )
+
+
+def _is_entra(settings: OAuthSettings) -> bool:
+    """By name, or by the path of its endpoints, which it has in every cloud."""
+    return settings.identity_provider in _ENTRA_PROVIDERS or settings.token_url.endswith(_ENTRA_PATH)
 
 
 def _service(services: Services, connector_id: str) -> str:
