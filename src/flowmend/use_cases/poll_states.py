@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from flowmend.core.definition.flow import Trigger
-from flowmend.core.errors import AskedWrongly, Conflict, ExpressionError
+from flowmend.core.errors import AskedWrongly, Conflict, ExpressionError, FlowmendError
 from flowmend.core.expression import compile_template
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail
@@ -22,11 +22,13 @@ from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.rows import FlowState, TriggerStateRow
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.trigger_calls import trigger_scope
+from flowmend.use_cases.trigger_calls import polling_call, trigger_scope
 
 #: The types that ask at intervals; one that is notified asks besides when it is told to.
 NOTIFIED_TYPES = frozenset({"ApiConnectionNotification", "OpenApiConnectionNotification"})
 POLLED_TYPES = frozenset({"Http", "ApiConnection", "OpenApiConnection", "ServiceProvider"}) | NOTIFIED_TYPES
+
+_MAY_BE_POLLED = frozenset({"ApiConnectionWebhook", "OpenApiConnectionWebhook"})
 
 _EACH_MINUTE: Mapping[str, Json] = {"frequency": "Minute", "interval": 1}
 
@@ -40,6 +42,17 @@ class TriggerProblem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     since: datetime
     connection_id: str = ""
+
+
+def asks_at_intervals(services: Services, loaded: LoadedFlow, trigger: Trigger) -> bool:
+    """Whether a trigger polls: by its type, or because its service calls nobody and its connector says how to ask instead."""
+    if trigger.type not in _MAY_BE_POLLED:
+        return trigger.type in POLLED_TYPES
+    try:
+        operation = services.operations.facts(polling_call(services, loaded, trigger), loaded.mappings).operation
+    except FlowmendError:
+        return False
+    return operation is not None and operation.poll.tells_items
 
 
 def recurrence_of(trigger: Trigger) -> dict[str, Json]:

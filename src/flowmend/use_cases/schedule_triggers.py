@@ -1,7 +1,7 @@
 """What turning a flow on begins: its clocks are set, its polls ask from where they stood, its services are subscribed to."""
 
 from flowmend.use_cases.loaded_flows import LoadedFlow
-from flowmend.use_cases.poll_states import POLLED_TYPES, planned_state
+from flowmend.use_cases.poll_states import asks_at_intervals, planned_state
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import clock_of, first_state
 from flowmend.use_cases.trigger_subscriptions import plan_subscriptions
@@ -15,7 +15,7 @@ def schedule_triggers(services: Services, loaded: LoadedFlow) -> tuple[str, ...]
     flow_id, now = loaded.row.flow_id, services.clock.now
     scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
     for trigger in loaded.flow.definition.triggers.values():
-        if trigger.type in POLLED_TYPES:
+        if asks_at_intervals(services, loaded, trigger):
             services.store.triggers.put(planned_state(services, loaded, trigger, scheduled.pop(trigger.name, None)))
             continue
         recurrence = clock_of(trigger)

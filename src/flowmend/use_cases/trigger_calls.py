@@ -21,6 +21,9 @@ from flowmend.use_cases.start_run import new_start
 FETCH = "fetch"
 SUBSCRIBE = "subscribe"
 
+#: Where a service would call that cannot: the URL of a trigger that is polled instead.
+_NOBODY_CALLS = "about:blank"
+
 _AS_ACTION: Mapping[str, str] = {
     "ApiConnectionNotification": "ApiConnection",
     "OpenApiConnectionNotification": "OpenApiConnection",
@@ -30,7 +33,7 @@ _AS_ACTION: Mapping[str, str] = {
 def polling_call(services: Services, loaded: LoadedFlow, trigger: Trigger) -> Call:
     """The request a trigger polls by. Errors: ExpressionError; AskedWrongly where a parameter has no value."""
     node = _node(loaded, trigger, _part_of(trigger.inputs, FETCH))
-    scope = trigger_scope(services, loaded, trigger)
+    scope = trigger_scope(services, loaded, trigger, callback=_NOBODY_CALLS if node.is_webhook else "")
     inputs = evaluate_inputs(node, scope)
     return call_of(loaded.compiled, node, inputs.recorded, inputs.authentication)
 

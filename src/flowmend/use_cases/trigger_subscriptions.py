@@ -22,7 +22,7 @@ from flowmend.core.trigger.callback_url import sign_callback
 from flowmend.core.trigger.subscription import filled, lasts_until, written_time
 from flowmend.store.rows import SubscriptionRow, SubscriptionState
 from flowmend.use_cases.loaded_flows import LoadedFlow
-from flowmend.use_cases.poll_states import NOTIFIED_TYPES, note_trigger_problem
+from flowmend.use_cases.poll_states import NOTIFIED_TYPES, asks_at_intervals, note_trigger_problem
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.subscription_calls import SubscriptionCalls, seal_calls
 from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
@@ -46,7 +46,7 @@ def plan_subscriptions(services: Services, loaded: LoadedFlow) -> tuple[str, ...
     ]
     fresh: list[str] = []
     for trigger in loaded.flow.definition.triggers.values():
-        if not _is_subscribed(services, trigger):
+        if not _is_subscribed(services, loaded, trigger):
             continue
         fingerprint = _fingerprint(services, loaded, trigger)
         kept = next((one for one in there if one.trigger_name == trigger.name and one.fingerprint == fingerprint), None)
@@ -151,12 +151,12 @@ def _with_arguments(call: Call, facts: SubscriptionFacts, row_id: str, *, now: d
     return msgspec.structs.replace(call, body=body)
 
 
-def _is_subscribed(services: Services, trigger: Trigger) -> bool:
-    """A notified trigger polls anyway, so it subscribes only where a service can reach us."""
+def _is_subscribed(services: Services, loaded: LoadedFlow, trigger: Trigger) -> bool:
+    """A notified trigger polls anyway, so it subscribes only where a service can reach us; another that polls never does."""
     if trigger.type in NOTIFIED_TYPES:
         wants = isinstance(trigger.inputs, Mapping) and isinstance(trigger.inputs.get(SUBSCRIBE), Mapping)
         return wants and bool(services.settings.public_url)
-    return trigger.type in SUBSCRIBED_TYPES
+    return trigger.type in SUBSCRIBED_TYPES and not asks_at_intervals(services, loaded, trigger)
 
 
 def _callback(services: Services, loaded: LoadedFlow, trigger: Trigger) -> str:
