@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -92,3 +93,34 @@ def test_an_app_that_is_not_there(flowmend: Flowmend, path: str) -> None:
 def test_another_site_can_do_nothing_with_the_owners_cookie(flowmend: Flowmend, method: str, path: str) -> None:
     headers = {"Cookie": f"flowmend_session={flowmend.cookie}", "Origin": "http://evil.example"}
     assert flowmend.ask(method, f"/api/v1{path}", {}, headers=headers).status in {401, 403}
+
+
+def test_a_date_without_a_zone_is_refused(flowmend: Flowmend, app: dict[str, Any]) -> None:
+    path = f"/sign_in_apps/{app['id']}"
+    changed = flowmend.api("PATCH", path, {"secret_expires_at": "2031-01-01T00:00:00"})
+    assert (changed.status, changed.error_code) == (400, "InvalidRequestContent")
+
+
+@pytest.mark.parametrize(
+    ("site", "leads_to"), [("cross-site", "/verify"), ("same-site", "/verify"), ("same-origin", "/authorize")]
+)
+def test_no_other_site_begins_a_sign_in(
+    flowmend: Flowmend, app: dict[str, Any], connector: str, site: str, leads_to: str
+) -> None:
+    body = {"connector": connector, "display_name": "Person", "parameter_set": "person", "sign_in_app": app["id"]}
+    made = flowmend.api("POST", "/connections", body)
+    address = f"/connections/{made.json['id']}/consent?confirmed=true"
+    headers = {"Accept": "text/html", "Cookie": f"flowmend_session={flowmend.cookie}", "Sec-Fetch-Site": site}
+    answer = flowmend.ask("GET", address, headers=headers)
+    flowmend.api("DELETE", f"/connections/{made.json['id']}")
+    assert answer.status == 303
+    assert leads_to in answer.headers["location"].partition("?")[0]
+
+
+def test_a_cursor_no_store_can_hold_is_refused(flowmend: Flowmend, app: dict[str, Any], connector: str) -> None:
+    body = {"connector": connector, "display_name": "Uses", "parameter_set": "person", "sign_in_app": app["id"]}
+    connection_id = flowmend.api("POST", "/connections", body).json["id"]
+    for cursor in ("9" * 30, "\N{ARABIC-INDIC DIGIT ONE}", "-1"):
+        answer = flowmend.api("GET", f"/connections/{connection_id}/uses?{urlencode({'cursor': cursor})}")
+        assert (answer.status, answer.error_code) == (400, "InvalidCursor")
+    flowmend.api("DELETE", f"/connections/{connection_id}")

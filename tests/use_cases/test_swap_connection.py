@@ -65,8 +65,11 @@ async def test_what_waited_for_the_broken_one_goes_on_with_the_other(running: Ru
     accepted = await running.call(flow_id, {"number": "breaks"})
     await running.ended(accepted.run_name)
     assert (await running.call(flow_id, {"number": "held"})).held
+    with pytest.raises(Conflict) as unconfirmed:
+        await swap_connection(running.services, old, new, person_id=running.owner)
+    assert (unconfirmed.value.code, meant(running, new)) == ("ConfirmationNeeded", [])
 
-    swapped = await swap_connection(running.services, old, new, person_id=running.owner)
+    swapped = await swap_connection(running.services, old, new, person_id=running.owner, confirmed=True)
 
     assert swapped.warnings == ("AnotherAccount",)
     runs = await running.reached_count(flow_id, 2)

@@ -42,13 +42,15 @@ class NewRepairLink(msgspec.Struct, frozen=True, kw_only=True):
 class WantedSwap(msgspec.Struct, frozen=True, kw_only=True):
     """to: the connection to use instead. flows: only these, null for all. dry_run: say what would change.
 
-    references: exactly these pairs of flow id and reference, the way back of an earlier swap.
+    references: exactly these pairs of flow id and reference, the way back of an earlier swap. confirmed: the flows may act
+    as another account; asked for by the code `ConfirmationNeeded`.
     """
 
     to: str
     flows: list[str] | None = None
     references: list[tuple[str, str]] | None = None
     dry_run: bool = False
+    confirmed: bool = False
 
 
 async def make_link(services: Services, request: Request) -> JsonAnswer:
@@ -86,6 +88,7 @@ async def swap(services: Services, request: Request) -> JsonAnswer:
         person_id=person_of(request).person_id,
         flow_ids=wanted.flows,
         references=wanted.references,
+        confirmed=wanted.confirmed,
     )
     return JsonAnswer(connection_swap_shape(made, is_made=True))
 
@@ -93,7 +96,7 @@ async def swap(services: Services, request: Request) -> JsonAnswer:
 async def uses(services: Services, request: Request) -> JsonAnswer:
     connection_id, limit = _connection_id(request), query_limit(request)
     cursor = query_text(request, "cursor") or "0"
-    if not cursor.isdecimal():
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):  # as large as the store's numbers
         raise AskedWrongly("The cursor is not one of ours.", code="InvalidCursor", target="cursor")
     connection_row(services, connection_id)
     page = await list_uses(

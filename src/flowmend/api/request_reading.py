@@ -1,7 +1,7 @@
 """What handlers read from a request: bodies, query values, the person."""
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,6 +15,8 @@ from flowmend.store.rows import PersonRow
 
 T = TypeVar("T")
 
+#: A time in a body; one that names no zone is refused, for it may mean any hour.
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 250
 

@@ -1,13 +1,11 @@
 """Sign-in apps: list, read, make, change, replace the secret, delete; and signing in with a code on another device."""
 
-from datetime import datetime
-
 import msgspec
 from starlette.requests import Request
 
 from flowmend.api.answers import JsonAnswer
 from flowmend.api.operation import Operation, QueryParameter
-from flowmend.api.request_reading import list_answer, person_of, query_text, read_body
+from flowmend.api.request_reading import Moment, list_answer, person_of, query_text, read_body
 from flowmend.api.shapes.sign_in_app import (
     AppRepairShape,
     DeviceProgressShape,
@@ -36,7 +34,7 @@ class NewSignInApp(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str = ""
     certificate: str = ""
     certificate_password: str = ""
-    secret_expires_at: datetime | None = None
+    secret_expires_at: Moment | None = None
     parameters: dict[str, str] = {}
     is_managed_identity: bool = False
 
@@ -48,7 +46,7 @@ class AppChanges(msgspec.Struct, frozen=True, kw_only=True):
     """What is left out stays. secret_expires_at: null where it is not known any more."""
 
     display_name: str | msgspec.UnsetType = msgspec.UNSET
-    secret_expires_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    secret_expires_at: Moment | msgspec.UnsetType | None = msgspec.UNSET
     is_managed_identity: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -58,7 +56,7 @@ class NewAppSecret(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str = ""
     certificate: str = ""
     certificate_password: str = ""
-    secret_expires_at: datetime | None = None
+    secret_expires_at: Moment | None = None
 
     def __repr__(self) -> str:
         return "NewAppSecret(…)"

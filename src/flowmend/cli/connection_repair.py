@@ -63,6 +63,7 @@ def swap(
         list[str] | None, typer.Option("--flow", metavar="FLOW", help="Only this flow; repeatable.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="The flows may act as another account.")] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -75,7 +76,7 @@ def swap(
     server = find_server(url, data)
     old_id, new_id = connection_id(server, old), connection_id(server, new)
     flows = [flow_id(server, one) for one in flow] if flow else None
-    wanted = {"to": new_id, "flows": flows, "dry_run": dry_run}
+    wanted = {"to": new_id, "flows": flows, "dry_run": dry_run, "confirmed": confirm}
     answer = server.send("POST", f"/connections/{segment(old_id)}/swap", wanted)
     if json:
         print_json(answer)
@@ -89,7 +90,7 @@ def swap(
     if dry_run:
         typer.echo(f"{many} would use the other connection. Nothing was changed.")
     else:
-        back = " ".join(f"--flow {one}" for one in sorted(changed))
+        back = " ".join([*(f"--flow {one}" for one in sorted(changed)), *(["--confirm"] if confirm else [])])
         typer.echo(f"{many} use the other connection now. To undo: flowmend connections swap {new_id} {old_id} {back}")
 
 

@@ -8,7 +8,7 @@ which browsers send to nobody. Whatever is wrong with a link, the answer is the 
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from flowmend.core.connector.operation import SignInKind
@@ -50,7 +50,7 @@ class RepairPlan:
 class MadeLink:
     """url: with the secret in its fragment; shown this once."""
 
-    url: str
+    url: str = field(repr=False)
     expires_at: datetime
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow
+from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
+
+#: A warning: the flows would act as somebody else, or nobody knows as whom.
+ANOTHER_ACCOUNT = "AnotherAccount"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ async def plan_swap(
     names = {flow.flow_id: flow.name for flow in services.store.flows.using(old_id)}
     warnings = []
     if old.account_name.casefold() != new.account_name.casefold() or not new.account_name:
-        warnings.append("AnotherAccount")
+        warnings.append(ANOTHER_ACCOUNT)
     if needs_repair(new.health):
         warnings.append("NeedsRepair")
     return ConnectionSwap(
@@ -89,16 +93,27 @@ async def swap_connection(
     person_id: str,
     flow_ids: Collection[str] | None = None,
     references: Collection[tuple[str, str]] | None = None,
+    confirmed: bool = False,
 ) -> ConnectionSwap:
     """Let the flows use the new connection from their next run on; what waited for the old one goes on with it.
 
     references: exactly these, as (flow id, reference): the way back of an earlier swap. A run under way takes the new one
-    with its next call. Errors: as `plan_swap`; Conflict `MappingChanged` where somebody chose another meanwhile.
+    with its next call. confirmed: whoever asks knows that the flows may act as another account.
+    Errors: as `plan_swap`; Conflict `ConfirmationNeeded` where it is another account's or nobody knows, `MappingChanged`
+    where somebody chose another meanwhile.
     """
     plan = await plan_swap(services, old_id, new_id, flow_ids)
     chosen = [one for one in plan.references if references is None or (one.flow_id, one.reference) in references]
     if not chosen:
         raise AskedWrongly(f"No flow chosen uses {plan.old.display_name!r}.", code="NothingToSwap", target=old_id)
+    if ANOTHER_ACCOUNT in plan.warnings and not confirmed:
+        raise Conflict(
+            f"{plan.new.display_name!r} is signed in as {plan.new.account_name or 'an account not known'}, "
+            f"{plan.old.display_name!r} as {plan.old.account_name or 'an account not known'}. Confirm that the flows may "
+            "act as the other.",
+            code=CONFIRMATION_NEEDED,
+            target=new_id,
+        )
     rows = [ConnectionMappingRow(flow_id=one.flow_id, reference=one.reference, connection_id=old_id) for one in chosen]
     services.store.flows.swap_mappings(rows, new_id)
     swapped = ConnectionSwap(old=plan.old, new=plan.new, references=tuple(chosen), warnings=plan.warnings)

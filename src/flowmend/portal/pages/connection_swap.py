@@ -48,6 +48,7 @@ async def take_swap(portal: Portal, request: Request) -> Response:
             person_id=person_id(request),
             flow_ids=None if is_undo else [value for value in form.getlist("flow") if isinstance(value, str)],
             references=references if is_undo else None,
+            confirmed=form_text(form, "confirmed") == "true",
         )
     except NotFound:
         raise

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from flowmend.core.connection.device_sign_in import DeviceSignIn
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
+from flowmend.portal.forms import form_text
 from flowmend.portal.language import marked
 from flowmend.portal.pages.verify import verify_page
 from flowmend.portal.portal import Portal, person_id, see, segment
@@ -19,14 +20,15 @@ _NOT_SIGNED_IN = marked("The sign-in did not succeed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePage:
-    """begun: None before a code is asked for."""
+    """begun: None before a code is asked for. asks_whose: a sign-in before left open whose it is."""
 
     row: ConnectionRow
     begun: DeviceSignIn | None = None
+    asks_whose: bool = False
 
 
 async def show_device_sign_in(portal: Portal, request: Request) -> Response:
-    """GET /connections/{connection_id}/device: the code, asked for again by the browser until it was entered.
+    """GET /connections/{connection_id}/device?confirmed=: the code, asked for again by the browser until it was entered.
 
     The browser's own asking finishes the sign-in; it is one that this person has begun here.
     """
@@ -38,7 +40,8 @@ async def show_device_sign_in(portal: Portal, request: Request) -> Response:
         raise
     except (AskedWrongly, Conflict) as wrong:
         if wrong.code == "NoSignInUnderWay":
-            return portal.answer(request, "device_sign_in.html", place="connections", page=DevicePage(row=row))
+            page = DevicePage(row=row, asks_whose=request.query_params.get("confirmed") == "true")
+            return portal.answer(request, "device_sign_in.html", place="connections", page=page)
         return await verify_page(portal, request, connection_id, "", error=_NOT_SIGNED_IN, wrong=wrong)
     if progress.result is not None:
         return await verify_page(portal, request, connection_id, "", result=progress.result)
@@ -53,7 +56,8 @@ async def take_device_sign_in(portal: Portal, request: Request) -> Response:
     """POST /connections/{connection_id}/device: ask the provider for a code."""
     connection_id = request.path_params["connection_id"]
     try:
-        await begin_device(portal.services, connection_id, person_id(request))
+        confirmed = form_text(await request.form(), "confirmed") == "true"
+        await begin_device(portal.services, connection_id, person_id(request), confirmed=confirmed)
     except NotFound:
         raise
     except (AskedWrongly, Conflict) as wrong:

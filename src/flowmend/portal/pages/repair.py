@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from flowmend.core.errors import AskedWrongly, NotAllowed, TooManyAttempts
 from flowmend.portal.consent_binding import bind_browser, browser_binding
-from flowmend.portal.forms import form_text, form_texts
+from flowmend.portal.forms import file_texts, form_text, form_texts
 from flowmend.portal.frame import language_of
 from flowmend.portal.language import marked
 from flowmend.portal.portal import Portal, see
@@ -81,7 +81,8 @@ async def show_connection_to_repair(portal: Portal, request: Request) -> Respons
 async def take_repair(portal: Portal, request: Request) -> Response:
     """POST /repair/connection: the new secrets."""
     services, secret, address = portal.services, _secret(request), _address(request)
-    values = form_texts(await request.form(), "p.")
+    form = await request.form()
+    values = form_texts(form, "p.") | await file_texts(form, "p.")
     try:
         plan = await open_repair_link(services, secret, address)
         result = await repair_by_link(services, secret, values, address)
@@ -102,9 +103,12 @@ async def start_repair_sign_in(portal: Portal, request: Request) -> Response:
     except (NotAllowed, TooManyAttempts) as wrong:
         return _refused(portal, request, wrong)
     binding = browser_binding(request)
-    url = await begin_consent(
-        services, link.connection_id, link.created_by, binding, "", confirmed=link.is_confirmed, link=link
-    )
+    try:
+        url = await begin_consent(
+            services, link.connection_id, link.created_by, binding, "", confirmed=link.is_confirmed, link=link
+        )
+    except AskedWrongly as wrong:
+        return _not_signed_in(portal, request, wrong)
     answer = RedirectResponse(url, 303, {"cache-control": "no-store"})
     bind_browser(answer, binding, services.settings)
     return answer
@@ -117,9 +121,7 @@ async def take_repair_consent(portal: Portal, request: Request) -> Response:
     except NotAllowed as wrong:
         return _refused(portal, request, wrong)
     except AskedWrongly as wrong:
-        gettext = portal.rendering.gettext(language_of(request))
-        page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message, may_try_again=True)
-        return _answer(portal, request, page, status_code=400)
+        return _not_signed_in(portal, request, wrong)
     page = replace(_page_of(None, result), may_try_again=not result.is_kept)
     return _answer(portal, request, page, status_code=_status(result))
 
@@ -137,6 +139,12 @@ def _page_of(plan: RepairPlan | None, result: Verification) -> RepairPage:
 
 def _status(result: Verification) -> int:
     return 200 if result.is_kept else 422
+
+
+def _not_signed_in(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
+    gettext = portal.rendering.gettext(language_of(request))
+    page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message, may_try_again=True)
+    return _answer(portal, request, page, status_code=400)
 
 
 def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:

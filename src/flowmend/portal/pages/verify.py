@@ -101,12 +101,15 @@ async def take_client_secret(portal: Portal, request: Request) -> Response:
 async def start_consent(portal: Portal, request: Request) -> Response:
     """GET /connections/{connection_id}/consent?run=&confirmed=: on to the service's own sign-in page.
 
-    A plain link leads here, not a form: browsers hold the redirect after a form to `form-action`.
+    A plain link leads here, not a form: browsers hold the redirect after a form to `form-action`. Another site's link leads
+    to the page before it: who is signed in at the provider anyway would not even be asked.
     """
     connection_id, run_name = request.path_params["connection_id"], request.query_params.get("run", "")
     binding = browser_binding(request)
     query = f"?{urlencode({'run': run_name})}" if run_name else ""
     return_to = f"/connections/{segment(connection_id)}/verify{query}"
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return see(return_to)
     url = await begin_consent(
         portal.services,
         connection_id,
