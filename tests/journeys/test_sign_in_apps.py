@@ -56,7 +56,7 @@ def test_an_app_is_registered_and_a_person_consents_withdraws_and_signs_in_again
     expect(page.get_by_role("status").filter(has_text="The sign-in app is kept")).to_be_visible()
 
     page.goto(f"{demo.url}/connections/new")
-    page.get_by_role("link", name="Provider's API").click()
+    page.get_by_role("link", name="New connection Provider's API").click()
     page.get_by_role("link", name="Company app").click()
     expect(page.get_by_label("Client id")).to_have_count(0)
     visitor.shoot("42-connection-with-app")

@@ -51,7 +51,7 @@ from flowmend.store.rows import (
     TriggerEventRow,
 )
 from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
-from flowmend.use_cases.connections import ConnectorChoice, SecretField
+from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSignIn
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.forecasts import Forecast
@@ -61,6 +61,7 @@ from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
 from flowmend.use_cases.verify_connection import Verification
+from portal.sample_connectors import approval_pages, connector_pages
 from portal.sample_editing import editing_pages
 from portal.sample_incidents import (
     app_incident,
@@ -155,9 +156,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "leaving-nobody": SamplePage("leaving.html", "connections", {"page": LeavingPage(people=(KnownPerson(name="svc-orders@contoso.com", connections=3),), person="")}),
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names, incident_id="i-password")}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
-        "connection-new": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices())}),
-        "connection-new-none": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=())}),
-        "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choices=_choices(), choice=_choices()[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.")}),
+        "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choice=_choice(), way=_choice().ways[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.", target="password")}),
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
         "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
@@ -183,6 +182,8 @@ def sample_pages() -> dict[str, SamplePage]:
     repairs = repair_pages(broken, NOW, _verification(True), _verification(False))
     pages |= {name: SamplePage(*page) for name, page in repairs.items()}
     pages |= {name: SamplePage(*page) for name, page in sign_in_app_pages(NOW).items()}
+    pages |= {name: SamplePage(*page) for name, page in connector_pages(broken.row, NOW).items()}
+    pages |= {name: SamplePage(*page) for name, page in approval_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
 
@@ -703,13 +704,33 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
     )
 
 
-def _choices() -> tuple[ConnectorChoice, ...]:
+def _choice() -> ConnectorChoice:
     fields = _view("Contoso Orders", ORDERS, "contosoorders", "basic", HealthState.CONNECTED, ()).fields
-    return (
-        ConnectorChoice(
-            connector_id="contosoorders", display_name="Contoso Orders", sign_in="basic", parameters=fields
-        ),
-        ConnectorChoice(connector_id="salesforce", display_name="Salesforce", sign_in="oauth2", parameters=()),
+    security = SecretField(
+        name="security",
+        title="Security",
+        description="",
+        is_secret=False,
+        required=True,
+        value="",
+        allowed_values=("tls", "none"),
+        allowed_titles=("TLS <1.3>", "None"),
+    )
+    mail = replace(
+        security, name="mail", title="Mail", required=False, allowed_values=(), allowed_titles=(), connection_of="smtp"
+    )
+    way = WayToSignIn(
+        name="",
+        title="",
+        sign_in="basic",
+        parameters=(*fields, security, mail, replace(mail, name="on", type="bool", connection_of="")),
+    )
+    return ConnectorChoice(
+        connector_id="contosoorders",
+        display_name="Contoso Orders",
+        sign_in="basic",
+        parameters=way.parameters,
+        ways=(way,),
     )
 
 

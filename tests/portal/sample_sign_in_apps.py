@@ -127,5 +127,5 @@ def _ways() -> NewConnectionPage:
         ways=(person, certificate),
     )  # fmt: skip
     return NewConnectionPage(
-        choices=(choice,), choice=choice, way=certificate, apps=(("a", "Mail app"),), display_name="Mail"
+        choice=choice, way=certificate, apps=(("a", "Mail app"),), display_name="Mail"
     )

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from flowmend.core.json_value import Json
 from flowmend.portal.approval_words import approval_look, decides_words, mail_words, option_words
 from flowmend.portal.assets import Assets
+from flowmend.portal.connector_words import sign_in_words
 from flowmend.portal.frame import Frame
 from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
 from flowmend.portal.incident_words import incident_look, verb_in_words
@@ -25,6 +26,7 @@ from flowmend.portal.words import (
     health_look,
     status_look,
 )
+from flowmend.use_cases.connector_gallery import runs_here
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -97,6 +99,8 @@ def _environment(language: str, assets: Assets) -> Environment:
         near_end=near_end,
         option_words=option_words,
         probe_words=probe_words,
+        runs_here=runs_here,
+        sign_in_words=sign_in_words,
         status_look=status_look,
         verb_in_words=verb_in_words,
     )

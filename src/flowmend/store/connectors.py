@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import select
+
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import ConnectorRow
 from flowmend.store.tables import connectors
@@ -26,6 +28,10 @@ class Connectors:
         """All connectors by display name."""
         by_name = connectors.c.display_name, connectors.c.connector_id
         return self._database.every(select_row(connectors, ConnectorRow).order_by(*by_name), ConnectorRow)
+
+    def ids(self) -> Sequence[str]:
+        """Of all connectors; their documents are not read for it."""
+        return [found for (found,) in self._database.tuples(select(connectors.c.connector_id))]
 
     def delete(self, connector_id: str) -> bool:
         """Remove a connector; False where there is none of this id."""

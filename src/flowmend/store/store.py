@@ -9,6 +9,7 @@ from flowmend.store.audit import Audit
 from flowmend.store.blast_radius import BlastRadius
 from flowmend.store.connection_list import ConnectionList
 from flowmend.store.connections import Connections
+from flowmend.store.connector_entries import ConnectorEntries
 from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
 from flowmend.store.flows import Flows
@@ -38,6 +39,7 @@ class Store:
         self.subscriptions = Subscriptions(database)
         self.tracked_values = TrackedValues(database)
         self.connectors = Connectors(database)
+        self.connector_entries = ConnectorEntries(database)
         self.connections = Connections(database)
         self.connection_list = ConnectionList(database)
         self.probes = Probes(database)

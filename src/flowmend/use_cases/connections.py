@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.app_values import app_value_names
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again
+from flowmend.use_cases.connector_gallery import keep_entry
 from flowmend.use_cases.credential_handover import hand_over
 from flowmend.use_cases.give_back_tokens import give_back_tokens
 from flowmend.use_cases.incident_watch import note_departure
@@ -32,7 +33,8 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadab
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretField:
     """A value asked for to sign in. value: the present one, always "" for a secret. is_file: a certificate with its key, as
-    PEM text or a PFX file in base64.
+    PEM text or a PFX file in base64. allowed_titles: words for each of the allowed values. connection_of: it is the id of a
+    connection to that connector. type: as the connector declares it, lower case.
     """
 
     name: str
@@ -43,6 +45,9 @@ class SecretField:
     value: str
     allowed_values: tuple[str, ...] = ()
     is_file: bool = False
+    allowed_titles: tuple[str, ...] = ()
+    connection_of: str = ""
+    type: str = "string"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +122,7 @@ async def install_connector_documents(
     )
     known = services.store.connectors.get(connector_id) or built_in_connector(connector_id)
     services.store.connectors.put(row)
+    keep_entry(services, row, reading.connector)
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)
     if known is not None and known.fingerprint != row.fingerprint:
@@ -143,6 +149,18 @@ async def delete_connection(services: Services, connection_id: str, person_id: s
     await note_departure(services, connection_id, person_id)
 
 
+async def read_choice(services: Services, connector_id: str) -> ConnectorChoice | None:
+    """One connector one can connect to, None where there is none of that id."""
+    if connector_id == EMBEDDED_CONNECTOR or connector_id not in services.connectors.ids():
+        return None
+    choice = _choice(services, services.connectors.row(connector_id))
+    ways = tuple(
+        replace(way, parameters=tuple(_with_connections(services, one) for one in way.parameters))
+        for way in choice.ways
+    )
+    return replace(choice, ways=ways)
+
+
 def connection_row(services: Services, connection_id: str) -> ConnectionRow:
     """Errors: NotFound."""
     row = services.store.connections.get(connection_id)
@@ -158,6 +176,18 @@ def fields_of(method: SignInMethod, present: Mapping[str, Json]) -> tuple[Secret
         return fields
     declared = {field.name for field in fields}
     return (*(field for field in _app_fields(method, present) if field.name not in declared), *fields)
+
+
+def _with_connections(services: Services, field: SecretField) -> SecretField:
+    """A field for a connection offers those there are."""
+    if not field.connection_of:
+        return field
+    rows = services.store.connections.list(connector_id=field.connection_of)
+    return replace(
+        field,
+        allowed_values=tuple(row.connection_id for row in rows),
+        allowed_titles=tuple(row.display_name for row in rows),
+    )
 
 
 def _app_fields(method: SignInMethod, present: Mapping[str, Json]) -> tuple[SecretField, ...]:
@@ -204,13 +234,23 @@ def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> Secre
     return SecretField(
         name=parameter.name,
         title=parameter.title or parameter.name,
-        description=parameter.description,
+        description=_explained(parameter),
         is_secret=parameter.is_secret,
         required=parameter.is_required,
         value="" if parameter.is_secret or value is None else str(value),
         allowed_values=parameter.allowed_values,
         is_file=parameter.type == CERTIFICATE_TYPE,
+        allowed_titles=parameter.allowed_titles,
+        connection_of=parameter.connection_of,
+        type=parameter.type,
     )
+
+
+def _explained(parameter: ConnectionParameter) -> str:
+    """Its description, and the hint where that says more."""
+    parts = (parameter.description.strip(), parameter.hint.strip())
+    said = [part for part in dict.fromkeys(parts) if part and part.lower() != parameter.title.strip().lower()]
+    return " ".join(part if part.endswith((".", "?", ":")) or part is said[-1] else f"{part}." for part in said)
 
 
 def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:

@@ -121,6 +121,9 @@ def checked_values(method: SignInMethod, parameters: Mapping[str, str], *, has_a
         given = parameters.get(name, "") or field.value
         if field.required and not given:
             raise AskedWrongly(f"{field.title} is missing.", code="MissingParameter", target=name)
+        if given and field.allowed_values and given not in field.allowed_values:
+            allowed = ", ".join(field.allowed_values)
+            raise AskedWrongly(f"{field.title} is one of: {allowed}.", code="InvalidParameter", target=name)
         if given:
             values[name] = given
     return values

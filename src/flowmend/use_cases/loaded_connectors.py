@@ -38,7 +38,7 @@ class LoadedConnectors:
 
     def ids(self) -> frozenset[str]:
         """Of every connector there is, installed or built in."""
-        return built_in_ids() | {row.connector_id for row in self._store.connectors.list()}
+        return built_in_ids() | frozenset(self._store.connectors.ids())
 
     def rows(self) -> list[ConnectorRow]:
         """Every connector there is, the installed ones first."""

@@ -110,7 +110,11 @@ class TokenEndpointAuth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionParameter:
-    """A value asked for when a connection is made. type: as declared, lower case (`securestring`, …)."""
+    """A value asked for when a connection is made. type: as declared, lower case (`securestring`, …).
+
+    allowed_titles: words for each of the allowed values. connection_of: the value is the id of a connection to that
+    connector (`x-flowmend-connection-of`).
+    """
 
     name: str
     type: str = "string"
@@ -121,6 +125,8 @@ class ConnectionParameter:
     is_required: bool = True
     default: Json = None
     allowed_values: tuple[str, ...] = ()
+    allowed_titles: tuple[str, ...] = ()
+    connection_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

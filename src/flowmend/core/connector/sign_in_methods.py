@@ -165,6 +165,12 @@ def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParamete
         is_required=_is_true(constraints.get("required", is_secret)) and not _is_true(constraints.get("hidden")),
         default=node.get("defaultValue", constraints.get("default")),
         allowed_values=tuple(str(_mapping(value).get("value", value)) for value in allowed if value is not None),
+        allowed_titles=tuple(
+            str(_mapping(value).get("text") or _mapping(value).get("value", value))
+            for value in allowed
+            if value is not None
+        ),
+        connection_of=str(node.get("x-flowmend-connection-of") or ""),
     )
 
 

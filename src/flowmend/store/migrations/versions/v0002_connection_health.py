@@ -138,6 +138,21 @@ def upgrade() -> None:
     op.create_index("ix_runs_connection_ended", "runs", counted, **_where("connection_id != ''"))
     op.create_index("ix_secret_uses_run", "secret_uses", ["run_name"], **_where("run_name != ''"))
     _make_approvals()
+    op.create_table(
+        "connector_entries",
+        sa.Column("connector_id", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("installed_at", sa.BigInteger(), nullable=False),
+        sa.Column("operations", sa.BigInteger(), nullable=False),
+        sa.Column("triggers", sa.BigInteger(), nullable=False),
+        sa.Column("needs_script", sa.BigInteger(), nullable=False),
+        sa.Column("unsupported", sa.BigInteger(), nullable=False),
+        sa.Column("sign_in", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("connector_id", name="pk_connector_entries"),
+    )
+    op.create_index("ix_connector_entries_display_name", "connector_entries", ["display_name"])
 
 
 def _make_approvals() -> None:
