@@ -126,3 +126,18 @@ def test_parts_hold_files_and_fields() -> None:
     found = [(one.get_param("name", header="Content-Disposition"), one.get_payload(decode=True)) for one in parts]
     assert found == [("upload", b"\x89P"), ("tags", b"a"), ("tags", b"b")]
     assert parts[0].get_filename() == "upload"
+
+
+def test_a_body_is_written_in_the_type_that_a_header_parameter_says() -> None:
+    kind = {"name": "Content-Type", "in": "header", "type": "string", "required": True}
+    form = kind | {"default": "application/x-www-form-urlencoded"}
+    made = connector("application/json", form, {"name": "o", "in": "body", "schema": {"type": "object"}})
+    request = build(made, **{"o/title": "a b"})
+    assert (request.body, request.headers["Content-Type"]) == (b"title=a+b", "application/x-www-form-urlencoded")
+
+
+def test_a_header_whose_name_http_does_not_know_is_refused() -> None:
+    made = connector("application/json", {"name": "Account Id", "in": "header", "type": "string"})
+    request = build_request(made, made.operations["Do"], {"Account Id": "1"}, {})
+    assert isinstance(request, UnbuildableRequest)
+    assert request.code == "InvalidHeaderName"

@@ -225,3 +225,13 @@ def test_parameter_sets_are_several_ways_to_sign_in() -> None:
     ]
     assert reading.connector.method_named("open").title == "Without"
     assert reading.connector.method_named("gone").name == "key"
+
+
+def test_a_key_that_may_go_in_a_header_goes_nowhere_else() -> None:
+    security = {"h": KEY, "q": QUERY_KEY}
+    properties = {"connectionParameters": {"api_key": SECRET}}
+    for ways, places in (([{"q": []}, {"h": []}], ["header"]), ([{"h": [], "q": []}], ["header", "query"])):
+        definition = MINIMAL | {"securityDefinitions": security, "security": ways}
+        connector = read_connector(definition, properties, connector_id="x").connector
+        assert connector is not None
+        assert [one.location.value for one in connector.sign_in[0].placements] == places

@@ -106,10 +106,11 @@ def _place_body(
             if value is not None:
                 whole = _with_property(whole, path.split("/")[:_DEEPEST_BODY], value)
         declared = next((one for one in operation.parameters if one.location is Location.BODY), None)
+        said = draft.header("content-type")  # real connectors ask for the type as a parameter
         try:
             draft.body, content_type = body_of(
                 {} if whole is None else whole,
-                operation.consumes,
+                (said,) if said else operation.consumes,
                 declared.xml if declared is not None else None,
                 declared.name if declared is not None else "body",
             )

@@ -11,6 +11,8 @@ from flowmend.core.expression.content import is_json_type
 from flowmend.core.json_value import Json
 
 _LINE_BREAK = re.compile(r"[\r\n\0]")
+#: Source: RFC 9110 §5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +118,9 @@ def check_path_value(name: str, value: str) -> UnbuildableRequest | None:
 def check_header(name: str, value: str) -> UnbuildableRequest | None:
     if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
         return UnbuildableRequest(code="UnsafeHeader", message=f"The header '{name[:80]!r}' holds a line break.")
+    if not _TOKEN.fullmatch(name):
+        message = f"The connector asks for a header named {name[:80]!r}, and HTTP has no such names."
+        return UnbuildableRequest(code="InvalidHeaderName", message=message)
     return None
 
 

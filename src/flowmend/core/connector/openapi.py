@@ -76,7 +76,7 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
         reader.problems.extend(found)
     scripted = frozenset(str(name).lower() for name in inner.get("scriptOperations") or ())
     operations = {operation.operation_id: operation for operation in reader.operations(policies, scripted)}
-    sign_in, problems = read_sign_in_methods(inner, _mapping(definition.get("securityDefinitions")))
+    sign_in, problems = read_sign_in_methods(inner, _security_in_force(definition))
     if own_sign_in and not _mapping(inner.get("connectionParameters")) and "connectionParameterSets" not in inner:
         sign_in = own_sign_in
     reader.problems.extend(problems)
@@ -310,6 +310,18 @@ class _Reader:
             )
             return None
         return ProbeOperation(operation_id=wanted, arguments=dict(_mapping(declared.get("parameters"))))
+
+
+def _security_in_force(definition: Mapping[str, Json]) -> Mapping[str, Json]:
+    """`securityDefinitions` without keys in queries that a key in a header stands in for: those end up in logs."""
+    definitions = _mapping(definition.get("securityDefinitions"))
+    declared = definition.get("security")
+    ways = [tuple(_mapping(one)) for one in declared] if isinstance(declared, list) else []
+    keys = {name: str(_mapping(definitions.get(way[0])).get("in")) for way in ways if len(way) == 1 for name in way}
+    if len(keys) != len(ways) or "header" not in keys.values():
+        return definitions
+    spare = {name for name, place in keys.items() if place == "query"}
+    return {name: node for name, node in definitions.items() if name not in spare}
 
 
 def _next_link(node: Mapping[str, Json], operation_id: str, policies: tuple[Policy, ...]) -> Steps:
