@@ -29,6 +29,7 @@ bench: $(READY)
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)
 	$(BIN)/python bench/kill_test.py $(if $(SEED),--seed $(SEED))
+	$(BIN)/python bench/waiting_triggers.py $(if $(SEED),--seed $(SEED))
 
 # 2,000,000 odd expressions and 50,000 odd definitions; the seed is printed and can be given again: make fuzz SEED=7
 fuzz: $(READY)

@@ -13,7 +13,7 @@ from flowmend.core.connector.trigger_facts import FollowingRequest, Subscription
 from flowmend.core.json_value import Json
 from flowmend.core.trigger.polled_items import at
 
-_FIRST_RETRY = timedelta(seconds=10)
+_FIRST_RETRY = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(hours=1)
 #: A subscription is renewed when so much of its time is over.
 _RENEWED_AFTER = 0.75
