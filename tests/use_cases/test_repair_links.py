@@ -11,6 +11,7 @@ from flowmend.core.errors import AskedWrongly, Conflict, FlowmendError, NotAllow
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.use_cases import verify_connection as verifying
 from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.incidents import list_incidents, read_incident
 from flowmend.use_cases.repair_links import (
     link_for_consent,
     list_repair_links,
@@ -74,6 +75,12 @@ async def test_the_owner_mends_a_connection_with_a_link_and_the_audit_tells_of_i
     assert [one.verb for one in audit[:3]] == ["verify", "use_repair_link", "make_repair_link"]
     assert audit[0].details["by"] == "repair_link"
     assert audit[1].details["made_by"] == running.owner
+    (incident,) = (await list_incidents(running.services, state="closed")).incidents
+    tried = (await read_incident(running.services, incident.row.incident_id)).tried
+    assert [(one.verb, one.person, one.by_link) for one in tried[:2]] == [
+        ("verify", "", True),
+        ("use_repair_link", "", False),
+    ]
 
 
 async def test_only_a_digest_is_kept_and_no_secret_shows(running: Running) -> None:

@@ -9,9 +9,10 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import FixableBy
 from flowmend.store.blast_radius import AffectedRun, Window
 from flowmend.store.incident_rows import IncidentMember, IncidentRow, IncidentState
-from flowmend.store.rows import RunRow, SignInAppRow
+from flowmend.store.rows import AuditRow, RunRow, SignInAppRow
 from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.secret_uses import Purpose
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 _MOST_KEYS = 20
@@ -97,13 +98,17 @@ class IncidentList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """Something somebody did to mend a connection. code: what the service answered, where it was asked."""
+    """Something somebody did to mend a connection. code: what the service answered, where it was asked.
+
+    by_link: it was whoever held a repair link, of whom nothing is known; `person` is "" then.
+    """
 
     at: datetime
     person: str
     verb: str
     connection: str
     code: str
+    by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,13 +286,7 @@ def _people(services: Services) -> dict[str, str]:
 def _tried(services: Services, summary: IncidentSummary, people: Mapping[str, str]) -> tuple[Tried, ...]:
     """What was done to the connections since they broke, the latest first."""
     tried = [
-        Tried(
-            at=done.at,
-            person=people.get(done.person_id, ""),
-            verb=done.verb,
-            connection=member.display_name or "",
-            code=str(done.details.get("code", "")) if isinstance(done.details, dict) else "",
-        )
+        _done(done, people, member.display_name or "")
         for member in summary.members[:_MOST_AUDITED]
         for done in services.store.audit.list(member.connection_id, limit=_MOST_AUDITED)[0]
         if done.verb not in _NO_ATTEMPT
@@ -295,3 +294,17 @@ def _tried(services: Services, summary: IncidentSummary, people: Mapping[str, st
         and (member.mended_at is None or done.at <= member.mended_at)
     ]
     return tuple(sorted(tried, key=lambda one: one.at, reverse=True))
+
+
+def _done(done: AuditRow, people: Mapping[str, str], connection: str) -> Tried:
+    details = done.details if isinstance(done.details, dict) else {}
+    # The audit notes who vouches for the link; it was not they who did it.
+    by_link = details.get("by") == Purpose.REPAIR_LINK
+    return Tried(
+        at=done.at,
+        person="" if by_link else people.get(done.person_id, ""),
+        verb=done.verb,
+        connection=connection,
+        code=str(details.get("code", "")),
+        by_link=by_link,
+    )

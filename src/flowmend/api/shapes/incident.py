@@ -94,13 +94,17 @@ class BusinessKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncidentAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """Something somebody did to mend a connection. code: what the service answered, "" where it was not asked."""
+    """Something somebody did to mend a connection. code: what the service answered, "" where it was not asked.
+
+    by_link: it was whoever held a repair link; `person` is "" then.
+    """
 
     at: datetime
     person: str
     did: str
     connection: str
     code: str
+    by_link: bool
 
 
 class IncidentDetailShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,4 +187,6 @@ def _connection(member: IncidentMember) -> IncidentConnection:
 
 
 def _attempt(one: Tried) -> IncidentAttempt:
-    return IncidentAttempt(at=one.at, person=one.person, did=one.verb, connection=one.connection, code=one.code)
+    return IncidentAttempt(
+        at=one.at, person=one.person, did=one.verb, connection=one.connection, code=one.code, by_link=one.by_link
+    )

@@ -23,14 +23,18 @@ from flowmend.use_cases.verify_connection import Verification
 REPAIR_COOKIE = "flowmend_repair"
 _COOKIE_LASTS_SECONDS = 3600
 _NOT_GOOD = marked("This link is no longer good")
+_ASK_AGAIN = marked(
+    "It was used, withdrawn or is older than a day, or the connection works again. Ask whoever sent it for a new one."
+)
 _TOO_MANY = marked("Too many tries for now")
+_WAIT = marked("Try again in %(minutes)s minutes.")
 _NOT_TESTED = marked("Nothing was tested and nothing was changed")
 _NOT_SIGNED_IN = marked("The sign-in did not succeed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairPage:
-    """plan: what there is to mend, None before the link is known. error, detail: why it went no further.
+    """plan: what there is to mend, None before the link is known. error, detail: why it went no further; advice: what to do then.
 
     may_try_again: the link is good still. is_done: the connection works again. needs_maker: it works, but whoever made the link has to vouch for its holder.
     """
@@ -39,6 +43,7 @@ class RepairPage:
     result: Verification | None = None
     error: str = ""
     detail: str = ""
+    advice: str = ""
     may_try_again: bool = False
     is_done: bool = False
     needs_maker: bool = False
@@ -149,11 +154,13 @@ def _not_signed_in(portal: Portal, request: Request, wrong: AskedWrongly) -> Res
 
 def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
     gettext = portal.rendering.gettext(language_of(request))
-    is_late = isinstance(wrong, TooManyAttempts)
-    page = RepairPage(error=gettext(_TOO_MANY if is_late else _NOT_GOOD), detail=wrong.message)
-    answer = _answer(portal, request, page, status_code=429 if is_late else 400)
-    if isinstance(wrong, TooManyAttempts):
-        answer.headers["retry-after"] = str(wrong.retry_after_seconds)
+    if not isinstance(wrong, TooManyAttempts):
+        page = RepairPage(error=gettext(_NOT_GOOD), advice=gettext(_ASK_AGAIN))
+        return _answer(portal, request, page, status_code=400)
+    minutes = (wrong.retry_after_seconds + 59) // 60
+    page = RepairPage(error=gettext(_TOO_MANY), advice=gettext(_WAIT) % {"minutes": minutes})
+    answer = _answer(portal, request, page, status_code=429)
+    answer.headers["retry-after"] = str(wrong.retry_after_seconds)
     return answer
 
 
