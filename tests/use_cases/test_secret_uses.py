@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from consenting import consent, unfinished
+from flowmend.core.connection.token_endpoint import refused_here
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.store.rows import SecretUseRow
 from flowmend.use_cases import verify_connection as verifying
-from flowmend.use_cases.secret_uses import forget_old_uses, list_uses
+from flowmend.use_cases.secret_uses import Purpose, forget_old_uses, list_uses, note_sign_in
 from flowmend.use_cases.verify_connection import verify_connection
 from running import Open, Running, call_orders, create_order
 
@@ -109,3 +110,11 @@ def customers() -> dict[str, object]:
     action = call_orders("ListCustomers")
     action["inputs"]["host"] |= {"connectionName": "shared_sample_customers", "apiId": "/apis/shared_sample_customers"}
     return action
+
+
+async def test_a_refusal_without_a_code_is_no_good_end(running: Running) -> None:
+    connection_id = await running.connect()
+    refusal, row = refused_here("", "The provider gave no code."), running.connection(connection_id)
+    note_sign_in(running.services, row, Purpose.REFRESH, refusal, host="login.example")
+    (noted,) = await uses(running, connection_id, "refresh")
+    assert (noted.outcome, noted.host) == ("Refused", "login.example")

@@ -13,7 +13,7 @@ from flowmend.use_cases.app_settings import app_settings, settings_column, with_
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.provider_metadata import ask_once
 from flowmend.use_cases.refresh_token import carry_out
-from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.secret_uses import Purpose, note_sign_in
 
 
 async def token_of_app(
@@ -39,6 +39,5 @@ async def token_of_app(
     may_go_to = frozenset(row.allowed_origins or ()).intersection(app_settings(app).origins)
     tokens = await carry_out(services.http, steps, origins=may_go_to)
     host = endpoint_host(settings.token_url, settings, acting, row.parameters or {})
-    outcome = tokens.code if isinstance(tokens, SignInRefusal) else ""
-    note_use(services, row, Purpose.REFRESH, outcome=outcome, host=host)
+    note_sign_in(services, row, Purpose.REFRESH, tokens, host=host)
     return tokens

@@ -21,7 +21,7 @@ from flowmend.use_cases.pending_consents import PendingDevice
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.provider_metadata import known_provider
 from flowmend.use_cases.refresh_token import carry_out
-from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.secret_uses import Purpose, note_sign_in
 from flowmend.use_cases.sign_in_connection import consent_refused
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
@@ -62,7 +62,7 @@ async def begin_device(
     steps = begin_device_sign_in(settings, app, now=services.clock.now, parameters=parameters)
     begun = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
     host = endpoint_host(settings.device_authorization_url, settings, app, parameters)
-    note_use(services, row, Purpose.CONSENT, outcome=begun.code if isinstance(begun, SignInRefusal) else "", host=host)
+    note_sign_in(services, row, Purpose.CONSENT, begun, host=host)
     if isinstance(begun, SignInRefusal):
         raise consent_refused(begun, connection_id)
     services.consents.devices[connection_id] = PendingDevice(
@@ -108,8 +108,7 @@ async def device_progress(services: Services, connection_id: str, person_id: str
             return DeviceProgress(begun=answer)
         del services.consents.devices[connection_id]
     host = endpoint_host(settings.token_url, settings, app, row.parameters or {})
-    outcome = answer.code if isinstance(answer, SignInRefusal) else ""
-    note_use(services, row, Purpose.CONSENT, outcome=outcome, host=host)
+    note_sign_in(services, row, Purpose.CONSENT, answer, host=host)
     if isinstance(answer, SignInRefusal):
         raise consent_refused(answer, connection_id)
     connector = services.connectors.get(row.connector_id)

@@ -17,7 +17,7 @@ from flowmend.use_cases.app_proofs import acting_app, app_of, proof_may_go_to, p
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.refresh_token import carry_out
 from flowmend.use_cases.sealed_credentials import open_credential
-from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.secret_uses import Purpose, note_sign_in
 
 #: Somebody waits for the deletion.
 _WITHIN_SECONDS = 5.0
@@ -50,7 +50,7 @@ async def _given_back(services: Services, row: ConnectionRow, app: SignInAppRow 
     steps = revoke(settings, acting, credential, parameters=parameters)
     refusal: SignInRefusal | None = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
     host = endpoint_host(settings.revocation_url, settings, acting, parameters)
-    note_use(services, row, Purpose.REVOKE, outcome=refusal.code if refusal is not None else "", host=host)
+    note_sign_in(services, row, Purpose.REVOKE, refusal, host=host)
     if refusal is not None:
         _log.info("The provider of connection %s did not take its tokens back: %s", row.connection_id, refusal.code)
     return refusal is None

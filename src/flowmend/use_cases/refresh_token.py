@@ -31,7 +31,7 @@ from flowmend.use_cases.credential_lifetimes import lifetime_columns
 from flowmend.use_cases.opened_connections import OpenedConnection, open_connection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
-from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.secret_uses import Purpose, note_sign_in
 
 Result = TypeVar("Result")
 
@@ -141,8 +141,7 @@ async def _renewed(
     steps = renew(replace(method, oauth=settings), app, stale.oauth, now=services.clock.now, parameters=parameters)
     tokens = await carry_out(services.http, steps, origins=proof_may_go_to(services, row))
     host = endpoint_host(settings.refresh_url, settings, app, parameters)
-    outcome = tokens.code if isinstance(tokens, SignInRefusal) else ""
-    note_use(services, row, Purpose.REFRESH, outcome=outcome, host=host)
+    note_sign_in(services, row, Purpose.REFRESH, tokens, host=host)
     if isinstance(tokens, SignInRefusal):
         services.consents.note_claims(stale.row.connection_id, tokens.claims)
         # A process whose lease had run out may have spent the same rotating token and stored the new one.

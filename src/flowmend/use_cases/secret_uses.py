@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.store import Store
 from flowmend.store.journal import AddSecretUse
 from flowmend.store.rows import ConnectionRow, SecretUseRow
@@ -27,6 +28,8 @@ _WRITTEN_WITHIN_SECONDS = 1.0
 _SLICE = 500
 _BETWEEN_SLICES_SECONDS = 0.05
 OK = "OK"
+#: By a provider that gave no code.
+REFUSED = "Refused"
 
 
 class Purpose(StrEnum):
@@ -114,6 +117,12 @@ def note_use(services: "Services", row: ConnectionRow, purpose: Purpose, *, outc
             outcome=outcome or OK,
         )
     )
+
+
+def note_sign_in(services: "Services", row: ConnectionRow, purpose: Purpose, answer: object, *, host: str) -> None:
+    """Keep that what signs this connection in was shown to its provider. answer: the refusal, or what was got."""
+    outcome = (answer.code or REFUSED) if isinstance(answer, SignInRefusal) else ""
+    note_use(services, row, purpose, outcome=outcome, host=host)
 
 
 def hosts_of(row: ConnectionRow) -> str:

@@ -30,7 +30,7 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.provider_metadata import known_provider
 from flowmend.use_cases.refresh_token import carry_out
 from flowmend.use_cases.repair_links import use_up
-from flowmend.use_cases.secret_uses import Purpose, note_use
+from flowmend.use_cases.secret_uses import Purpose, note_sign_in
 from flowmend.use_cases.verify_connection import Verification, replace_credential
 
 _ANSWERED_WITHIN = timedelta(minutes=15)
@@ -154,8 +154,7 @@ async def finish_consent(services: Services, query: Mapping[str, str], browser_b
     may_go_to = proof_may_go_to(services, replace(row, allowed_origins=sorted(trusted)))
     credential = await carry_out(services.http, exchange, origins=may_go_to)
     host = endpoint_host(settings.token_url, settings, app, parameters)
-    outcome = credential.code if isinstance(credential, SignInRefusal) else ""
-    note_use(services, row, Purpose.CONSENT, outcome=outcome, host=host)
+    note_sign_in(services, row, Purpose.CONSENT, credential, host=host)
     if isinstance(credential, SignInRefusal):
         raise consent_refused(credential, pending.connection_id)
     result = await replace_credential(
