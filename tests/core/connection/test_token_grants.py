@@ -105,6 +105,14 @@ def test_each_try_proves_the_app_anew() -> None:
     assert not any("client_secret" in form_of(one) for one in requests)
 
 
+def test_an_assertion_names_the_token_endpoint_wherever_it_is_sent() -> None:
+    made: list[str] = []
+    app = SignInApp(client_id="app", assertion=lambda audience: made.append(audience) or "jwt")
+    drive(begin_device_sign_in(SETTINGS, app, now=NOW), answer(400, {"error": "invalid_client"}))
+    drive(revoke(SETTINGS, app, OLD), answer(200, {}))
+    assert made == ["https://id.example/common/token"] * 2
+
+
 @pytest.mark.parametrize("status", [408, 409, 423, 425, 429, 500, 502, 503, 504, 599])
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_client", "temporarily_unavailable"])
 def test_no_credential_dies_of_a_passing_answer(status: int, error: str) -> None:

@@ -60,7 +60,8 @@ def begin_device_sign_in(
         return refused_here("NoDeviceSignIn", "The provider offers no sign-in with a code on another device.")
     url = endpoint(settings.device_authorization_url, settings, app, parameters or {})
     form = {"scope": scopes_of(settings, app, parameters or {})}
-    answer = yield token_request(url, form, settings, app)
+    audience = endpoint(settings.token_url, settings, app, parameters or {})
+    answer = yield token_request(url, form, settings, app, audience=audience)
     fields = answer_fields(answer) if isinstance(answer, HttpResponse) and 200 <= answer.status < 300 else {}
     # `verification_url` is what some providers wrote before the standard was finished.
     shown = str(fields.get("verification_uri") or fields.get("verification_url") or "")

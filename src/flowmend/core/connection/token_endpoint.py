@@ -96,8 +96,13 @@ def scopes_of(settings: OAuthSettings, app: SignInApp, parameters: Mapping[str, 
     return fill_url(settings.scope_delimiter.join(settings.scopes), places(settings, app, parameters))
 
 
-def token_request(url: str, form: Mapping[str, str], settings: OAuthSettings, app: SignInApp) -> HttpRequest:
-    """A request of the app to the token endpoint, or to another that takes the same proof of who asks."""
+def token_request(
+    url: str, form: Mapping[str, str], settings: OAuthSettings, app: SignInApp, *, audience: str = ""
+) -> HttpRequest:
+    """A request of the app to the token endpoint, or to another that takes the same proof of who asks.
+
+    audience: the token endpoint where `url` is another: by its address an assertion names the server (RFC 7523 §3).
+    """
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Accept": "application/json",
@@ -105,7 +110,7 @@ def token_request(url: str, form: Mapping[str, str], settings: OAuthSettings, ap
     }
     fields = {**form, "client_id": app.client_id}
     if app.assertion is not None:
-        fields |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": app.assertion(url)}
+        fields |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": app.assertion(audience or url)}
     elif app.client_secret and settings.token_endpoint_auth is TokenEndpointAuth.BASIC:
         del fields["client_id"]
         pair = f"{quote(app.client_id, safe='')}:{quote(app.client_secret, safe='')}"

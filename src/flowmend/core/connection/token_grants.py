@@ -127,7 +127,8 @@ def revoke(
     kind = "refresh_token" if credential.refresh_token else "access_token"
     form = {"token": getattr(credential, kind), "token_type_hint": kind}
     url = endpoint(settings.revocation_url, settings, app, parameters or {})
-    answer = yield token_request(url, form, settings, app)
+    audience = endpoint(settings.token_url, settings, app, parameters or {})
+    answer = yield token_request(url, form, settings, app, audience=audience)
     if isinstance(answer, HttpResponse) and 200 <= answer.status < 300:
         return None
     secrets = (credential.refresh_token, credential.access_token, app.client_secret)
