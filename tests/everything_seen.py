@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import re
-import sqlite3
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -19,6 +18,7 @@ from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import aiohttp
 import uvicorn
+from sqlalchemy import inspect
 from typer.testing import CliRunner
 
 from flowmend.cli.local_server import LocalServer, write_local_server, write_local_token
@@ -32,7 +32,8 @@ _NOT_FOLLOWED = re.compile(r"^/(?:events|logout|oauth|static)|/consent|^/healthz
 _MOST_PAGES = 400
 #: Where inputs and outputs are read, signed.
 _CONTENT_LINK = re.compile(r'"(http[^"]+/contents/[^"]+)"')
-_OF_THE_MAIL_SERVER = "mail.log"
+#: The tests' own servers, in the same process.
+_NOT_OURS = ("mail.log", "authlib")
 
 
 class Seen:
@@ -88,7 +89,7 @@ class _Listener(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == _OF_THE_MAIL_SERVER:  # the tests' own, in the same process
+        if record.name.startswith(_NOT_OURS):
             return
         self._seen.add(f"log {record.name}", self.format(record))
 
@@ -170,14 +171,15 @@ class Visitor:
         return answered
 
     def read_database(self) -> None:
-        """Every file of the database, and every value in it, inflated where it is deflated."""
-        path = Path(str(self.running.services.store._database.engine.url.database))
-        for file in sorted(path.parent.glob(f"{path.name}*")):
-            self.seen.add(f"database {file.name}", file.read_bytes())
-        with sqlite3.connect(path) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            for table in tables:
-                for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608  its own tables' names
+        """Every value in the database, inflated where it is deflated; of SQLite every file too."""
+        engine = self.running.services.store._database.engine
+        if engine.dialect.name == "sqlite":
+            path = Path(str(engine.url.database))
+            for file in sorted(path.parent.glob(f"{path.name}*")):
+                self.seen.add(f"database {file.name}", file.read_bytes())
+        with engine.connect() as connection:
+            for table in inspect(connection).get_table_names():
+                for row in connection.exec_driver_sql(f'SELECT * FROM "{table}"'):  # noqa: S608  its own tables' names
                     self.seen.add(f"database {table}", b"\0".join(_readable(value) for value in row))
 
 

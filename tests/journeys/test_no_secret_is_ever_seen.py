@@ -1,6 +1,6 @@
 """Secrets planted wherever one can live, the real thing run with them, and everything that can be seen searched.
 
-Password, key, client secret, tokens, inline authentication, secure parameters, repair link, and what servers of every
+Password, key, client secret, certificate, tokens, device code, inline authentication, secure parameters, repair link, and what servers of every
 protocol repeat of them; in runs that succeed and that fail, verifications, refreshes and exports. A value that is no
 secret is planted beside them and must be found everywhere, so that the search is known to look.
 """
@@ -19,16 +19,22 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from authorization_server import CLIENT, Provider, connector_documents
 from certificates import Authority
 from everything_seen import Seen, Visitor, forms_of, visited
 from flowmend.sample.service.accounts import Accounts
 from flowmend.use_cases.access import issue_login_link
 from flowmend.use_cases.repair_links import make_repair_link
+from made_certificates import make
 from mail_servers import Account, ImapServer, SmtpServer, dovecot
 from password_database import PasswordDatabase
+from providers import host_of, provider
 from real_services import ClientCertificates
 from running import SAMPLE, LocalServer, Open, Running, after, call_orders, compose, http
+
+__all__ = ["provider"]
 
 pytestmark = pytest.mark.anyio
 #: Planted as a secret is, but in the clear: the search must find it.
@@ -62,6 +68,7 @@ class World:
     echo: str
     ports: dict[str, int]
     vault: ClientCertificates
+    provider: Provider
     connections: dict[str, str] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     flows: list[str] = field(default_factory=list)
@@ -89,6 +96,7 @@ async def world(
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[World]:
     secret, seen = Planted(), Seen()
+    at_provider: Provider = request.getfixturevalue("provider")
 
     async def tell(request: web.Request) -> web.StreamResponse:
         is_asked = request.path == "/told"
@@ -110,24 +118,30 @@ async def world(
     vault = ClientCertificates(trusted_authority, is_short_lived=False)
     vault.start()
     vault.be("good", vault.first)
-    hosts = {echo.removeprefix("http://"), *(f"localhost:{one}" for one in (vault.port, *ports.values()))}
+    at_provider.replace_secret(secret("client secret of an app"))
+    hosts = {echo.removeprefix("http://"), host_of(at_provider)}
+    hosts |= {f"localhost:{one}" for one in (vault.port, *ports.values())}
     running = await open_flowmend(allowed_private_hosts=frozenset(hosts), port=port)
     running.service.change("password", user="ada", password=secret("basic password"))
     running.service.change("key", user="ada", key=secret("api key"))
     async with visited(running, seen) as visitor:
-        yield World(running, visitor, seen, secret, echo, ports, vault)
+        yield World(running, visitor, seen, secret, echo, ports, vault, at_provider)
     vault.stop()
     await smtp.stop()
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 async def test_no_secret_is_seen_anywhere_and_what_is_none_is_seen_everywhere(world: World) -> None:
     await _connect(world)
+    await _sign_in_by_apps(world)
     await _run_flows(world)
     await _break_and_mend(world)
     await _look_everywhere(world)
 
     grants = world.running.service._service.grants
     tokens = {*grants._access_tokens, *grants._refresh_tokens, *grants._codes}
+    for one in world.provider._tokens:
+        tokens |= {one.access_token, one.refresh_token} - {""}
     assert len(tokens) >= 5  # code, and two generations of both tokens
     hidden = {**world.secret.by_name, "client secret": _CLIENT_SECRET} | {f"token {n}": t for n, t in enumerate(tokens)}
     found = {name: places[:5] for name, secret in hidden.items() if (places := world.seen.places_of(secret))}
@@ -204,6 +218,41 @@ async def _consent(world: World) -> None:
     assert status == 200, content
 
 
+async def _sign_in_by_apps(world: World) -> None:
+    """An app with a secret, one with a certificate, and a person with a code on another device."""
+    secret, visitor, provider = world.secret, world.visitor, world.provider
+    definition, properties = connector_documents(provider.url)
+    await visitor.api("POST", "/connectors", {"name": "provider", "definition": definition, "properties": properties})
+    made = make("our app", rsa_key=True)
+    public = made.certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    provider.client.public_key_pem = public.decode()
+    secret.by_name["key of an app"] = made.key_pem.splitlines()[5]
+    proofs = {
+        "by_secret": {"client_secret": secret("client secret of an app")},
+        "by_certificate": {
+            "certificate": base64.b64encode(made.pfx(secret("password of a PFX"))).decode(),
+            "certificate_password": secret("password of a PFX"),
+        },
+    }
+    for way, proof in proofs.items():
+        about = {"connector": "provider", "display_name": CONTROL, "client_id": CLIENT}
+        app = await visitor.api("POST", "/sign_in_apps", {**about, **proof})
+        wrong = {"client_secret": secret(f"wrong {way}")}
+        asked = {"connector": "provider", "display_name": CONTROL, "sign_in_app": app["id"], "parameters": {}}
+        by_itself = await visitor.api("POST", "/connections", {**asked, "parameter_set": "app"})
+        by_device = await visitor.api("POST", "/connections", {**asked, "parameter_set": "person"})
+        world.connections[way], world.connections[f"{way}_on_a_device"] = by_itself["id"], by_device["id"]
+        await visitor.api("POST", f"/sign_in_apps/{app['id']}/secret", wrong)
+        begun = await visitor.api("POST", f"/connections/{by_device['id']}/device_sign_in", {})
+        await visitor.page("GET", f"/connections/{by_device['id']}/device")
+        secret.by_name[f"device code {way}"] = provider._devices[-1].device_code
+        await visitor.api("POST", f"/connections/{by_device['id']}/device_sign_in/check")
+        provider.answer_device(begun["user_code"], "ada")
+        world.running.clock.move(seconds=10)
+        signed_in = await visitor.api("POST", f"/connections/{by_device['id']}/device_sign_in/check")
+        assert signed_in["is_kept"], signed_in
+
+
 async def _run_flows(world: World) -> None:
     running, secret, echo = world.running, world.secret, world.echo
     at = {"secureData": {"properties": ["inputs", "outputs"]}}
@@ -266,7 +315,7 @@ async def _break_and_mend(world: World) -> None:
     await _run_each(world)
     for connector, connection_id in world.connections.items():
         await visitor.api("POST", f"/connections/{connection_id}/test")
-        if connector in {"sample_customers", "echo", "vault"}:
+        if connector in {"sample_customers", "echo", "vault"} or connector.startswith("by_"):
             continue
         name = "api_key" if connector == "sample_shipping" else "password"
         wrong = {name: secret(f"wrong again {connector}")}
