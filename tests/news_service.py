@@ -20,13 +20,16 @@ SIGN_IN = {
 
 
 class News:
-    """password: the one it takes. items: oldest first. asked: how often each path was asked for, refused ones too."""
+    """password: the one it takes. items: oldest first. asked: how often each path was asked for, refused ones too. hooks: where
+    it is to say that there is news.
+    """
 
     def __init__(self) -> None:
         self.password = "first"
         self.items: list[dict[str, Any]] = []
         self.asked: dict[str, int] = {}
         self.status = 0
+        self.hooks: list[str] = []
         self.start = datetime.now(UTC) + timedelta(seconds=2)
 
     def add(self, count: int) -> None:
@@ -42,6 +45,9 @@ class News:
             return web.json_response({"error": {"code": "401", "message": "Wrong password."}}, status=401)
         if self.status:
             return web.Response(status=self.status)
+        if request.path == "/hooks":
+            self.hooks.append((await request.json())["NotificationUrl"])
+            return web.json_response({}, status=201, headers={"Location": f"/hooks/{len(self.hooks)}"})
         if request.path == "/me":
             return web.json_response({"name": "ada"})
         if request.path == "/timed":

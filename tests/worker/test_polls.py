@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from flowmend.use_cases.flows import read_flow_detail, turn_off, turn_on
+from flowmend.use_cases.swap_connection import swap_connection
 from flowmend.use_cases.verify_connection import verify_connection
 from news_service import News, connected, flow_with_news, polling
 from running import LocalServer, Open, Running, compose, until
+from worker.signed_urls import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -222,3 +225,61 @@ async def test_a_trigger_that_is_full_asks_only_when_there_is_room(
     statuses = [one.status for one in running.events(flow_id)]
     assert statuses.count("Waiting") == 2
     await look(running, lambda: len(running.runs(flow_id)) == 4, minutes=20)
+
+
+async def test_another_connection_polls_on_from_the_same_place(open_flowmend: Open, local_server: LocalServer) -> None:
+    news = News()
+    origin = await local_server(news.answer)
+    running = await opened(open_flowmend, origin)
+    first = await connected(running, origin)
+    flow_id = await flow_with_news(running, first, polling("OnTimed"), TITLE)
+    await until(lambda: asked(news) == 1, lambda: "nobody asked")
+    news.password = "second"
+    await look(running, lambda: running.connection(first).health == "broken")
+    news.add(5)
+    second = await connected(running, origin, "second")
+    await swap_connection(running.services, first, second, person_id=running.owner, confirmed=True)
+    await look(running, lambda: len(running.runs(flow_id)) == 5)
+    assert await titles(running, flow_id) == [f"News {number}" for number in range(5)]
+
+
+async def test_a_date_may_be_chosen_from_which_on_items_are_new(open_flowmend: Open, local_server: LocalServer) -> None:
+    news = News()
+    news.start = datetime(2026, 1, 1, tzinfo=UTC)
+    news.add(9)
+    origin = await local_server(news.answer)
+    running = await opened(open_flowmend, origin)
+    chosen = {"metadata": {"flowmend": {"pollFrom": "2026-01-01T00:00:02Z"}}}
+    flow_id = await flow_with_news(running, await connected(running, origin), polling("OnTimed", **chosen), TITLE)
+    await look(running, lambda: len(running.runs(flow_id)) == 3)
+    assert await titles(running, flow_id) == ["News 6", "News 7", "News 8"]
+    since = (await read_flow_detail(running.services, flow_id)).asks_since
+    assert since == datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)
+
+
+async def test_a_service_that_says_there_is_news_is_asked_at_once(
+    open_flowmend: Open, local_server: LocalServer
+) -> None:
+    news = News()
+    origin = await local_server(news.answer)
+    running = await opened(open_flowmend, origin, public_url="https://flows.example.com")
+    connection_id = await connected(running, origin)
+    notified = {
+        "new": {
+            "type": "ApiConnectionNotification",
+            "inputs": {
+                "host": {"connection": {"referenceName": "shared_news"}},
+                "fetch": {"method": "get", "pathTemplate": {"template": "/{kind}", "parameters": {"kind": "timed"}}},
+                "subscribe": {"method": "post", "path": "/hooks", "body": {"NotificationUrl": "@listCallbackUrl()"}},
+            },
+            "recurrence": {"frequency": "Day", "interval": 1},
+            "splitOn": "@triggerBody()?['value']",
+        }
+    }
+    flow_id = await flow_with_news(running, connection_id, notified, TITLE)
+    await until(lambda: len(news.hooks) == 1 and asked(news) >= 1, lambda: "nobody subscribed")
+    await asyncio.sleep(0.05)
+    news.add(2)
+    assert (await ask(running, "POST", news.hooks[0], {"changed": True}))[0] == 202
+    await running.reached_count(flow_id, 2)
+    assert await titles(running, flow_id) == ["News 0", "News 1"]

@@ -11,7 +11,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
-from flowmend.use_cases.begin_subscriptions import begin_subscriptions
+from flowmend.use_cases.begin_subscriptions import begin_subscriptions, follow_connection
 from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
 from flowmend.use_cases.granted_scopes import scope_problems
@@ -230,9 +230,8 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     )
     services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
     await release_events(services, flow_id)
-    if before != connection_id and loaded.row.state is FlowState.ON:
-        await begin_subscriptions(services, schedule_triggers(services, services.flows.latest(flow_id)))
     if before != connection_id:
+        await follow_connection(services, flow_id)
         await release_runs(services, flow_id, before)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow
 from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
+from flowmend.use_cases.begin_subscriptions import follow_connection
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
@@ -122,6 +123,7 @@ async def swap_connection(
     for flow_id in swapped.flow_ids:
         flow = services.store.flows.get(flow_id)
         services.changes.publish("flow", flow_id=flow_id, state=flow.state.value if flow is not None else "Off")
+        await follow_connection(services, flow_id)
         await release_events(services, flow_id)
         await release_runs(services, flow_id, old_id)
     for connection in (plan.old, plan.new):
