@@ -142,6 +142,7 @@ class Tile:
 
 
 _TILES_BY_WORD = (
+    (("approval",), Tile("check", 280)),
     (("outlook", "office365", "mail", "smtp", "imap"), Tile("mail", 255)),
     (("sharepoint", "onedrive", "dropbox", "drive", "file", "blob", "box"), Tile("folder", 185)),
     (("sql", "database", "postgres", "mysql", "oracle", "dataverse", "commondata", "table"), Tile("db", 300)),
