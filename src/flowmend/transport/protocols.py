@@ -92,6 +92,8 @@ class Protocols:
         try:
             async with asyncio.timeout(self._within.total_seconds()):
                 answer = await self._transport(server.protocol).sign_in(server, shown)
+        except BadArgument as error:
+            return error.request
         except Refused as error:
             answer = error.refusal
         except Unreachable as error:
@@ -165,6 +167,13 @@ class Protocols:
             from flowmend.transport.sqlite import SqliteTransport
 
             return SqliteTransport(self._files_roots)
+        if protocol == "sftp":
+            try:
+                from flowmend.transport.sftp import SftpTransport
+            except ImportError as error:
+                text = "SFTP needs an extra of the package: pip install 'flowmend[sftp]'."
+                raise BadArgument(text, "MissingExtra") from error
+            return SftpTransport(self._guard)
         if protocol == "rss":
             from flowmend.transport.feeds import FeedsTransport
 

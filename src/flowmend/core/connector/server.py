@@ -38,8 +38,8 @@ _HOST = re.compile(
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Where to connect. host: lower case, an IPv6 address without brackets. security: one of its protocol's values.
 
-    database: "" where the protocol has none, or the server's own choice. path: the file or folder of a protocol without a
-    server. fingerprint: of the key the server must prove to hold, "" where its protocol has none.
+    database: "" where the protocol has none, or the server's own choice. path: the file or folder that a connection is made to,
+    "" for none. fingerprint: of the key the server must prove to hold, "" where its protocol has none.
     """
 
     protocol: str
@@ -56,7 +56,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         if self.protocol in WITHOUT_SERVER:
             return f"{self.protocol}:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}+{self.security}://{host}:{self.port}"
+        proof = self.fingerprint.replace(":", "=") or self.security  # another key is another server
+        return f"{self.protocol}+{proof}://{host}:{self.port}"
 
 
 class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ def server_of(protocol: str, parameters: Mapping[str, Json]) -> Server | Unbuild
         port=int(port),
         security=security,
         database=by_name.get("database", ""),
+        path=by_name.get("folder", ""),
         fingerprint=by_name.get("fingerprint", ""),
     )
 
