@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flowmend.core.connection.app_assertion import client_assertion
 from flowmend.core.connection.certificates import read_certificate
 from flowmend.core.connection.credentials import CertificateCredential, credential_of, secrets_of, sign_in_parts
+from flowmend.core.connection.key_derivation import most_rounds
 from flowmend.core.connector import ConnectionParameter, SignInKind, SignInMethod
 from flowmend.core.errors import AskedWrongly
 from made_certificates import make
@@ -70,6 +71,44 @@ def test_what_cannot_be_used_is_refused_and_not_repeated(case: str, text: str, p
         read_certificate(text, password, target="pfx")
     assert (refused.value.code, refused.value.target) == ("InvalidCertificate", "pfx"), case
     assert text not in refused.value.message
+
+
+def _der(tag: int, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    return bytes([tag, 0x82]) + len(content).to_bytes(2) + content
+
+
+_SALT, _ROUNDS = _der(0x04, b"saltsalt"), _der(0x02, (5_000_000).to_bytes(4))
+_DERIVED = _der(0x30, _der(0x30, _SALT, _ROUNDS), _der(0x04, b"cipher"))
+_IN_PIECES = b"\x24\x80" + _der(0x04, _DERIVED[:9]) + _der(0x04, _DERIVED[9:]) + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("case", "encoded"),
+    [
+        ("plain", _DERIVED),
+        ("inside a string", _der(0x30, _der(0x02, b"\3"), _der(0x04, _DERIVED))),
+        ("no length said", b"\x30\x80" + _DERIVED + b"\0\0"),
+        ("a string in pieces", _der(0x30, _IN_PIECES)),
+        ("too deep", b"\x30\x80" * 100),
+    ],
+)
+def test_a_file_that_asks_for_too_much_work_is_not_begun_with(case: str, encoded: bytes) -> None:
+    text = base64.b64encode(encoded).decode()
+    pem = f"{ADA.certificate_pem}-----BEGIN ENCRYPTED PRIVATE KEY-----\n{text}\n-----END ENCRYPTED PRIVATE KEY-----\n"
+    for given_text in (text, pem):
+        with pytest.raises(AskedWrongly) as refused:
+            read_certificate(given_text, "pw", target="certificate")
+        assert refused.value.code == "InvalidCertificate", case
+        assert ("rounds" in refused.value.message) is (case != "too deep"), case
+
+
+@given(st.binary(max_size=200))
+def test_the_rounds_of_anything_are_counted_or_it_nests_too_deeply(encoded: bytes) -> None:
+    try:
+        assert most_rounds(encoded) >= 0
+    except (ValueError, RecursionError):
+        assert len(encoded) > 40
 
 
 def test_a_form_gives_a_client_certificate() -> None:

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from flowmend.core.connection.key_derivation import most_rounds
 from flowmend.core.errors import AskedWrongly
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+#: Half a second's work; usual are 2,000 to 600,000.
+_MOST_ROUNDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ def read_certificate(text: str, password: str, *, target: str) -> ReadCertificat
     Errors: AskedWrongly `InvalidCertificate`, which never repeats the text.
     """
     key, chain = _from_pem(text, password, target) if "-----BEGIN" in text else _from_pfx(text, password, target)
-    leaf = next((one for one in chain if _public_bytes(one.public_key()) == _public_bytes(key.public_key())), None)
+    leaf = next((one for one in chain if _is_of(key, one)), None)
     if leaf is None:
         raise _refused("The key is not the certificate's own.", target)
     return ReadCertificate(
@@ -64,6 +68,8 @@ def _from_pem(text: str, password: str, target: str) -> "tuple[PrivateKeyTypes, 
     try:
         # A key that is not encrypted refuses a password, which people give all the same.
         is_encrypted = b"ENCRYPTED" in key_block
+        lines = key_block.partition(b"-----")[2].partition(b"-----")[0].splitlines()
+        _refuse_much_work(base64.b64decode(b"".join(line for line in lines if b":" not in line)), target)
         key = load_pem_private_key(b"-----BEGIN " + key_block, password.encode() if is_encrypted and password else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise _refused("The private key cannot be read; check its password.", target) from None
@@ -78,6 +84,7 @@ def _from_pfx(text: str, password: str, target: str) -> "tuple[PrivateKeyTypes, 
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise _refused("It is neither PEM text nor a PFX file in base64.", target) from None
+    _refuse_much_work(content, target)
     try:
         key, leaf, others = load_key_and_certificates(content, password.encode() or None)
     except (ValueError, UnsupportedAlgorithm):
@@ -85,6 +92,24 @@ def _from_pfx(text: str, password: str, target: str) -> "tuple[PrivateKeyTypes, 
     if key is None or leaf is None:
         raise _refused("The PFX file lacks the certificate or its private key.", target)
     return key, [leaf, *others]
+
+
+def _refuse_much_work(encoded: bytes, target: str) -> None:
+    try:
+        is_too_much = most_rounds(encoded) > _MOST_ROUNDS
+    except (ValueError, RecursionError):
+        is_too_much = True
+    if is_too_much:
+        raise _refused(f"Its password is worked in by more than {_MOST_ROUNDS:,} rounds. Export it again.", target)
+
+
+def _is_of(key: "PrivateKeyTypes", certificate: "x509.Certificate") -> bool:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return _public_bytes(certificate.public_key()) == _public_bytes(key.public_key())
+    except (ValueError, UnsupportedAlgorithm):  # a kind of key that nobody here knows
+        return False
 
 
 def _public_bytes(key: object) -> bytes:
