@@ -4,6 +4,15 @@ from urllib.parse import urlencode
 
 import pytest
 
+from flowmend.core.connection.credentials import CertificateCredential
+from flowmend.core.connection.diagnosis import diagnose
+from flowmend.core.connection.health import HealthState
+from flowmend.core.connection.received import ReceivedAnswer
+from flowmend.core.connector import SignInKind
+from flowmend.use_cases.incident_watch import note_break
+from flowmend.use_cases.sealed_credentials import open_credential
+from made_certificates import make
+
 from .conftest import Answer, Flowmend
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
@@ -40,6 +49,57 @@ def test_a_session_shows_nothing_of_its_own_there(flowmend: Flowmend) -> None:
     assert answer.status == 200
     assert b"/logout" not in answer.content
     assert b'href="/connections"' not in answer.content
+
+
+_BY_CERTIFICATE = {
+    "properties": {"connectionParameters": {"pfx": {"type": "clientCertificate"}, "word": {"type": "securestring"}}}
+}
+_SILENT = {
+    "swagger": "2.0",
+    "info": {"title": "Silent"},
+    "host": "silent.example",
+    "schemes": ["https"],
+    "paths": {"/orders": {"post": {"operationId": "Create"}}},
+}
+
+
+def test_a_certificate_is_given_as_a_file(flowmend: Flowmend) -> None:
+    body = {"name": "silent", "definition": _SILENT, "properties": _BY_CERTIFICATE}
+    assert flowmend.api("POST", "/connectors", body).status == 201
+    old, new = make("ada"), make("ada")
+    values = {"pfx": old.pem, "word": "pw"}
+    made = flowmend.api("POST", "/connections", {"connector": "silent", "display_name": "Silent", "parameters": values})
+    assert made.status == 201, made.content
+    connection_id, services = made.json["id"], flowmend.application.services
+    row = services.store.connections.get(connection_id)
+    assert row is not None
+    expired = diagnose(
+        ReceivedAnswer(status=401, body="certificate expired"), had_credential=True, kind=SignInKind.CLIENT_CERTIFICATE
+    )
+    services.store.connections.change(connection_id, health=HealthState.BROKEN)
+    flowmend.run(note_break(services, row, expired, code="Unauthorized", message="certificate expired"))
+    link = flowmend.api("POST", f"/connections/{connection_id}/repair_links", {"confirmed": True}).json["url"]
+
+    own = {"Origin": flowmend.origin, "Accept": "text/html"}
+    held = knock(flowmend, link, **own).headers["set-cookie"].partition(";")[0]
+    asked = flowmend.ask("GET", "/repair/connection", headers={"Accept": "text/html", "Cookie": held})
+    assert b'enctype="multipart/form-data"' in asked.content
+    assert b'type="file"' in asked.content
+    parts = [
+        b'--cut\r\nContent-Disposition: form-data; name="p.pfx"; filename="ada.pem"\r\n\r\n' + new.pem.encode(),
+        b'--cut\r\nContent-Disposition: form-data; name="p.word"\r\n\r\npw',
+        b"--cut--\r\n",
+    ]
+    headers = {**own, "Cookie": held, "Content-Type": "multipart/form-data; boundary=cut"}
+    given = flowmend.ask("POST", "/repair/connection", headers=headers, content=b"\r\n".join(parts))
+
+    assert given.status == 200, given.content
+    after = services.store.connections.get(connection_id)
+    assert after is not None
+    kept = open_credential(services.vault, after)
+    assert isinstance(kept, CertificateCredential)
+    assert kept.certificate_pem.strip() == new.certificate_pem.strip()
+    assert knock(flowmend, link, **own).status == 400
 
 
 def test_whatever_is_wrong_the_answer_is_the_same_until_it_is_too_often(flowmend: Flowmend) -> None:

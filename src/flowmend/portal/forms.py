@@ -29,6 +29,7 @@ async def file_text(form: FormData, name: str) -> str:
     if not isinstance(value, UploadFile):
         return form_text(form, name)
     content = await value.read(_LARGEST_FILE)
+    await value.close()
     is_text = b"-----BEGIN " in content
     return content.decode("utf-8", "replace") if is_text else base64.b64encode(content).decode("ascii")
 
