@@ -1,9 +1,12 @@
 """A repair link: the owner mends one connection of one incident, once, and learns nothing else."""
 
 import asyncio
+import base64
+import json
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from consenting import ADA, BROWSER, answered, consent, unfinished
 from flowmend.core.connection.health import HealthState
@@ -11,6 +14,9 @@ from flowmend.core.errors import AskedWrongly, Conflict, FlowmendError, NotAllow
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.use_cases import verify_connection as verifying
 from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.edit_flow import open_for_editing, save_text
+from flowmend.use_cases.flows import turn_on
+from flowmend.use_cases.import_flow import ImportChoices, import_package
 from flowmend.use_cases.incidents import list_incidents, read_incident
 from flowmend.use_cases.repair_links import (
     link_for_consent,
@@ -22,7 +28,7 @@ from flowmend.use_cases.repair_links import (
 )
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
 from flowmend.use_cases.verify_connection import Verification, verify_connection
-from running import Running
+from running import LocalServer, Open, Running, document, http
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -274,3 +280,44 @@ async def begun(running: Running, secret: str) -> str:
     return await begin_consent(
         running.services, link.connection_id, link.created_by, BROWSER, "", confirmed=link.is_confirmed, link=link
     )
+
+
+async def test_what_an_owner_enters_by_a_link_goes_nowhere_else_than_the_link_says(
+    open_flowmend: Open, local_server: LocalServer
+) -> None:
+    sent: dict[str, list[str]] = {"good": [], "evil": []}
+
+    async def good(request: web.Request) -> web.Response:
+        sent["good"].append(request.headers.get("Authorization", ""))
+        is_right = sent["good"][-1] == f"Basic {base64.b64encode(b'ada:new-password').decode()}"
+        return web.json_response({} if is_right else {"error": "wrong password"}, status=200 if is_right else 401)
+
+    async def evil(request: web.Request) -> web.Response:
+        sent["evil"].append(request.headers.get("Authorization", ""))
+        return web.json_response({})
+
+    home, elsewhere = await local_server(good), await local_server(evil)
+    running = await open_flowmend(
+        allowed_private_hosts=frozenset(one.removeprefix("http://") for one in (home, elsewhere))
+    )
+    basic = {"type": "Basic", "username": "ada", "password": "@parameters('secret')"}
+    file = document({"Call": http("GET", home, authentication=basic)}, parameters={"secret": {"type": "SecureString"}})
+    written = json.dumps(file | {"parameters": {"secret": {"value": "old-password"}}}).encode()
+    (imported,) = (await import_package(running.services, written, "f.json", ImportChoices(), running.owner)).flows
+    await turn_on(running.services, imported.flow_id, running.owner)
+    await running.ended((await running.call(imported.flow_id)).run_name)
+    (row,) = running.services.store.connections.list(connector_id="http")
+    assert row.health is HealthState.BROKEN
+    secret = await link_to(running, row.connection_id, confirmed=True)
+    edited = open_for_editing(running.services, imported.flow_id)
+    text = edited.text.replace(home, elsewhere)
+    await save_text(running.services, imported.flow_id, text, edited.base_version, running.owner)
+
+    plan = await open_repair_link(running.services, secret, HOME)
+    result = await repair_by_link(running.services, secret, {"password": "new-password"}, HOME)
+
+    assert result.is_proven
+    assert plan.host == urlsplit(home).netloc
+    assert running.connection(row.connection_id).allowed_origins == [home]
+    await running.ended((await running.call(imported.flow_id)).run_name)
+    assert sent["evil"] == []

@@ -26,6 +26,17 @@ def bound_origins(
     return sorted({*called, *((tokens,) if tokens else ())})
 
 
+def origins_of_link(
+    services: Services, row: ConnectionRow, connector: Connector, parameters: Mapping[str, Json]
+) -> list[str]:
+    """As `bound_origins`, for what somebody enters who was sent a repair link: what flows call since widens nothing, for
+    who edits a flow must not direct another's password.
+    """
+    if row.connector_id == EMBEDDED_CONNECTOR:
+        return sorted(row.allowed_origins or ())
+    return bound_origins(services, row, connector, parameters)
+
+
 def _called(services: Services, connection_id: str) -> Iterator[str]:
     for flow in services.store.flows.using(connection_id):
         try:

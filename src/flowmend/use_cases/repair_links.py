@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from flowmend.core.connector.operation import SignInKind
 from flowmend.core.errors import AskedWrongly, Conflict, NotAllowed, TooManyAttempts
 from flowmend.store.incident_rows import RepairLinkRow
 from flowmend.store.rows import ConnectionRow
+from flowmend.use_cases.bound_origins import origins_of_link
 from flowmend.use_cases.connections import SecretField, connection_row, fields_of
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.recent_counts import RecentCounts
@@ -122,7 +125,7 @@ async def open_repair_link(services: Services, secret: str, address: str) -> Rep
         connector_id=row.connector_id,
         account=row.account_name,
         sign_in=method.kind.value,
-        host=hosts_of(row),
+        host=hosts_of(replace(row, allowed_origins=origins_of_link(services, row, connector, row.parameters or {}))),
         fields=tuple(one for one in asked if one.is_secret),
         expires_at=link.expires_at,
     )

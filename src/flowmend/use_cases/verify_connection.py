@@ -23,7 +23,7 @@ from flowmend.core.errors import AskedWrongly, Conflict, SecretUnreadable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.account_check import CONFIRMATION_NEEDED, identity_in, refuse_another_account, to_confirm
 from flowmend.use_cases.attempts import MOST_REFUSED, at_risk, attempts_left
-from flowmend.use_cases.bound_origins import bound_origins
+from flowmend.use_cases.bound_origins import bound_origins, origins_of_link
 from flowmend.use_cases.connection_reports import refusal_columns
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.create_connection import checked_values
@@ -103,7 +103,8 @@ async def verify_connection(
     merged = {**_kept_values(services, row, method, parameters), **parameters}
     values = checked_values(method, merged)
     plain = {name: value for name, value in values.items() if name not in method.secret_names}
-    origins = bound_origins(services, row, connector, plain)
+    by_link = purpose is Purpose.REPAIR_LINK
+    origins = (origins_of_link if by_link else bound_origins)(services, row, connector, plain)
     missing = sorted(name for name in method.secret_names if not parameters.get(name))
     if missing and set(origins) != set(row.allowed_origins):
         raise AskedWrongly(
