@@ -112,6 +112,7 @@ def sample_pages() -> dict[str, SamplePage]:
         broken=(), connected=(), failed_runs_24h=1, succeeded_24h=4, running=0, held=0, in_doubt=runs[:1], recent=(),
         headlines={}, flow_names=names, flows_on=1, flows_off=0,
     )  # fmt: skip
+    certificate = replace(broken, sign_in="client_certificate")
     asking = replace(
         views[3],
         new_hosts=("https://login.example.net",),
@@ -160,6 +161,8 @@ def sample_pages() -> dict[str, SamplePage]:
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
         "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
+        "verify-certificate-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=certificate, host="orders.contoso.com", result=_verification(False))}),
+        "verify-certificate-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=replace(_mended(certificate), used_by=(), failed_runs=0), host="orders.contoso.com", result=_verification(True))}),
         "verify-mends": SamplePage("verify.html", "connections", {"page": replace(verify, mends=("Orders archive", "Orders mailbox"), asks_whose=True, can_swap=True)}),
         "verify-mended": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), also_mended=("Orders archive", "Orders mailbox"))}),
         "verify-confirm": SamplePage("verify.html", "connections", {"page": replace(verify, result=replace(_verification(True), is_kept=False, code="ConfirmationNeeded", message="The service does not say whose it is."), asks_whose=True)}),

@@ -94,6 +94,16 @@ def test_a_password_is_never_sent_back(draw: Draw) -> None:
     assert "nothing was changed" in page.get_element_by_id(field.get("aria-describedby").split()[0]).text_content()
 
 
+def test_a_certificate_is_called_one_also_where_no_flow_uses_it_yet(draw: Draw) -> None:
+    refused = html.document_fromstring(draw("verify-certificate-wrong", "en")).find_class("is-bad")[0].text_content()
+    assert "This certificate was refused" in refused
+    assert "password" not in refused.split("Nothing was changed.")[0].lower()
+    proven = html.document_fromstring(draw("verify-certificate-proven", "en"))
+    assert proven.findtext(".//h1") == "Certificate replaced"
+    assert "it is ready" in proven.find_class("head")[0].text_content()
+    assert not proven.xpath("//main//a[contains(@href, '#used-by')]")
+
+
 def test_the_failed_card_is_open_and_how_to_fix_leads_to_the_very_connection(draw: Draw) -> None:
     page = html.document_fromstring(draw("run", "en"))
     (opened,) = page.xpath("//details[contains(@class, 'act') and @open]")

@@ -245,7 +245,7 @@ _BY_SIGN_IN = {
 _CAUSES = {
     Category.EXPIRED: marked("The sign-in has expired"),
     Category.REVOKED: marked("The sign-in was withdrawn"),
-    Category.WRONG_PASSWORD: marked("Password or key refused"),
+    Category.WRONG_PASSWORD: marked("Password, key or certificate refused"),
     Category.INSUFFICIENT_PERMISSION: marked("Permission is missing"),
     Category.CONSENT_REQUIRED: marked("Consent is missing"),
     Category.MFA: marked("A second factor is demanded"),
