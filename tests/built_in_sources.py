@@ -47,12 +47,12 @@ class Files(Source):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._folder = folder / "in"
-        self._folder.mkdir(parents=True)
+        self.folder = folder / "in"
+        self.folder.mkdir(parents=True)
         self.values = {"folder": str(folder)}
 
     def add_one(self, number: int) -> None:
-        (self._folder / f"{number}.txt").write_text(str(number), encoding="utf-8")
+        (self.folder / f"{number}.txt").write_text(str(number), encoding="utf-8")
 
     def close(self) -> None:
         pass
@@ -92,19 +92,19 @@ class Mails(Source):
         super().__init__()
         server.set_account("ada", PASSWORD)
         context = ssl.create_default_context(cafile=str(authority.root))
-        self._client = imaplib.IMAP4_SSL("localhost", server.tls_port, ssl_context=context)
-        self._client.login("ada", PASSWORD)
-        self._client.delete("Numbered")
-        self._client.create("Numbered")
+        self.client = imaplib.IMAP4_SSL("localhost", server.tls_port, ssl_context=context)
+        self.client.login("ada", PASSWORD)
+        self.client.delete("Numbered")
+        self.client.create("Numbered")
         self.values = {"host": "localhost", "port": str(server.tls_port), "user": "ada", "password": PASSWORD}
 
     def add_one(self, number: int) -> None:
         mail = f"Subject: {number}\r\nFrom: bob@shop.example\r\n\r\nNumber {number}.\r\n"
-        kind, told = self._client.append("Numbered", "", "", mail.encode())  # type: ignore[arg-type]
+        kind, told = self.client.append("Numbered", "", "", mail.encode())  # type: ignore[arg-type]
         assert kind == "OK", told
 
     def close(self) -> None:
-        self._client.logout()
+        self.client.logout()
 
 
 def call(connector_id: str, operation_id: str, reference: str, **parameters: Any) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -27,10 +29,19 @@ class PasswordDatabase:
 
     def tell(self, statement: str) -> None:
         """A statement by the administrator."""
-        with psycopg.connect(
-            host=str(self._folder), port=self.port, user="flowmend", dbname="postgres", autocommit=True
-        ) as connection:
+        with self.administrator(autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def told(self, query: str) -> list[tuple[Any, ...]]:
+        """What the administrator reads."""
+        with self.administrator(autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def administrator(self, *, autocommit: bool = False) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A session of the administrator's own."""
+        return psycopg.connect(
+            host=str(self._folder), port=self.port, user="flowmend", dbname="postgres", autocommit=autocommit
+        )
 
     def set_role(self, name: str, password: str, options: str = "LOGIN") -> None:
         self.tell(f"DROP ROLE IF EXISTS {name}")
@@ -39,6 +50,12 @@ class PasswordDatabase:
 
 @pytest.fixture(scope="session")
 def password_database(authority: Authority) -> Iterator[PasswordDatabase]:
+    with running_password_database(authority) as database:
+        yield database
+
+
+@contextmanager
+def running_password_database(authority: Authority) -> Iterator[PasswordDatabase]:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
     files = {

@@ -29,7 +29,7 @@ async def source(
 ) -> AsyncIterator[Source]:
     made: Source
     if request.param == "files":
-        monkeypatch.setattr(file_operations, "_SETTLES_WITHIN_SECONDS", 0.0)
+        monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
         made = Files(tmp_path / "source")
     elif request.param == "rows":
         database: PasswordDatabase = request.getfixturevalue("password_database")

@@ -135,7 +135,7 @@ async def test_a_new_file_fires_once_when_nobody_writes_it_any_more(
     await watch.look(pattern="*.csv")
     assert watch.seen == []  # it may still be written
     (folder / "new.csv").write_text("ab")
-    monkeypatch.setattr(file_operations, "_SETTLES_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     answer = await watch.look(pattern="*.csv", includeContent=True)
     assert watch.seen == ["/new.csv"]
     assert answer.body["value"][0]["content"]["$content"] == "YWI="
@@ -154,7 +154,7 @@ async def test_a_changed_file_and_one_moved_in_fire_too(
 ) -> None:
     from flowmend.transport import file_operations
 
-    monkeypatch.setattr(file_operations, "_SETTLES_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     (folder / "old").write_text("old")
     outside = folder.parent / "moved"
     outside.write_text("x")
@@ -174,7 +174,7 @@ async def test_a_thousand_new_files_come_once_each(
 ) -> None:
     from flowmend.transport import file_operations
 
-    monkeypatch.setattr(file_operations, "_SETTLES_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     watch = Watch(files, "OnNewFile")
     await watch.look()
     for number in range(1000):

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from certificates import Authority
@@ -166,9 +165,7 @@ async def test_a_row_of_a_transaction_that_ended_late_is_not_missed_and_none_com
         cursor = answer.cursor
         seen.extend(row["id"] for row in answer.body["value"])
 
-    late = psycopg.connect(
-        host=str(password_database._folder), port=password_database.port, user="flowmend", dbname="postgres"
-    )
+    late = password_database.administrator()
     try:
         late.execute("INSERT INTO shop.orders (price) VALUES (1)")
         await insert(shop, price=2)

@@ -115,7 +115,7 @@ async def test_a_file_is_written_read_appended_moved_and_deleted(sftp: Performer
 async def test_many_new_files_come_once_each(
     sftp: Performer, server: SftpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_operations, "_SETTLES_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     (server.folder / "inbox" / "old.txt").write_text("old")
     cursor, seen = (await sftp("OnNewFile")).cursor, []
     for number in range(120):

@@ -24,7 +24,7 @@ _LARGEST_ANSWER = 50 * 1024 * 1024
 _FILES_OF_A_POLL = 50
 _MOST_LISTED = 5_000
 #: A file is whole once nobody has changed it for so long.
-_SETTLES_WITHIN_SECONDS = 5.0
+SETTLES_WITHIN_SECONDS = 5.0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +153,8 @@ async def _news(store: FileStore, arguments: Mapping[str, Json], *, with_changes
             continue
         before = growing.get(name)
         since = before[1] if before is not None and before[0] == state else now
-        is_quiet = one.changed_at is not None and now - one.changed_at >= _SETTLES_WITHIN_SECONDS
-        if is_quiet or now - since >= _SETTLES_WITHIN_SECONDS:
+        is_quiet = one.changed_at is not None and now - one.changed_at >= SETTLES_WITHIN_SECONDS
+        if is_quiet or now - since >= SETTLES_WITHIN_SECONDS:
             whole.append(one)
         still_growing[name] = [state, since]
     fired = await _fired(store, sorted(whole, key=lambda one: (one.modified, one.path)), arguments)
