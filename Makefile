@@ -25,6 +25,7 @@ bench: $(READY)
 	$(BIN)/python bench/connections.py
 	$(BIN)/python bench/incidents.py
 	$(BIN)/python bench/diagnosis.py
+	$(BIN)/python bench/built_in.py
 
 # Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)
