@@ -56,8 +56,10 @@ async def look_up(
         if opened.credential is not None:
             host = lookup.request.origin.partition("//")[2]
             note_use(services, opened.holder, Purpose.CALL, outcome="", host=host)
-        values.append(looked_up_value(lookup, answer))
-        filled = with_value(request, lookup, values[-1])
+        value = looked_up_value(lookup, answer)
+        if not (lookup.is_placeholder or lookup.is_beneath):  # of what is there, and to be seen in the answer
+            values.append(value)
+        filled = with_value(request, lookup, value)
         if isinstance(filled, UnbuildableRequest):
             return filled
         request = filled
