@@ -33,7 +33,7 @@ from flowmend.use_cases.chosen_app import with_proof
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.import_flow import ImportChoices, import_package
 from made_certificates import make
-from running import LocalServer, Open, document, http
+from running import LocalServer, Open, document, http, until
 
 pytestmark = pytest.mark.anyio
 SECRET = "app-s3cret-1"
@@ -249,9 +249,12 @@ async def test_an_app_at_entra_proves_itself_by_the_certificate_written_in_a_flo
 
     tokens.certificate = make("another app", rsa_key=True).certificate
     running.clock.move(hours=1)
-    accepted = await running.call(report.flows[0].flow_id)
-    await running.settled()
-    assert running.connection(row.connection_id).refused_category == "client_secret_expired"
+    await running.call(report.flows[0].flow_id)
+
+    def category() -> str:
+        return running.connection(row.connection_id).refused_category
+
+    await until(lambda: category() == "client_secret_expired", category)
 
 
 async def test_a_client_certificate_of_a_run_is_shown_too(
@@ -260,3 +263,24 @@ async def test_a_client_certificate_of_a_run_is_shown_too(
     written = {"type": "ClientCertificate", "pfx": pfx(trusted_authority, "eve", "x1"), "password": "x1"}
     outcome = await send(house, f"{closed_service}/a", written)
     assert outcome.outputs["body"] == {"who": "eve"}, outcome
+
+
+async def test_a_second_flow_with_the_same_app_may_call_its_own_address(
+    tokens: Tokens, open_flowmend: Open, local_server: LocalServer
+) -> None:
+    second = await local_server(tokens.answer)
+    hosts = frozenset(one.removeprefix("http://") for one in (tokens.origin, second))
+    running = await open_flowmend(allowed_private_hosts=hosts)
+    for number, origin in enumerate((tokens.origin, second)):
+        written = document({"Call": http("GET", f"{origin}/a", authentication=entra(tokens))})
+        name = f"flow{number}.json"
+        report = await import_package(
+            running.services, json.dumps(written).encode(), name, ImportChoices(), running.owner
+        )
+        await turn_on(running.services, report.flows[0].flow_id, running.owner)
+        accepted = await running.call(report.flows[0].flow_id)
+        await running.ended(accepted.run_name)
+        record = (await running.records(accepted.run_name))["Call"]
+        assert record.status == "Succeeded", record
+    (row,) = running.services.store.connections.list(connector_id="http")
+    assert set(row.allowed_origins) == {tokens.origin, second}

@@ -246,8 +246,8 @@ def _complete(services: Services, row: ConnectionRow, sign_in: DistinctSignIn, w
     elif is_wider and sign_in.is_known and wanted.credential is not None and holds_same(services, row, wanted):
         signed, app, _ = _with_sign_in(services, replace(row, allowed_origins=origins), wanted, is_kept=True)
         signed = replace(signed, health=row.health)
-    elif is_wider and sign_in.is_known and not row.sealed_credential and holds_same(services, row, wanted):
-        signed = replace(row, allowed_origins=origins)
+    elif is_wider and sign_in.is_known and wanted.is_by_app and holds_same(services, row, wanted):
+        signed = replace(row, allowed_origins=origins, sealed_credential=b"")  # its app gets a token anew
     else:
         return row
     changes = {name: getattr(signed, name) for name in _SET_BY_A_FLOW}
