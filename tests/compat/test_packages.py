@@ -60,7 +60,7 @@ def test_the_checker_calls_little_unsupported_and_points_at_what_there_is() -> N
 
 
 def test_what_is_missing_is_a_warning_that_a_person_can_cure() -> None:
-    needs = {"MissingTemplateValue", "MissingParameterValue", "MissingTriggerHost", "MissingSignIn", "MissingFunction"}
+    needs = {"MissingTemplateValue", "MissingParameterValue", "MissingSignIn", "MissingFunction"}
     problems = [problem for one in read_flow_files(DATA / "flows") for problem in one.problems if problem.code in needs]
     assert {problem.code for problem in problems} == needs
     assert {problem.severity for problem in problems} == {Severity.WARNING}

@@ -84,7 +84,9 @@ class Changes(Protocol):
     """Tells open pages and caches of this process that something changed."""
 
     def publish(self, topic: str, **facts: Json) -> None:
-        """topic: `run`, `event`, `flow`, `connection`, `connector`, `incident` or `approval`; facts: ids and status, never payloads."""
+        """topic: `run`, `event`, `flow`, `connection`, `connector`, `incident` or `approval`, and for the worker
+        alone `polls`, `poke` and `subscriptions`; facts: ids and status, never payloads.
+        """
         ...
 
     def subscribe(self) -> AsyncIterator[dict[str, Json]]:
