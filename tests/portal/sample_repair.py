@@ -55,6 +55,7 @@ def repair_pages(
         "connection-swap": ("connection_swap.html", "connections", {"page": SwapPage(row=row, choices=(other,), plan=swap, error="Nothing.")}),
         "connection-swap-made": ("connection_swap.html", "connections", {"page": SwapPage(row=row, choices=(), made=swap)}),
         "connection-swap-none": ("connection_swap.html", "connections", {"page": SwapPage(row=row, choices=())}),
+        "connection-swap-http": ("connection_swap.html", "connections", {"page": SwapPage(row=with_columns(row, connector_id="http"), choices=())}),
         "secret-uses": ("secret_uses.html", "connections", {"page": _uses(broken, now), "purpose_words": PURPOSE_WORDS}),
         "secret-uses-none": ("secret_uses.html", "connections", {"page": replace(_uses(broken, now), uses=()), "purpose_words": PURPOSE_WORDS}),
         "repairlink": ("repair_link.html", "connections", {"page": RepairLinkPage(view=broken, links=links, asks_whose=True), "done": "revoked"}),

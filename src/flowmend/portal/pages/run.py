@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly
-from flowmend.core.outcome import Status
+from flowmend.core.outcome import Category, Status
 from flowmend.core.run.cards import iteration_tree
 from flowmend.core.run.history import latest_records, repetition_name
 from flowmend.portal.forms import form_text
@@ -283,7 +283,8 @@ def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
         remedy=remedy,
         code=failed.code_in_full if failed else diagnosis.code or row.error_code,
         message=diagnosis.message,
-        cause=cause_of(diagnosis.category),
+        # "It did not say why" would be untrue beside what it said.
+        cause="" if diagnosis.category == Category.UNKNOWN and diagnosis.message else cause_of(diagnosis.category),
         opens_connection=opens_connection,
         is_mended=opens_connection and connection is not None and connection.health is HealthState.CONNECTED,
     )
