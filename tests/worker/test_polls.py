@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from flowmend.store.tables import trigger_events
 from flowmend.use_cases.flows import read_flow_detail, turn_off, turn_on
 from flowmend.use_cases.swap_connection import swap_connection
 from flowmend.use_cases.verify_connection import verify_connection
@@ -78,6 +79,17 @@ async def test_checks_without_news_are_one_entry_of_the_history(open_flowmend: O
     await look(running, lambda: len(running.runs(flow_id)) == 1)
     await look(running, lambda: len(running.events(flow_id)) == 3)
     assert [one.status for one in running.events(flow_id)] == ["Skipped", "Succeeded", "Skipped"]
+
+
+async def test_checks_go_on_after_the_history_was_deleted(open_flowmend: Open, local_server: LocalServer) -> None:
+    news = News()
+    origin = await local_server(news.answer)
+    running = await opened(open_flowmend, origin)
+    flow_id = await flow_with_news(running, await connected(running, origin), polling("OnTimed"), TITLE)
+    await look(running, lambda: bool(running.events(flow_id)))
+    running.services.store._database.remove(trigger_events, trigger_events.c.flow_id == flow_id)
+    await look(running, lambda: bool(running.events(flow_id)))
+    assert running.events(flow_id)[0].code == "NoNewItems"
 
 
 async def test_a_broken_connection_stops_the_polls_and_its_repair_catches_up(

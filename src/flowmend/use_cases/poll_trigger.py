@@ -161,7 +161,7 @@ async def _write(
         await services.store.journal.write([*writes, noted])
     except Conflict as conflict:
         if conflict.code == "TriggerChanged" or not is_quiet:
-            _log.info("What trigger %s of flow %s found is asked for again.", state.trigger_name, state.flow_id)
+            _log.info("What trigger %s of flow %s found was not kept.", state.trigger_name, state.flow_id)
             return
         # The entry of the checks before was deleted with the history.
         memory["quiet"] = _quiet(rows[0], 1)
@@ -219,7 +219,7 @@ def _regular_time(services: Services, trigger: Trigger, state: TriggerStateRow) 
 def _has_no_place(services: Services, loaded: LoadedFlow, trigger: Trigger) -> bool:
     """Whether as many events wait as may: nothing is asked for until there is room (wdl.md §3, Concurrency)."""
     limit = limit_of(trigger)
-    if limit is None or (has_room(services, loaded) and limit.waiting):
+    if limit is None or has_room(services, loaded):
         return False
     return services.store.trigger_events.count_held(loaded.row.flow_id) >= limit.waiting
 
