@@ -92,7 +92,7 @@ class Inputs:
         value = low if isinstance(low, int | float) else min(5, high) if isinstance(high, int | float) else 5
         value += 1 if node.get("exclusiveMinimum") is True else 0
         step = node.get("multipleOf")
-        value = step if step else value
+        value = step or value
         return int(value) if kind == "integer" else value
 
     def _text(self, node: dict[str, Any]) -> str:

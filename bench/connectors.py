@@ -31,7 +31,15 @@ from werkzeug.wrappers import Request, Response
 
 from connector_inputs import Inputs
 from flowmend.cli.connector_files import read_folders
-from flowmend.core.connector import Connector, HttpRequest, Operation, SignInKind, SignInMethod, SignInParts, build_request
+from flowmend.core.connector import (
+    Connector,
+    HttpRequest,
+    Operation,
+    SignInKind,
+    SignInMethod,
+    SignInParts,
+    build_request,
+)
 from flowmend.core.connector.response import HttpResponse
 from flowmend.transport import HttpTransport
 
@@ -65,7 +73,8 @@ class Counts:
 class Incoming(IncomingRequest):
     """A received request as bravado-core wants to see it, read by Werkzeug."""
 
-    def __init__(self, request: Request, path: Mapping[str, str]) -> None:
+    def __init__(self, request: Request, path: Mapping[str, str], body: Mapping[str, Any]) -> None:
+        self._body = body
         self.path = dict(path)
         self.query = {name: values if len(values) > 1 else values[0] for name, values in request.args.lists()}
         # As sent: WSGI itself leaves out headers with `_` in their names.
@@ -82,8 +91,29 @@ class Incoming(IncomingRequest):
         if "xml" in kind:
             return _plain(ElementTree.fromstring(content))
         if kind == "application/x-www-form-urlencoded" or kind.startswith("multipart/"):
-            return self.form
+            return {name: _typed(text, self._body.get(name) or {}) for name, text in self.form.items()} | self.files
         return content.decode()
+
+
+def _typed(text: Any, schema: Mapping[str, Any]) -> Any:
+    """A form's text as the type its schema says: forms themselves have none."""
+    kind = schema.get("type")
+    if isinstance(text, str) and kind in {"integer", "number", "boolean", "object"}:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    if kind == "array" and not isinstance(text, list):
+        return [_typed(text, schema.get("items") or {})]
+    return [_typed(one, schema.get("items") or {}) for one in text] if isinstance(text, list) else text
+
+
+def body_schema(operation: Any) -> Mapping[str, Any]:
+    """The properties of an operation's body by name."""
+    deref = operation.swagger_spec.deref
+    schemas = [deref(one.param_spec.get("schema") or {}) for one in operation.params.values() if one.location == "body"]
+    found = deref(schemas[0]).get("properties") if schemas else None
+    return {name: deref(one) for name, one in (found or {}).items()}
 
 
 def _plain(element: ElementTree.Element) -> Any:
@@ -131,7 +161,7 @@ class Judge:
             if param.location == "path" and name not in path and expected.is_reshaped:
                 path[name] = "5"  # a policy routes the request to a path without it
         try:
-            unmarshal_request(Incoming(request, path), operation)
+            unmarshal_request(Incoming(request, path, body_schema(operation)), operation)
         except Exception as error:  # whatever the library finds wrong
             return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
         return ""
@@ -145,6 +175,8 @@ def _names(pattern: str) -> list[str]:
 
 
 def path_pattern(template: str) -> re.Pattern[str]:
+    """What a path must look like: a place for each `{name}` and for each expression of a policy."""
+    template = re.sub(r"@\{?\w+\([^)]*\)\}?", "{}", template)
     names: list[str] = []
     pattern = ""
     for piece in re.split(r"(\{[^{}]*\})", template):
@@ -152,7 +184,7 @@ def path_pattern(template: str) -> re.Pattern[str]:
             names.append(piece[1:-1])
             pattern += "([^/]*)"
         else:
-            pattern += "".join(re.escape(sign) if sign.isascii() else f"(?:%[0-9A-F]{{2}})+" for sign in piece)
+            pattern += "".join(re.escape(sign) if sign.isascii() else "(?:%[0-9A-F]{2})+" for sign in piece)
     pattern = pattern.replace(r"\ ", "(?:%20| )")
     _PLACES[pattern] = names
     return re.compile(pattern)
@@ -194,7 +226,9 @@ def expectations(definition: Any, connector: Connector) -> Iterator[tuple[Operat
             if ours is None or theirs is None:
                 continue
             policies = [one for one in connector.policies if one.concerns(operation_id) and not one.is_for_response]
-            routed = [str(one.parameters.get("newpath")) for one in policies if one.template == "routerequesttoendpoint"]
+            routed = [
+                str(one.parameters.get("newpath")) for one in policies if one.template == "routerequesttoendpoint"
+            ]
             hosts = [one for one in policies if one.template == "dynamichosturl"]
             prefixes = [base, ""] if hosts else [base]
             if any("/" in str(one.parameters.get("urltemplate")).replace("://", "") for one in hosts):
@@ -203,10 +237,10 @@ def expectations(definition: Any, connector: Connector) -> Iterator[tuple[Operat
             templates = [f"{prefix}{route}" for route in bare for prefix in ("", base)]
             found = templates or [f"{prefix}{path}" for prefix in prefixes if not prefix.startswith("(")]
             patterns = [path_pattern(one if one.startswith("/") else f"/{one}") for one in found]
-            if not templates and prefixes[-1].startswith("("):
-                inner = path_pattern(path)
-                _PLACES[prefixes[-1] + inner.pattern] = _PLACES[inner.pattern]
-                patterns.append(re.compile(prefixes[-1] + inner.pattern))
+            if prefixes[-1].startswith("("):
+                for inner in [path_pattern(one) for one in (bare or [path])]:
+                    _PLACES[prefixes[-1] + inner.pattern] = _PLACES[inner.pattern]
+                    patterns.append(re.compile(prefixes[-1] + inner.pattern))
             is_reshaped = bool(routed) or any(one.template in RESHAPING for one in policies)
             yield ours, Expected(operation=theirs, paths=patterns, is_reshaped=is_reshaped)
 
@@ -230,9 +264,7 @@ def taken_names(definition: Any) -> set[str]:
     """Security definitions whose key is also declared as a parameter, which the library refuses to read."""
     nodes = [node for item in definition["paths"].values() for node in item.values() if isinstance(node, dict)]
     named = {one.get("name") for node in nodes for one in node.get("parameters") or () if isinstance(one, dict)}
-    return {
-        name for name, one in (definition.get("securityDefinitions") or {}).items() if one.get("name") in named
-    }
+    return {name for name, one in (definition.get("securityDefinitions") or {}).items() if one.get("name") in named}
 
 
 async def run(folder: Path, only: str) -> Counts:
@@ -271,9 +303,7 @@ async def one_connector(
         if ours.unsupported:
             continue
         name = f"{connector.connector_id}/{ours.operation_id}"
-        made = build_request(
-            connector, ours, inputs.arguments(ours), parameters_of(method), sign_in=sign_in_of(method)
-        )
+        made = build_request(connector, ours, inputs.arguments(ours), parameters_of(method), sign_in=sign_in_of(method))
         if not isinstance(made, HttpRequest):
             counts.unbuilt[f"{made.code}: {made.message[:90]}"] += 1
             counts.refused[name] = f"not built: {made.code}: {made.message}"

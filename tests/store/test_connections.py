@@ -199,7 +199,7 @@ class TestConnectors:
         assert store.connectors.get("orders") == row
         later = msgspec.structs.replace(row, fingerprint="g", display_name="Shop")
         store.connectors.put(later)
-        assert store.connectors.list() == [later]
+        assert store.connectors.ids() == [later.connector_id]
         assert store.connectors.delete("orders")
         assert not store.connectors.delete("orders")
         assert store.connectors.get("orders") is None

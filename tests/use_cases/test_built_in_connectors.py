@@ -28,8 +28,8 @@ async def test_a_built_in_connector_is_found_like_an_installed_one_and_is_no_row
     connector = house.services.connectors.get(EMBEDDED_CONNECTOR)
     assert connector.display_name == "HTTP"
     assert EMBEDDED_CONNECTOR in house.services.connectors.ids()
-    assert [row.connector_id for row in house.services.connectors.rows()] == sorted(built_in_ids())
-    assert house.services.store.connectors.list() == []
+    assert house.services.connectors.ids() == built_in_ids()
+    assert house.services.store.connectors.ids() == []
 
 
 @pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
-from flowmend.use_cases.connections import read_choice
+from flowmend.use_cases.connections import list_connectors, read_choice
 from flowmend.use_cases.connector_gallery import find_connectors, read_connector_view
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.uploaded_connectors import install_uploaded
@@ -175,3 +175,16 @@ async def test_what_was_summed_up_once_is_not_read_again(house: House) -> None:
     house.clock.move(days=1)
     house.install("orders", definition("Newer"), BASIC)
     assert [one.description for one in await find_connectors(house.services, "newer")] == ["All of Newer"]
+
+
+async def test_a_list_of_many_connectors_reads_none_of_their_documents(house: Any) -> None:
+    """Also of those that an earlier version installed: what is shown of them is kept when it is first asked for."""
+    definition = {"swagger": "2.0", "host": "h.example", "info": {"title": "T"}, "paths": {}}
+    properties = {"connectionParameters": {"key": {"type": "securestring"}}}
+    for number in range(300):
+        house.install(f"c{number}", definition, properties)
+    found = {one.connector_id: one for one in await list_connectors(house.services)}
+    assert [field.name for field in found["c299"].parameters] == ["key"]
+    assert found["c0"].sign_in == "api_key"
+    loaded = house.services.connectors
+    assert not any(connector_id.startswith("c2") for connector_id in loaded._loaded)  # noqa: SLF001  what is held

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import BigInteger, Index, Table, delete, insert, select
 
-from flowmend.store.column_types import Instant, Words
+from flowmend.core.json_value import Json
+from flowmend.store.column_types import Instant, JsonText, Words
 from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import Row
 from flowmend.store.schema import key, metadata, must
@@ -14,7 +16,7 @@ from flowmend.store.tables import connectors
 
 class ConnectorEntryRow(Row, frozen=True, kw_only=True):
     """A connector as `core.connector.summary` sums it up. sign_in: kinds with a blank between. installed_at: of what it
-    sums up.
+    sums up. methods: how one signs in, `SignInMethod`s as JSON.
     """
 
     connector_id: str
@@ -27,6 +29,7 @@ class ConnectorEntryRow(Row, frozen=True, kw_only=True):
     sign_in: str
     description: str
     words: str = ""
+    methods: Json = msgspec.field(default_factory=list)
 
 
 connector_entries = Table(
@@ -42,9 +45,10 @@ connector_entries = Table(
     must("sign_in"),
     must("description", Words),
     must("words", Words),
+    must("methods", JsonText),
     Index("ix_connector_entries_display_name", "display_name"),
 )
-_SHOWN = tuple(column for column in connector_entries.c if column.name != "words")
+_SHOWN = tuple(column for column in connector_entries.c if column.name not in {"words", "methods"})
 
 
 class ConnectorEntries:
@@ -71,6 +75,13 @@ class ConnectorEntries:
     def get(self, connector_id: str) -> ConnectorEntryRow | None:
         is_it = connector_entries.c.connector_id == connector_id
         return self._database.first(select_row(connector_entries, ConnectorEntryRow).where(is_it), ConnectorEntryRow)
+
+    def methods(self) -> Sequence[tuple[str, str, Json]]:
+        """(id, name, how one signs in) of every installed connector."""
+        shown = connector_entries.c.connector_id, connector_entries.c.display_name, connector_entries.c.methods
+        is_installed = connectors.c.connector_id == connector_entries.c.connector_id
+        found = self._database.tuples(select(*shown).join(connectors, is_installed))
+        return [(connector_id, name, methods) for connector_id, name, methods in found]
 
     def missing(self) -> Sequence[str]:
         """Ids of installed connectors that nothing is kept of, or of an earlier version only."""

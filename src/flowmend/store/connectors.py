@@ -24,11 +24,6 @@ class Connectors:
             select_row(connectors, ConnectorRow).where(connectors.c.connector_id == connector_id), ConnectorRow
         )
 
-    def list(self) -> Sequence[ConnectorRow]:
-        """All connectors by display name."""
-        by_name = connectors.c.display_name, connectors.c.connector_id
-        return self._database.every(select_row(connectors, ConnectorRow).order_by(*by_name), ConnectorRow)
-
     def ids(self) -> Sequence[str]:
         """Of all connectors; their documents are not read for it."""
         return [found for (found,) in self._database.tuples(select(connectors.c.connector_id))]

@@ -22,7 +22,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.app_values import app_value_names
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again
-from flowmend.use_cases.connector_gallery import keep_entry
+from flowmend.use_cases.connector_gallery import keep_entry, sign_in_methods
 from flowmend.use_cases.credential_handover import hand_over
 from flowmend.use_cases.give_back_tokens import give_back_tokens
 from flowmend.use_cases.incident_watch import note_departure
@@ -79,7 +79,11 @@ class ConnectorChoice:
 
 async def list_connectors(services: Services) -> list[ConnectorChoice]:
     """The connectors one can connect to by name: not the one whose connections flows bring along."""
-    choices = [_choice(services, row) for row in services.connectors.rows() if row.connector_id != EMBEDDED_CONNECTOR]
+    choices = [
+        _choice(services, connector_id, name, methods)
+        for connector_id, name, methods in sign_in_methods(services)
+        if connector_id != EMBEDDED_CONNECTOR
+    ]
     return sorted(choices, key=lambda choice: choice.display_name.casefold())
 
 
@@ -153,7 +157,7 @@ async def read_choice(services: Services, connector_id: str) -> ConnectorChoice 
     """One connector one can connect to, None where there is none of that id."""
     if connector_id == EMBEDDED_CONNECTOR or connector_id not in services.connectors.ids():
         return None
-    choice = _choice(services, services.connectors.row(connector_id))
+    choice = _choice(services, connector_id, services.connectors.row(connector_id).display_name, ())
     ways = tuple(
         replace(way, parameters=tuple(_with_connections(services, one) for one in way.parameters))
         for way in choice.ways
@@ -253,17 +257,20 @@ def _explained(parameter: ConnectionParameter) -> str:
     return " ".join(part if part.endswith((".", "?", ":")) or part is said[-1] else f"{part}." for part in said)
 
 
-def _choice(services: Services, row: ConnectorRow) -> ConnectorChoice:
-    methods: tuple[SignInMethod, ...] = ()
+def _choice(
+    services: Services, connector_id: str, display_name: str, methods: tuple[SignInMethod, ...]
+) -> ConnectorChoice:
+    """methods: empty where they must be read, or cannot be."""
     unreadable = ""
-    try:
-        methods = services.connectors.get(row.connector_id).sign_in
-    except CANNOT_BE_READ as error:
-        unreadable = why_connector_unreadable(error)
+    if not methods:
+        try:
+            methods = services.connectors.get(connector_id).sign_in
+        except CANNOT_BE_READ as error:
+            unreadable = why_connector_unreadable(error)
     ways = tuple(_way(method) for method in methods)
     return ConnectorChoice(
-        connector_id=row.connector_id,
-        display_name=row.display_name,
+        connector_id=connector_id,
+        display_name=display_name,
         sign_in=ways[0].sign_in if ways else SignInKind.UNSUPPORTED.value,
         parameters=ways[0].parameters if ways else (),
         ways=ways,

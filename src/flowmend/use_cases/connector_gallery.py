@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
+
 from flowmend.core.connection.probe import choosable
 from flowmend.core.connector import Connector, Operation, read_connector
-from flowmend.core.connector.operation import SignInKind
+from flowmend.core.connector.operation import SignInKind, SignInMethod
 from flowmend.core.connector.summary import ConnectorSummary, needs_script, summarise
+from flowmend.core.json_value import Json
 from flowmend.store.connector_entries import ConnectorEntryRow
 from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector, built_in_ids
@@ -127,8 +130,32 @@ def keep_entry(services: Services, row: ConnectorRow | None, connector: Connecto
             sign_in=" ".join(summary.sign_in),
             description=summary.description,
             words=summary.words or f"{row.connector_id} {row.display_name}".lower(),
+            methods=msgspec.to_builtins(connector.sign_in) if connector is not None else [],
         )
     )
+
+
+def sign_in_methods(services: Services) -> list[tuple[str, str, tuple[SignInMethod, ...]]]:
+    """(id, name, ways to sign in) of every connector; no ways of one that does not read. No document is read for it."""
+    for connector_id in services.store.connector_entries.missing():
+        keep_entry(services, services.store.connectors.get(connector_id))
+    found = [
+        (connector_id, name, _methods(methods))
+        for connector_id, name, methods in services.store.connector_entries.methods()
+    ]
+    replaced = {connector_id for connector_id, _, _ in found}
+    for connector_id in sorted(built_in_ids() - replaced):
+        row = built_in_connector(connector_id)
+        if row is not None:
+            found.append((connector_id, row.display_name, services.connectors.get(connector_id).sign_in))
+    return found
+
+
+def _methods(kept: Json) -> tuple[SignInMethod, ...]:
+    try:
+        return msgspec.convert(kept, tuple[SignInMethod, ...])
+    except msgspec.ValidationError:  # kept by a version that knew them otherwise
+        return ()
 
 
 def runs_here(operation: Operation) -> str:

@@ -1,5 +1,7 @@
 """Connectors read once from their documents, installed or built in, kept in memory."""
 
+from typing import TypeVar
+
 from flowmend.core.connector.openapi import read_connector
 from flowmend.core.connector.operation import Connector
 from flowmend.core.errors import InvalidDocument, NotFound
@@ -7,6 +9,10 @@ from flowmend.core.json_value import Json
 from flowmend.store import Store
 from flowmend.store.rows import ConnectorRow
 from flowmend.use_cases.built_in_connectors import built_in_connector, built_in_ids
+
+Kept = TypeVar("Kept")
+
+_MOST_KEPT = 200
 
 
 class LoadedConnectors:
@@ -26,25 +32,20 @@ class LoadedConnectors:
             raise NotFound(
                 f"The connector {connector_id!r} is not installed.", code="ConnectorNotFound", target=connector_id
             )
-        self._rows[connector_id] = found
+        _keep(self._rows, connector_id, found)
         return found
 
     def get(self, connector_id: str) -> Connector:
         """Errors: NotFound `ConnectorNotFound`; InvalidDocument where the stored documents no longer read."""
         found = self._loaded.get(connector_id)
         if found is None:
-            found = self._loaded[connector_id] = self._read(connector_id)
+            found = self._read(connector_id)
+            _keep(self._loaded, connector_id, found)
         return found
 
     def ids(self) -> frozenset[str]:
         """Of every connector there is, installed or built in."""
         return built_in_ids() | frozenset(self._store.connectors.ids())
-
-    def rows(self) -> list[ConnectorRow]:
-        """Every connector there is, the installed ones first."""
-        installed = list(self._store.connectors.list())
-        built_in = sorted(built_in_ids() - {row.connector_id for row in installed})
-        return installed + [self.row(connector_id) for connector_id in built_in]
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`."""
@@ -58,3 +59,10 @@ class LoadedConnectors:
         if reading.connector is None:
             raise InvalidDocument(f"The connector {connector_id!r} does not read.", reading.problems)
         return reading.connector
+
+
+def _keep(kept: dict[str, Kept], connector_id: str, value: Kept) -> None:
+    """Keep a value, and let the oldest go where there are too many: however many are installed, few are in use."""
+    kept[connector_id] = value
+    while len(kept) > _MOST_KEPT:
+        del kept[next(iter(kept))]

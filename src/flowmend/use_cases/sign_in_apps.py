@@ -13,6 +13,7 @@ from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.app_settings import AppSettings, Proof, app_settings, proof_origins, settings_column
 from flowmend.use_cases.chosen_app import app_name, read_proof, sign_in_app_row, with_proof
 from flowmend.use_cases.connections import SecretField, fields_of
+from flowmend.use_cases.connector_gallery import sign_in_methods
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sign_in_connection import redirect_url
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
@@ -83,17 +84,13 @@ async def read_sign_in_app(services: Services, app_id: str) -> SignInAppView:
 def app_choices(services: Services) -> list[AppChoice]:
     """The connectors whose sign-in is one of an app, by name."""
     choices = []
-    for row in services.connectors.rows():
-        try:
-            connector = services.connectors.get(row.connector_id)
-        except CANNOT_BE_READ:
-            continue
-        method = app_method(connector)
+    for connector_id, display_name, methods in sign_in_methods(services):
+        method = _app_method(methods)
         if method is not None and method.oauth is not None:
             choices.append(
                 AppChoice(
-                    connector_id=row.connector_id,
-                    display_name=row.display_name,
+                    connector_id=connector_id,
+                    display_name=display_name,
                     fields=_fields(method),
                     takes_tenant="{tenantid}" in method.oauth.token_url,
                 )
@@ -207,7 +204,11 @@ async def delete_sign_in_app(services: Services, app_id: str, person_id: str) ->
 
 def app_method(connector: Connector) -> SignInMethod | None:
     """The first way to sign in that takes an app of the owner's, None where there is none."""
-    return next((one for one in connector.sign_in if one.oauth is not None and not one.oauth.is_managed_identity), None)
+    return _app_method(connector.sign_in)
+
+
+def _app_method(methods: Sequence[SignInMethod]) -> SignInMethod | None:
+    return next((one for one in methods if one.oauth is not None and not one.oauth.is_managed_identity), None)
 
 
 def _fields(method: SignInMethod) -> tuple[SecretField, ...]:

@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from flowmend.core.connector.documents import parse_document
+from flowmend.core.connector.folders import (
+    ConnectorFiles,
+    connector_id_of,
+    find_connectors,
+    is_of_connector,
+    read_documents,
+)
 from flowmend.core.definition.archive import Unpacked, is_archive, read_archive
 from flowmend.core.errors import AskedWrongly, FlowmendError, InvalidDocument, StoreUnavailable
 from flowmend.core.problem import Problem
 from flowmend.use_cases.connections import install_connector_documents
 from flowmend.use_cases.ports import Services
-
-_PROPERTIES = "apiproperties.json"
-_ENDINGS = (".json", ".yaml", ".yml")
-_SCRIPTED = (".swagger.json", "openapi.json", "openapi.yaml", "openapi.yml", "swagger.yaml", "swagger.yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,27 +44,32 @@ async def install_uploaded(
 
     Errors: AskedWrongly `NoConnector` where the files hold none; TooLarge, InvalidDocument for a zip file.
     """
-    folders = _folders(await asyncio.to_thread(_unpacked, files))
+    unpacked = await asyncio.to_thread(_unpacked, files)
+    folders = find_connectors(path for path in unpacked if is_of_connector(path))
     if not folders:
         message = "The files hold no connector: there must be an apiDefinition.swagger.json, or an OpenAPI document."
         raise AskedWrongly(message, code="NoConnector", target="file")
-    return [await _install(services, folder, parts, name, person_id) for folder, parts in sorted(folders.items())]
+    return [await _install(services, one, unpacked, name, person_id) for one in folders]
 
 
 async def _install(
-    services: Services, folder: str, parts: tuple[bytes, bytes | None], name: str, person_id: str
+    services: Services, found: ConnectorFiles, contents: Mapping[str, bytes], name: str, person_id: str
 ) -> UploadedConnector:
-    shown = PurePosixPath(folder).name or name
-    connector_id = "".join((PurePosixPath(folder).name or name).split())
-    if not connector_id:
+    folder, name = PurePosixPath(found.folder).name, name.strip()
+    shown = folder or name or found.name
+    if not (folder or name):
         message = "Say by which name flows call it, such as sharepointonline."
         raise AskedWrongly(message, code="MissingName", target="name")
+    connector_id = connector_id_of(folder or name)
     before = {row.connection_id for row in services.store.connections.list() if row.sealed_credential}
-    was_known = connector_id.lower().removeprefix("shared_") in services.connectors.ids()
+    was_known = connector_id in services.connectors.ids()
+    documents = await asyncio.to_thread(read_documents, found, contents)
+    if documents.problems:
+        return UploadedConnector(folder=shown, error=documents.problems[0].message, problems=documents.problems)
     try:
-        definition = await asyncio.to_thread(parse_document, parts[0])
-        properties = await asyncio.to_thread(parse_document, parts[1]) if parts[1] is not None else {}
-        row = await install_connector_documents(services, connector_id, definition, properties, person_id)
+        row = await install_connector_documents(
+            services, connector_id, documents.definition, documents.properties, person_id
+        )
     except StoreUnavailable:
         raise
     except InvalidDocument as error:
@@ -90,30 +97,3 @@ def _unpacked(files: Mapping[str, bytes]) -> dict[str, bytes]:
         else:
             found[path] = content
     return found
-
-
-def _folders(files: Mapping[str, bytes]) -> dict[str, tuple[bytes, bytes | None]]:
-    """{folder: (definition, properties)} of each folder that holds a definition."""
-    by_folder: dict[str, dict[str, bytes]] = {}
-    for path, content in files.items():
-        place = PurePosixPath(path)
-        folder = "" if str(place.parent) == "." else str(place.parent)
-        by_folder.setdefault(folder, {})[place.name] = content
-    found: dict[str, tuple[bytes, bytes | None]] = {}
-    for folder, inside in by_folder.items():
-        properties = next((one for name, one in inside.items() if name.lower() == _PROPERTIES), None)
-        definition = _definition(inside, has_properties=properties is not None)
-        if definition is not None:
-            found[folder] = (definition, properties)
-    return found
-
-
-def _definition(inside: Mapping[str, bytes], *, has_properties: bool) -> bytes | None:
-    """The definition among a folder's files: by its name, or the only document beside apiProperties.json."""
-    documents = {
-        name: one for name, one in inside.items() if name.lower().endswith(_ENDINGS) and name.lower() != _PROPERTIES
-    }
-    named = [one for name, one in sorted(documents.items()) if name.lower().endswith(_SCRIPTED)]
-    if named:
-        return named[0]
-    return next(iter(documents.values())) if len(documents) == 1 and has_properties else None

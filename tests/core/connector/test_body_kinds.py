@@ -134,6 +134,8 @@ def test_a_body_is_written_in_the_type_that_a_header_parameter_says() -> None:
     made = connector("application/json", form, {"name": "o", "in": "body", "schema": {"type": "object"}})
     request = build(made, **{"o/title": "a b"})
     assert (request.body, request.headers["Content-Type"]) == (b"title=a+b", "application/x-www-form-urlencoded")
+    parts = build(made, **{"o/title": "a", "Content-Type": "multipart/form-data"})
+    assert parts.headers["Content-Type"].startswith("multipart/form-data; boundary=")
 
 
 def test_a_header_whose_name_http_does_not_know_is_refused() -> None:

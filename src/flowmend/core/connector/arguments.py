@@ -118,7 +118,8 @@ def _place_body(
             return UnbuildableRequest(code="InvalidBody", message=f"The body cannot be written as XML: {error}.")
     else:
         return None
-    if content_type and draft.header("content-type") is None:
+    # The boundary of parts is known only now, whatever a parameter said of the type.
+    if content_type and (draft.header("content-type") is None or content_type.startswith("multipart/")):
         draft.set_header("Content-Type", content_type)
     return None
 

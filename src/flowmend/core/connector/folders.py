@@ -1,7 +1,8 @@
 """Connectors as files: which of many belong together, and the two documents of each.
 
-A folder that holds `apiProperties.json` is one connector; its definition is `apiDefinition.swagger.json`, else the one
-file `*.swagger.json`. A definition without a folder of that kind, OpenAPI 2 or 3 in JSON or YAML, is one by itself.
+A folder that holds `apiProperties.json` or `apiDefinition.swagger.json` is one connector; a definition of another name is
+the one file `*.swagger.json`, `openapi.*` or `swagger.*`, else the only other document. Where there is no such folder, a
+document by itself is one: OpenAPI 2 or 3, JSON or YAML.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -66,8 +67,10 @@ def find_connectors(paths: Iterable[str]) -> list[ConnectorFiles]:
     found = [one for folder, held in folders.items() if (one := _folder(folder, held)) is not None]
     if found:
         return found
-    lone = [path for held in folders.values() for path in held if PurePosixPath(path).name.lower() != _SCRIPT]
-    return [_lone(path) for path in lone if path.lower().endswith(_ENDINGS)]
+    documents = [path for held in folders.values() for path in held if path.lower().endswith(_ENDINGS)]
+    if len(documents) > 1:
+        documents = [path for path in documents if _is_named_definition(path)]
+    return [_lone(path) for path in documents]
 
 
 def read_documents(files: ConnectorFiles, contents: Mapping[str, bytes]) -> ConnectorDocuments:
@@ -89,16 +92,17 @@ def read_documents(files: ConnectorFiles, contents: Mapping[str, bytes]) -> Conn
 
 def _folder(folder: str, paths: Collection[str]) -> ConnectorFiles | None:
     named = {PurePosixPath(path).name.lower(): path for path in paths}
-    properties = named.get(PROPERTIES.lower())
-    if properties is None:
+    properties, definition = named.get(PROPERTIES.lower(), ""), named.get(DEFINITION.lower(), "")
+    if not properties and not definition:
         return None
-    definitions = [path for name, path in named.items() if name.endswith(".swagger.json")]
-    definition, problem = named.get(DEFINITION.lower(), ""), ""
-    if not definition and len(definitions) == 1:
-        definition = definitions[0]
-    elif not definition:
-        held = f"{len(definitions)} files" if definitions else "no file"
-        problem = f"The folder holds {held} named *.swagger.json, and none is {DEFINITION}."
+    problem = ""
+    if not definition:
+        documents = [path for path in paths if path.lower().endswith(_ENDINGS) and path != properties]
+        likely = [path for path in documents if _is_named_definition(path)] or documents
+        definition = likely[0] if len(likely) == 1 else ""
+        if not definition:
+            held = f"{len(likely)} files that may be the definition" if likely else "no definition"
+            problem = f"The folder holds {held}, and none is named {DEFINITION}."
     return ConnectorFiles(
         folder=folder,
         name=PurePosixPath(folder).name,
@@ -107,6 +111,11 @@ def _folder(folder: str, paths: Collection[str]) -> ConnectorFiles | None:
         script=named.get(_SCRIPT, ""),
         problem=problem,
     )
+
+
+def _is_named_definition(path: str) -> bool:
+    name = PurePosixPath(path).name.lower()
+    return name.endswith(".swagger.json") or name.startswith(("openapi.", "swagger."))
 
 
 def _lone(path: str) -> ConnectorFiles:

@@ -4,10 +4,11 @@ Real files mix the case of keys and policy ids and are half-finished in many way
 becomes a problem and the rest is read. Only local `$ref`s are followed: nothing is ever fetched.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmend.core.connector.body_kinds import BodyKind, body_kind
+from flowmend.core.connector.draft import check_header
 from flowmend.core.connector.folders import EVERY_OPERATION
 from flowmend.core.connector.local_references import resolved
 from flowmend.core.connector.mapping_facts import (
@@ -183,7 +184,7 @@ class _Reader:
             may_probe=node.get("x-ms-no-generic-test") is not True,
             takes_chunks=_mapping(node.get("x-ms-capabilities")).get("chunkTransfer") is True,
             notification_parameter=self._notification_parameter(node.get("parameters")),
-            unsupported=unsupported or problem,
+            unsupported=unsupported or problem or _unsendable(parameters.values()),
             scopes=self._scopes(node.get("security", self._definition.get("security"))),
             poll=read_poll_facts(node, operation_id, policies),
             subscription=read_subscription_facts(node),
@@ -242,6 +243,9 @@ class _Reader:
             return None
         schema = _mapping(self._resolved(node.get("schema")))
         is_required = node.get("required") is True
+        refusal = check_header(str(node.get("name")), "") if location is Location.HEADER else None
+        if refusal is not None:
+            self.warning(refusal.code, pointer, refusal.message)
         default = node.get("default", schema.get("default"))
         return Parameter(
             name=str(node.get("name") or "body"),
@@ -310,6 +314,15 @@ class _Reader:
             )
             return None
         return ProbeOperation(operation_id=wanted, arguments=dict(_mapping(declared.get("parameters"))))
+
+
+def _unsendable(parameters: Iterable[Parameter]) -> str:
+    """Why no request of these parameters can be sent: it would need a header that HTTP has no way to write."""
+    for one in parameters:
+        refusal = check_header(one.name, "") if one.location is Location.HEADER and one.is_required else None
+        if refusal is not None:
+            return f"{refusal.code}: {refusal.message}"
+    return ""
 
 
 def _security_in_force(definition: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -150,6 +150,7 @@ def upgrade() -> None:
         sa.Column("sign_in", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("methods", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("connector_id", name="pk_connector_entries"),
     )
     op.create_index("ix_connector_entries_display_name", "connector_entries", ["display_name"])
