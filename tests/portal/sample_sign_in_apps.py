@@ -126,6 +126,4 @@ def _ways() -> NewConnectionPage:
         connector_id="contoso_mail", display_name="Contoso Mail", sign_in="oauth2", parameters=(client_id,),
         ways=(person, certificate),
     )  # fmt: skip
-    return NewConnectionPage(
-        choice=choice, way=certificate, apps=(("a", "Mail app"),), display_name="Mail"
-    )
+    return NewConnectionPage(choice=choice, way=certificate, apps=(("a", "Mail app"),), display_name="Mail")
