@@ -178,3 +178,10 @@ def test_a_page_of_openings_that_nothing_closes_is_read_at_once(opening: str) ->
     began = time.perf_counter()
     judged(401, opening * (20_000 // len(opening)))
     assert time.perf_counter() - began < 0.1
+
+
+def test_what_a_service_repeats_of_anybodys_secret_is_not_in_the_message() -> None:
+    said = judged(401, {"message": "GET /a?api_key=k3y-of-another&x=1 with Bearer eyJhbGciOi.J9 was refused"})
+    assert said.message == "GET /a?api_key=*sanitized*&x=1 with Bearer *sanitized* was refused"
+    words = "Basic authentication is disabled. Use a Bearer token instead."
+    assert judged(401, {"message": words}).message == words

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from flowmend.core.connection.diagnosis_rules import rules_in_force
 from flowmend.core.connection.evidence import Evidence, evidence_of
 from flowmend.core.connection.received import Phase, ReceivedAnswer
+from flowmend.core.connection.redaction import redact
 from flowmend.core.connection.rules import Concerned, Rule, Rules, Trust
 from flowmend.core.connection.verdicts import NO_FAILURE, TRANSIENT, Verdict
 from flowmend.core.connector import SignInKind
@@ -53,7 +54,7 @@ def diagnose(
         remedy=verdict.remedy or remedy_of(verdict.fixable_by, kind),
         rule=name,
         code=evidence.shown_code or answer.failure_code,
-        message=evidence.message[:_LONGEST_MESSAGE],
+        message=redact(evidence.message[: 2 * _LONGEST_MESSAGE])[:_LONGEST_MESSAGE],
     )
 
 
