@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmend.core.connection.app_assertion import client_assertion
@@ -171,6 +171,7 @@ def test_an_elliptic_key_signs_too() -> None:
     assert len(signature) == 64
 
 
+@settings(deadline=None)  # an RSA key takes its time
 @given(st.one_of(st.text(max_size=200), st.sampled_from([ADA.pem, RSA.pem]).flatmap(_mangled)), st.text(max_size=20))
 def test_whatever_is_given_is_read_or_refused_plainly(text: str, password: str) -> None:
     said = ""

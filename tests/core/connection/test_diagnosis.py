@@ -1,5 +1,5 @@
 import json
-import time
+import timeit
 from typing import Any
 
 import pytest
@@ -175,9 +175,8 @@ def test_every_answer_gets_a_diagnosis_that_holds_together(status: int, body: An
 
 @pytest.mark.parametrize("opening", ["<!--", "<script>", "<style ", "<a ", '{"a":', "<input"])
 def test_a_page_of_openings_that_nothing_closes_is_read_at_once(opening: str) -> None:
-    began = time.perf_counter()
-    judged(401, opening * (20_000 // len(opening)))
-    assert time.perf_counter() - began < 0.1
+    page = opening * (20_000 // len(opening))
+    assert min(timeit.repeat(lambda: judged(401, page), number=1, repeat=5)) < 0.1
 
 
 def test_what_a_service_repeats_of_anybodys_secret_is_not_in_the_message() -> None:
