@@ -54,17 +54,37 @@ async def export_file(services: Services, request: Request) -> Response:
     return Response(exported.content, media_type=exported.content_type, headers=exported.headers)
 
 
-async def _read_upload(request: Request) -> tuple[Files, str, ChoicesShape]:
-    """The files of a body, what to call them together, and what is said about them.
+async def read_files(request: Request) -> tuple[dict[str, bytes], str]:
+    """The files of a body by path, and what to call them together.
 
-    A form has parts `file`, each with its path as file name, and `choices` as JSON; any other body is one file, its name
-    in the query. Errors: AskedWrongly.
+    A form has parts `file`, each with its path as file name; any other body is one file, its name in the query.
+    Errors: AskedWrongly.
     """
+    files, name, _ = await _read_form(request)
+    return (files if isinstance(files, dict) else {name: files}), name
+
+
+async def _read_upload(request: Request) -> tuple[Files, str, ChoicesShape]:
+    """As `read_files`, and what is said about them: a part `choices` as JSON. Errors: AskedWrongly."""
+    files, name, said = await _read_form(request)
+    try:
+        choices = msgspec.json.decode(said, type=ChoicesShape)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise AskedWrongly(
+            "The part 'choices' is no JSON object of connections, values and flows.",
+            code="InvalidRequestContent",
+            target="choices",
+        ) from error
+    return files, name, choices
+
+
+async def _read_form(request: Request) -> tuple[dict[str, bytes] | bytes, str, str]:
+    """(files, or the only file's bytes; their name; the part `choices`)."""
     name = query_text(request, "file_name")
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         if name is None:
             raise _unnamed()
-        return await request.body(), name, ChoicesShape()
+        return await request.body(), name, "{}"
     try:
         async with request.form(max_files=MOST_FILES, max_fields=10) as form:
             uploads = [one for one in form.getlist("file") if isinstance(one, UploadFile) and one.filename]
@@ -74,15 +94,7 @@ async def _read_upload(request: Request) -> tuple[Files, str, ChoicesShape]:
         raise AskedWrongly(f"The form does not read: {error.detail}", code="InvalidRequestContent") from error
     if not files:
         raise _unnamed()
-    try:
-        choices = msgspec.json.decode(said if isinstance(said, str) else "{}", type=ChoicesShape)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise AskedWrongly(
-            "The part 'choices' is no JSON object of connections, values and flows.",
-            code="InvalidRequestContent",
-            target="choices",
-        ) from error
-    return files, name or next(iter(files)), choices
+    return files, name or next(iter(files)), said if isinstance(said, str) else "{}"
 
 
 def _unnamed() -> AskedWrongly:

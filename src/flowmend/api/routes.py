@@ -9,6 +9,7 @@ from flowmend.api.approvals import APPROVAL_OPERATIONS
 from flowmend.api.connection_health import CONNECTION_HEALTH_OPERATIONS
 from flowmend.api.connection_repair import CONNECTION_REPAIR_OPERATIONS
 from flowmend.api.connections import CONNECTION_OPERATIONS
+from flowmend.api.connector_files import CONNECTOR_FILE_OPERATIONS
 from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
 from flowmend.api.incidents import INCIDENT_OPERATIONS
@@ -35,6 +36,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RUN_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *CONNECTION_OPERATIONS,
+    *CONNECTOR_FILE_OPERATIONS,
     *CONNECTION_HEALTH_OPERATIONS,
     *INCIDENT_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,

@@ -24,7 +24,16 @@ OPEN_PATHS: tuple[tuple[str, str], ...] = (
     ("/favicon.ico", "asked for by browsers on their own"),
 )
 
-_UPLOAD_PATHS = frozenset({"/api/v1/flows", "/api/v1/flows/inspect", "/api/v1/connectors", "/connectors/add", "/import"})
+_UPLOAD_PATHS = frozenset(
+    {
+        "/api/v1/flows",
+        "/api/v1/flows/inspect",
+        "/api/v1/connectors",
+        "/api/v1/connectors/files",
+        "/connectors/add",
+        "/import",
+    }
+)
 #: Where a flow's definition comes as text.
 _DEFINITION_PATH = re.compile(r"(?:/api/v1)?/flows/[^/]+/(?:check|definition|edit)")
 
