@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote
 
+import msgspec
 from starlette.types import Scope
 
+from flowmend.api.choice_page import CHOICE, choice_page, chosen_body
 from flowmend.core.errors import NotFound
 from flowmend.core.expression.content import decode_body
 from flowmend.core.run import SendResponse
@@ -34,17 +36,24 @@ async def answer_about_a_run(services: Services, segments: Sequence[str], scope:
     flow_id, run_name = unquote(segments[0]), unquote(segments[2])
     if len(segments) == 4 and scope["method"] == "GET":
         return await read_later_response(services, flow_id, run_name, signature)
+    queries = {name: value for name, value in query if name not in SIGNATURE_QUERIES}
+    if len(segments) != 4 and scope["method"] == "GET" and CHOICE in queries:
+        return choice_page(queries[CHOICE])
     if len(segments) == 4 or scope["method"] != "POST":
         raise NotFound("There is nothing at this address.")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     request = CallbackRequest(
         headers={name if name.startswith("x-") else name.title(): text for name, text in headers.items()},
-        queries={name: value for name, value in query if name not in SIGNATURE_QUERIES},
+        queries=queries,
         body=decode_body(headers.get("content-type", ""), content) if content else None,
         has_body=bool(content),
     )
+    if CHOICE in queries:
+        request = msgspec.structs.replace(request, body=chosen_body(queries), has_body=True)
     key = (unquote(segments[4]), _repetition(segments[6]) if len(segments) == 8 else ())
     await deliver_callback(services, flow_id, run_name, key, request, path_signature=signature)
+    if CHOICE in queries:
+        return choice_page(queries[CHOICE], is_made=True)
     return SendResponse(status_code=200, headers={}, body=None)
 
 
