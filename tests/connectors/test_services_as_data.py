@@ -1,0 +1,178 @@
+"""The services that come along as data: what each operation, in either spelling, asks of its public API."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from flowmend.core.connector import Connector, HttpRequest, UnbuildableRequest, build_path_request, build_request
+from flowmend.core.connector.answer_policies import changed_answer
+from flowmend.core.connector.openapi import read_connector
+from flowmend.core.connector.scopes import scopes_lacking
+from flowmend.use_cases.built_in_connectors import built_in_connector
+
+SERVICES = (
+    *("office365", "office365users", "teams", "sharepointonline", "azuresentinel", "azuremonitorlogs"),
+    *("azureloganalyticsdatacollector", "commondataserviceforapps", "github", "slack"),
+)
+KEY = "11111111-2222-4333-8444-555555555555"
+SITE = {"baseUrl": "https://new.sharepoint.com", "formerHosts": "old.sharepoint.com"}
+DATAVERSE = {"baseUrl": "https://o.crm.dynamics.com"}
+LOGS = {
+    "subscriptions": "s",
+    "resourcegroups": "r",
+    "resourcetype": "Log Analytics Workspace",
+    "resourcename": "w",
+    "timerange": "Last 24 hours",
+}
+INCIDENT = "/subscriptions/s/incidents/i"
+
+
+def service(connector_id: str) -> Connector:
+    row = built_in_connector(connector_id)
+    assert row is not None
+    reading = read_connector(row.definition, row.properties, connector_id=connector_id)
+    assert reading.problems == ()
+    assert reading.connector is not None
+    return reading.connector
+
+
+def named(connector_id: str, operation_id: str, arguments: Mapping[str, Any], **connection: Any) -> Any:
+    connector = service(connector_id)
+    operation = connector.operation(operation_id)
+    assert operation is not None
+    return build_request(connector, operation, arguments, connection, key=KEY)
+
+
+def written(
+    connector_id: str, method: str, path: str, connection: Mapping[str, Any] | None = None, **parts: Any
+) -> Any:
+    return build_path_request(service(connector_id), method, path, connection or {}, key=KEY, **parts)
+
+
+def twice(text: str) -> str:
+    return quote(quote(text, safe=""), safe="")
+
+
+@pytest.mark.parametrize("connector_id", SERVICES)
+def test_every_operation_of_a_service_reads(connector_id: str) -> None:
+    connector = service(connector_id)
+    assert connector.operations
+    assert [one for one in connector.operations.values() if one.unsupported] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked"),
+    [
+        (
+            named("office365", "SendEmailV2", {"emailMessage/To": "a@b"}),
+            "POST https://graph.microsoft.com/v1.0/me/sendMail",
+        ),
+        (
+            written("office365", "post", "/v2/Mail", body={"To": "a@b"}),
+            "POST https://graph.microsoft.com/v1.0/me/sendMail",
+        ),
+        (
+            named("office365", "OnNewEmailV3", {"folderPath": "Inbox"}),
+            "GET https://graph.microsoft.com/v1.0/me/mailFolders/Inbox/messages/delta",
+        ),
+        (
+            named("office365users", "UserProfile_V2", {"id": "a@b", "$select": "id, mail"}),
+            "GET https://graph.microsoft.com/v1.0/users/a%40b?$select=id%2Cmail",
+        ),
+        (
+            written("azuresentinel", "post", "/Incidents/Comment", body={"incidentArmId": INCIDENT, "message": "m"}),
+            f"PUT https://management.azure.com{INCIDENT}/comments/{KEY}?api-version=2024-03-01",
+        ),
+        (
+            written("azuremonitorlogs", "post", "/queryData", queries=LOGS, body="T"),
+            (
+                "POST https://api.loganalytics.azure.com/v1/subscriptions/s/resourceGroups/r/providers/"
+                "Microsoft.OperationalInsights/workspaces/w/query"
+            ),
+        ),
+        (
+            named("commondataserviceforapps", "GetItem", {"entityName": "accounts", "recordId": "1"}, **DATAVERSE),
+            "GET https://o.crm.dynamics.com/api/data/v9.2/accounts(1)",
+        ),
+        (
+            named(
+                "sharepointonline",
+                "GetItems",
+                {"dataset": "https://old.sharepoint.com/sites/T", "table": "It's"},
+                **SITE,
+            ),
+            "GET https://new.sharepoint.com/sites/T/_api/web/lists/getbytitle('It''s')/items?$select=%2A",
+        ),
+        (
+            written(
+                "sharepointonline",
+                "patch",
+                f"/datasets/{twice('https://new.sharepoint.com/sites/T')}/tables/{twice(KEY)}/items/5",
+                SITE,
+                body={"Title": "t"},
+            ),
+            f"POST https://new.sharepoint.com/sites/T/_api/web/lists(guid'{KEY}')/items(5)",
+        ),
+        (
+            named("github", "GetRepositoryById", {"repositoryId": "5"}, api_key="k"),
+            "GET https://api.github.com/repositories/5",
+        ),
+        (
+            written("slack", "post", "/chat.postMessage", queries={"channel": "C", "text": "t"}),
+            "POST https://slack.com/api/chat.postMessage",
+        ),
+    ],
+)
+def test_an_operation_asks_the_services_public_api(request_: Any, asked: str) -> None:
+    assert isinstance(request_, HttpRequest), request_
+    assert f"{request_.method} {request_.url}" == asked
+
+
+def test_a_mail_has_a_recipient_for_each_address() -> None:
+    made = named("office365", "SendEmailV2", {"emailMessage/To": "a@b; c@d;", "emailMessage/Importance": "High"})
+    message = json.loads(made.body)["message"]
+    assert [one["emailAddress"]["address"] for one in message["toRecipients"]] == ["a@b", "c@d"]
+    assert (message["importance"], "from" in message) == ("high", False)
+
+
+def test_a_site_or_environment_of_another_server_is_refused() -> None:
+    elsewhere = named(
+        "sharepointonline", "GetItems", {"dataset": "https://x.sharepoint.com/sites/T", "table": "L"}, **SITE
+    )
+    assert isinstance(elsewhere, UnbuildableRequest)
+    other = {"organization": "https://x.crm.dynamics.com", "entityName": "accounts"}
+    assert isinstance(
+        named("commondataserviceforapps", "ListRecordsWithOrganization", other, **DATAVERSE), UnbuildableRequest
+    )
+
+
+def test_entities_are_sorted_without_asking_anybody() -> None:
+    listed = [{"kind": "Ip", "properties": {"address": "192.0.2.1"}}, {"kind": "Host", "properties": {"hostName": "h"}}]
+    made = written("azuresentinel", "post", "/entities/ip", body=listed)
+    assert json.loads(made.answer) == {"IPs": [{"Address": "192.0.2.1", "Type": "ip"}]}
+    told = written("azuresentinel", "post", "/entities/host", body='[{"HostName":"h","Type":"host"}]')
+    assert json.loads(told.answer) == {"Hosts": [{"HostName": "h", "Type": "host"}]}
+
+
+def test_choice_and_lookup_columns_are_written_as_sharepoint_takes_them() -> None:
+    item = {"item/Title": "t", "item/Status/Value": "Done", "item/Room/Id": 4}
+    place = {"dataset": "https://new.sharepoint.com/sites/T", "table": "L"}
+    made = named("sharepointonline", "PostItem", {**place, **item}, **SITE)
+    assert json.loads(made.body) == {"Title": "t", "Status": "Done", "RoomId": 4}
+
+
+def test_rows_of_a_query_become_objects() -> None:
+    table = {"columns": [{"name": "a"}, {"name": "b"}], "rows": [[1, None]]}
+    outputs = {"statusCode": 200, "headers": {}, "body": {"tables": [table]}}
+    changed = changed_answer(service("azuremonitorlogs"), "QueryData", outputs, {}, {})
+    assert changed["body"] == {"value": [{"a": 1, "b": None}]}
+
+
+def test_an_operation_says_which_scopes_it_needs() -> None:
+    send = service("office365").operation("SendEmailV2")
+    assert send is not None
+    assert scopes_lacking(send, ["User.Read"]) == ("Mail.Send",)
+    assert scopes_lacking(send, ["User.Read", "Mail.Send"]) == ()
