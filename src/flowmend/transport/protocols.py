@@ -5,6 +5,7 @@ A transport connects under the address guard, signs in once, and ends the sessio
 in with the same password: every try counts towards the lockout of the account.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ from flowmend.transport.operation_arguments import BadArgument, Refused
 SIGN_IN_SECONDS = timedelta(seconds=30)
 #: How long one operation may take, as a call by HTTP (wdl.md §8).
 OPERATION_SECONDS = timedelta(seconds=120)
+#: At once at one server: mail servers and databases let nobody in where there are many more, and each run is one.
+_MOST_SESSIONS = 8
 #: Of a protocol that nobody signs in to.
 _NOBODY = BasicCredential(user="", password="")
 _LONGEST_TEXT = 2_000
@@ -73,6 +76,7 @@ class Protocols:
         self._within = within
         self._operation_within = operation_within
         self._transports: dict[str, ProtocolTransport] = {}
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
     async def sign_in(
         self, connector: Connector, parameters: Mapping[str, Json], credential: Credential | None
@@ -81,8 +85,6 @@ class Protocols:
 
         UnbuildableRequest: a parameter cannot be used, nothing was sent. TransportFailure: no answer came.
         """
-        import asyncio
-
         server = server_of(connector.protocol, parameters)
         if isinstance(server, UnbuildableRequest):
             return server
@@ -115,14 +117,13 @@ class Protocols:
 
         TransportFailure: no answer came; of an operation that is no read it says so where it may have happened all the same.
         """
-        import asyncio
-
         shown = _shown(server, credential)
         if isinstance(shown, UnbuildableRequest):
             return shown
         within = self._operation_within
+        turns = self._turns.setdefault(server.origin, asyncio.Semaphore(_MOST_SESSIONS))
         try:
-            async with asyncio.timeout(within.total_seconds()):
+            async with turns, asyncio.timeout(within.total_seconds()):
                 transport = self._transport(server.protocol)
                 answer = await transport.perform(server, operation.operation_id, arguments, shown, key)
         except BadArgument as error:

@@ -24,6 +24,7 @@ from flowmend.core.connection.probe import (
 )
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector import Connector, SignInKind, fill_url
+from flowmend.core.connector.server import WITHOUT_SERVER
 from flowmend.core.json_value import Json
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.credential_holder import credential_holder
@@ -107,8 +108,13 @@ def _token_address(template: str, row: ConnectionRow) -> str:
 
 
 def _plan_of_sign_in(connector: Connector, row: ConnectionRow) -> TestPlan:
-    address = next(iter(row.allowed_origins or ()), "").partition("://")[2]
-    sentence = f"Signing in to {address} must succeed."
+    origin = next(iter(row.allowed_origins or ()), "")
+    if connector.protocol in WITHOUT_SERVER:
+        address = origin.partition(":")[2]
+        sentence = f"{address or connector.display_name} must be there."
+    else:
+        address = origin.partition("://")[2]
+        sentence = f"Signing in to {address} must succeed."
     return TestPlan(operation_id=SIGN_IN, method=connector.protocol.upper(), url_hint=address, sentence=sentence)
 
 
