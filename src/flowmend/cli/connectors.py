@@ -82,7 +82,7 @@ def add_connectors(
         body = {
             "name": name or connector_id_of(one.name),
             "definition": one.documents.definition,
-            "properties": one.documents.properties,
+            "properties": one.documents.properties or {},
         }
         installed.append(server.send("POST", "/connectors", body))
     if json:

@@ -10,7 +10,7 @@ _HINTS = {
     "Unauthorized": "`flowmend token` prints an API token; put it into FLOWMEND_TOKEN.",
     "FlowNotFound": "`flowmend flows list` shows the flows there are.",
     "WorkflowRunNotFound": "`flowmend runs list` shows the runs there are.",
-    "ConnectorNotFound": "`flowmend connectors list` shows the installed ones, `flowmend connectors add FOLDER` installs one.",
+    "ConnectorNotFound": "`flowmend connector list` shows the installed ones, `flowmend connector add FOLDER` installs one.",
     "ConnectionNotFound": "`flowmend connections list` shows the connections there are.",
     "WorkflowTriggerIsNotEnabled": "`flowmend flows turn-on FLOW` turns it on.",
     "StoreUnavailable": "See that the data folder is writable and the disk has room.",
