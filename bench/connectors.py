@@ -335,7 +335,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     counts = asyncio.run(run(chosen.folders, chosen.only))
     runnable = counts.operations - counts.scripted
-    print(f"{counts.folders} connectors, {counts.operations} operations, {counts.scripted} do not run: their script, or a header that HTTP lacks")
+    print(
+        f"{counts.folders} connectors, {counts.operations} operations, {counts.scripted} do not run: their script, or a header that HTTP lacks"
+    )
     print(f"{counts.built} of {runnable} requests built, {counts.accepted} accepted, {len(counts.refused)} refused")
     for name, reason in list(counts.refused.items())[: chosen.show]:
         print(f"  {name}: {reason}")
