@@ -1,6 +1,6 @@
 """Import by upload: first what the files hold, need and get wrong; then, on a word, the flows arrive off."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -18,7 +18,7 @@ from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.trigger_words import trigger_in_words
 from flowmend.portal.value_text import shown_value
 from flowmend.use_cases.import_flow import ImportChoices, import_package
-from flowmend.use_cases.import_plan import ImportPlan, PlannedValue, plan_import
+from flowmend.use_cases.import_plan import ImportPlan, PlannedReference, PlannedValue, plan_import
 
 _MOST_FILES = 1_000
 _MAPPED = "map."
@@ -46,15 +46,28 @@ class ImportPage:
     @property
     def absent(self) -> tuple[tuple[str, int], ...]:
         """The connectors that are not installed, each with how many of the flows need it."""
-        needing: dict[str, set[str]] = {}
-        for reference in self.plan.references if self.plan else ():
-            if not reference.connector_installed:
-                needing.setdefault(reference.connector, set()).update(flow_id for flow_id, _ in reference.uses)
-        return tuple((connector, len(flow_ids)) for connector, flow_ids in sorted(needing.items()))
+        return _needed(one for one in self._references if not one.connector_installed)
+
+    @property
+    def unconnected(self) -> tuple[tuple[str, int], ...]:
+        """The installed connectors without any connection, each with how many of the flows need one."""
+        return _needed(one for one in self._references if one.connector_installed and not one.candidates)
+
+    @property
+    def _references(self) -> tuple[PlannedReference, ...]:
+        return self.plan.references if self.plan else ()
 
     def value_of(self, value: PlannedValue) -> str:
         """What a value's field holds: what was entered, else what the package brings."""
         return self.entered.get(f"{_VALUE}{value.name}", shown_value(value.value))
+
+
+def _needed(references: Iterable[PlannedReference]) -> tuple[tuple[str, int], ...]:
+    """Connectors in the order of their names, each with how many flows need it."""
+    needing: dict[str, set[str]] = {}
+    for reference in references:
+        needing.setdefault(reference.connector, set()).update(flow_id for flow_id, _ in reference.uses)
+    return tuple((connector, len(flow_ids)) for connector, flow_ids in sorted(needing.items()))
 
 
 async def show_import(portal: Portal, request: Request) -> Response:
