@@ -137,7 +137,7 @@ async def _turned(mill: Mill, place: Path, count: int, service: RunningOrderServ
                 running = await opened()
         else:
             await _until(running, lambda: _counted(running, flow_id) >= expected)  # noqa: B023  called at once
-            await _until(running, lambda: _unfinished(running, flow_id) == 0)
+            await _until(running, lambda: _unfinished(running, flow_id) == 0)  # noqa: B023  the same
             await running.at_rest()
             await running.stop()
             running = await opened()
