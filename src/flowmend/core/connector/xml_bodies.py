@@ -1,18 +1,23 @@
 """XML bodies from JSON values, by what a definition says of its XML: names, attributes, namespaces, wrapped lists.
 
 Source: spec.openapis.org/oas/v2.0 (and v3.0), "XML Object". Without hints a property is an element of its own name and a
-list repeats the element.
+list repeats the element. lxml is imported on first use: few services take XML.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-
-from lxml import etree
+from itertools import count
+from typing import TYPE_CHECKING
 
 from flowmend.core.connector.draft import text_of
 from flowmend.core.json_value import Json
 
+if TYPE_CHECKING:
+    from lxml import etree
+
 _DEEPEST = 12
+#: Of one body; a schema that holds itself in several places would otherwise be read a billion times.
+_MOST_SHAPES = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +36,15 @@ class XmlShape:
 PLAIN_SHAPE = XmlShape()
 
 
-def read_xml_shape(schema: Json, resolved: Callable[[Json], Json], depth: int = 0) -> XmlShape:
+def read_xml_shape(schema: Json, resolved: Callable[[Json], Json]) -> XmlShape:
     """The shape a schema describes. resolved: follows a local `$ref`; a schema that holds itself ends somewhere."""
+    return _read(schema, resolved, 0, count())
+
+
+def _read(schema: Json, resolved: Callable[[Json], Json], depth: int, counted: Iterator[int]) -> XmlShape:
     referred = schema.get("$ref") if isinstance(schema, dict) else None
     node = resolved(schema)
-    if not isinstance(node, dict) or depth > _DEEPEST:
+    if not isinstance(node, dict) or depth > _DEEPEST or next(counted) >= _MOST_SHAPES:
         return PLAIN_SHAPE
     hints = node.get("xml")
     hints = hints if isinstance(hints, dict) else {}
@@ -48,10 +57,10 @@ def read_xml_shape(schema: Json, resolved: Callable[[Json], Json], depth: int = 
         is_attribute=hints.get("attribute") is True,
         is_wrapped=hints.get("wrapped") is True,
         properties={
-            name: read_xml_shape(inner, resolved, depth + 1)
+            name: _read(inner, resolved, depth + 1, counted)
             for name, inner in (properties.items() if isinstance(properties, dict) else ())
         },
-        items=read_xml_shape(node["items"], resolved, depth + 1) if "items" in node else None,
+        items=_read(node["items"], resolved, depth + 1, counted) if "items" in node else None,
     )
 
 
@@ -59,6 +68,8 @@ def xml_of(value: Json, shape: XmlShape, name: str) -> bytes:
     """The document of a value. name: of its root where the shape names none. Errors: ValueError for a name or text XML
     cannot hold.
     """
+    from lxml import etree
+
     root = _element(shape, shape.name or name)
     if isinstance(value, list):
         _fill(root, {(shape.items.name if shape.items and shape.items.name else "item"): value}, PLAIN_SHAPE)
@@ -68,6 +79,8 @@ def xml_of(value: Json, shape: XmlShape, name: str) -> bytes:
 
 
 def _element(shape: XmlShape, name: str) -> "etree._Element":
+    from lxml import etree
+
     if not shape.namespace:
         return etree.Element(name)
     return etree.Element(
