@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from flowmend.store.database import Database, select_row
+from flowmend.store.connector_entries import connector_entries
+from flowmend.store.database import Database, put, select_row
 from flowmend.store.rows import ConnectorRow
 from flowmend.store.tables import connectors
 
@@ -16,8 +17,10 @@ class Connectors:
         self._database = database
 
     def put(self, row: ConnectorRow) -> None:
-        """Install a connector or replace the installed one."""
-        self._database.put(connectors, row)
+        """Install a connector or replace the installed one. What lists showed of that one goes with it."""
+        with self._database.writing() as connection:
+            put(connection, connectors, row)
+            connection.execute(delete(connector_entries).where(connector_entries.c.connector_id == row.connector_id))
 
     def get(self, connector_id: str) -> ConnectorRow | None:
         return self._database.first(
