@@ -131,6 +131,20 @@ async def test_new_tokens_outlive_a_store_that_is_away_for_a_moment(open_flowmen
     assert provider.burnt == 0
 
 
+async def test_what_was_done_stands_where_the_store_is_away_when_the_lease_ends(
+    open_flowmend: Open, provider: Provider
+) -> None:
+    running = await opened_at(open_flowmend, provider)
+    connection_id = await signed_in(running)
+    async with running.services.operations.refresher.at_rest(running.services, running.connection(connection_id)):
+        _rename(running, "connections", "connections_away")
+    _rename(running, "connections_away", "connections")
+    assert running.connection(connection_id).lease_holder
+    running.clock.move(seconds=91)
+    assert isinstance(await renewed(running, opened(running, connection_id)), OpenedConnection)
+    assert running.connection(connection_id).lease_holder == ""
+
+
 async def test_a_holder_deleted_while_its_tokens_are_renewed_hands_the_new_ones_over(
     open_flowmend: Open, provider: Provider
 ) -> None:

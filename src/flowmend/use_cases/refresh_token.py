@@ -7,6 +7,7 @@ done. A holder that died lets go when its lease is over.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections import defaultdict
@@ -32,6 +33,8 @@ from flowmend.use_cases.opened_connections import OpenedConnection, open_connect
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential
 from flowmend.use_cases.secret_uses import Purpose, note_sign_in
+
+_log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -76,7 +79,7 @@ class TokenRefresher:
             try:
                 yield
             finally:
-                await asyncio.to_thread(services.store.connections.end_lease, row.connection_id, self._holder)
+                await self._end_lease(services, row.connection_id)
 
     async def finish(self, within_seconds: float) -> None:
         """Wait for refreshes under way, before the network is closed."""
@@ -100,7 +103,7 @@ class TokenRefresher:
             try:
                 return await _renewed(services, stale, acting)
             finally:
-                await asyncio.to_thread(services.store.connections.end_lease, holder_id, self._holder)
+                await self._end_lease(services, holder_id)
 
     async def _lease_or(
         self, services: Services, holder: ConnectionRow, newer_ones: Callable[[], OpenedConnection | None]
@@ -116,7 +119,7 @@ class TokenRefresher:
             newer = newer_ones()  # read after the lease: what was written before it was given is seen
             if newer is not None:
                 if is_ours:
-                    await asyncio.to_thread(store.end_lease, holder_id, self._holder)
+                    await self._end_lease(services, holder_id)
                 return newer
             if is_ours:
                 return None
@@ -128,6 +131,13 @@ class TokenRefresher:
                 )
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  so that those who wait do not ask together
             wait = min(wait * 2, longest)
+
+    async def _end_lease(self, services: Services, holder_id: str) -> None:
+        """Let the others go on. What came of the work stands even where the store is away: then the lease ends by itself."""
+        try:
+            await asyncio.to_thread(services.store.connections.end_lease, holder_id, self._holder)
+        except StoreUnavailable as error:
+            _log.warning("The lease of connection %s ends by its time only: %s", holder_id, error)
 
 
 async def _renewed(
