@@ -15,6 +15,7 @@ from flowmend.use_cases.app_proofs import provider_of
 from flowmend.use_cases.app_settings import AppSettings, Proof, settings_column
 from flowmend.use_cases.connections import delete_connection, install_connector_documents
 from flowmend.use_cases.create_connection import create_connection
+from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from flowmend.use_cases.replace_app_secret import ProofResult, replace_app_secret
 from flowmend.use_cases.secret_uses import list_uses
 from flowmend.use_cases.sign_in_apps import (
@@ -26,6 +27,7 @@ from flowmend.use_cases.sign_in_apps import (
     read_sign_in_app,
 )
 from flowmend.use_cases.sign_in_connection import give_client_secret
+from flowmend.use_cases.swap_credential import mark_connected
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from made_certificates import make
 from providers import answered, host_of, opened_at, provider, sign_in_again, signed_in, unfinished
@@ -47,6 +49,12 @@ async def new_app(running: Running, **more: Any) -> str:
     values: dict[str, Any] = {"display_name": "Our app", "client_id": CLIENT, "client_secret": CLIENT_SECRET} | more
     view = await create_sign_in_app(running.services, "provider", **values, person_id=running.owner)
     return view.row.app_id
+
+
+def opened(running: Running, connection_id: str) -> OpenedConnection:
+    found = OpenedConnections().get(running.services, connection_id)
+    assert found is not None
+    return found
 
 
 async def as_the_app(running: Running, **more: str) -> str:
@@ -239,6 +247,26 @@ async def test_one_new_secret_mends_every_connection_of_its_app(at_provider: Run
     assert repair.still_broken == ()
     assert {at_provider.connection(one).health for one in connections} == {HealthState.CONNECTED}
     assert (provider.burnt, provider.refreshes) == (0, 12)
+
+
+async def test_a_renewal_says_nothing_of_a_sign_in_that_was_given_meanwhile(
+    at_provider: Running, provider: Provider
+) -> None:
+    services, store = at_provider.services, at_provider.services.store.connections
+    connection_id = await signed_in(at_provider)
+    stale = opened(at_provider, connection_id)
+    first = await services.operations.refresher.refreshed(services, stale)
+    second = await services.operations.refresher.refreshed(services, opened(at_provider, connection_id))
+    assert isinstance(first, OpenedConnection)
+    assert isinstance(second, OpenedConnection)
+    store.change(connection_id, health=HealthState.BROKEN)
+    assert mark_connected(services, first)  # renewed once more since, which is the same sign-in
+    assert at_provider.connection(connection_id).health is HealthState.CONNECTED
+
+    await sign_in_again(at_provider, connection_id, "ada")
+    store.change(connection_id, health=HealthState.BROKEN)
+    assert not mark_connected(services, second)
+    assert at_provider.connection(connection_id).health is HealthState.BROKEN
 
 
 async def test_a_secret_that_is_refused_replaces_nothing(at_provider: Running, provider: Provider) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from flowmend.core.connection.credentials import CertificateCredential
+from flowmend.core.connection.credentials import CertificateCredential, OAuthCredential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.redaction import shortened
 from flowmend.core.connection.token_endpoint import SignInRefusal
@@ -27,7 +27,7 @@ from flowmend.use_cases.held_events import release_held
 from flowmend.use_cases.incident_watch import note_proof
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.swap_credential import good
+from flowmend.use_cases.swap_credential import mark_connected
 
 _MENDED_AT_ONCE = 4
 _MOST_TRIED = 5
@@ -118,8 +118,8 @@ async def _tried(
     app: SignInAppRow,
     proof: str | CertificateCredential,
     users: Sequence[ConnectionRow],
-) -> tuple[ProofResult, SignInRefusal | None, frozenset[str]]:
-    """(what the tries showed, the refusal that says most, connections that were renewed by them).
+) -> tuple[ProofResult, SignInRefusal | None, OpenedConnection | None]:
+    """(what the tries showed, the refusal that says most, the connection that was renewed by them).
 
     Broken connections are tried first: what is spent on them mends them. A provider that judges the grant has believed the
     app before (RFC 6749 §5.2 keeps `invalid_client` apart), but somebody else's connection may say more.
@@ -135,44 +135,44 @@ async def _tried(
         if answer is None:
             continue
         if not isinstance(answer, SignInRefusal):
-            return ProofResult.PROVEN, None, frozenset({row.connection_id} if answer else ())
+            return ProofResult.PROVEN, None, answer if isinstance(answer, OpenedConnection) else None
         if answer.diagnosis.category is Category.CLIENT_SECRET_EXPIRED:
-            return ProofResult.REFUSED, answer, frozenset()
+            return ProofResult.REFUSED, answer, None
         judged_the_app = judged_the_app or answer.code == "invalid_grant"
         said = said or answer
     if judged_the_app:
-        return ProofResult.PROVEN, None, frozenset()
+        return ProofResult.PROVEN, None, None
     if said is not None:  # an outage, or a refusal that says nothing of the app: the old one stays
-        return ProofResult.REFUSED, said, frozenset()
-    return ProofResult.UNTESTED, None, frozenset()
+        return ProofResult.REFUSED, said, None
+    return ProofResult.UNTESTED, None, None
 
 
 async def _try(
     services: Services, row: ConnectionRow, app: SignInAppRow, proof: str | CertificateCredential
-) -> SignInRefusal | bool | None:
-    """Whether the connection was renewed with it, or why not; None where it has nothing to try."""
+) -> OpenedConnection | OAuthCredential | SignInRefusal | None:
+    """The connection renewed with it, a token that nobody keeps, or why there is none; None where it has nothing to try."""
     connector = services.connectors.get(row.connector_id)
     method = connector.method_named(row.parameter_set)
     if method.kind is SignInKind.CLIENT_CREDENTIALS:
-        tokens = await token_of_app(services, row, app, method, proof)
-        return tokens if isinstance(tokens, SignInRefusal) else False
+        return await token_of_app(services, row, app, method, proof)
     opened = OpenedConnections().get(services, row.connection_id)
     if opened is None or opened.oauth is None or not opened.oauth.refresh_token:
         return None
     acting = sign_in_as(services, app, proof, method)
-    answer = await services.operations.refresher.refreshed(services, opened, acting=acting)
-    return answer if isinstance(answer, SignInRefusal) else True
+    return await services.operations.refresher.refreshed(services, opened, acting=acting)
 
 
 async def _mend(
-    services: Services, users: Sequence[ConnectionRow], renewed: frozenset[str]
+    services: Services, users: Sequence[ConnectionRow], renewed: OpenedConnection | None
 ) -> tuple[tuple[str, ...], tuple[str, ...], int]:
     """(connections mended, those that still need somebody, held events and runs that go on)."""
     turn = asyncio.Semaphore(_MENDED_AT_ONCE)
 
     async def mend(row: ConnectionRow) -> bool:
         async with turn:
-            if row.connection_id not in renewed:
+            if renewed is not None and renewed.row.connection_id == row.connection_id:
+                answer: OpenedConnection | SignInRefusal = renewed
+            else:
                 try:
                     opened = OpenedConnections().get(services, row.connection_id)
                     if opened is None:
@@ -180,9 +180,8 @@ async def _mend(
                     answer = await services.operations.refresher.refreshed(services, opened)
                 except FlowmendError:
                     return False
-                if not isinstance(answer, OpenedConnection):
-                    return False
-            services.store.connections.change(row.connection_id, **good(services, HealthState.CONNECTED))
+            if not (isinstance(answer, OpenedConnection) and mark_connected(services, answer)):
+                return False
             services.changes.publish("connection", connection_id=row.connection_id, health=HealthState.CONNECTED.value)
             await note_proof(services, row.connection_id)
             return True

@@ -13,7 +13,9 @@ from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, SecretUnreadable
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.connection_reports import NO_REFUSAL
+from flowmend.use_cases.credential_holder import credential_holder
 from flowmend.use_cases.credential_lifetimes import lifetime_columns
+from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.sealed_credentials import open_credential, seal_credential, seal_previous
 
@@ -67,6 +69,28 @@ def good(services: Services, health: HealthState) -> dict[str, object]:
     if health is HealthState.CONNECTED:
         columns["last_good_at"] = now
     return columns
+
+
+def mark_connected(services: Services, renewed: OpenedConnection) -> bool:
+    """Write that a connection is good, whose tokens were just renewed. False where somebody gave it another credential
+    meanwhile: then its health tells of that one.
+    """
+    row, holder = renewed.row, renewed.holder
+    for _ in range(_MOST_RETRIES):
+        columns = good(services, HealthState.CONNECTED)
+        if services.store.connections.change_while_current(row.connection_id, row.credential_version, **columns):
+            return True
+        current = services.store.connections.get(row.connection_id)
+        if current is None or current.shares_with != row.shares_with:
+            return False
+        try:
+            now_held = credential_holder(services, current)
+        except Conflict:
+            return False
+        if not _was_only_renewed(services, holder, now_held):
+            return False
+        row, holder = current, now_held
+    return False
 
 
 def share(services: Services, row: ConnectionRow, holder: ConnectionRow) -> None:

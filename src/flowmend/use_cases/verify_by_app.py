@@ -8,10 +8,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector.operation import SignInMethod
-from flowmend.core.errors import AskedWrongly
+from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.bound_origins import bound_origins
 from flowmend.use_cases.chosen_app import managed_identity_app
@@ -19,7 +18,7 @@ from flowmend.use_cases.opened_connections import OpenedConnections
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.probe_calls import CredentialTest, refused_by_provider
 from flowmend.use_cases.replace_app_secret import AppRepair, replace_app_secret
-from flowmend.use_cases.swap_credential import good
+from flowmend.use_cases.swap_credential import mark_connected
 
 _PROVEN = CredentialTest(is_testable=True, is_proven=True, operation_id="token", code="OK")
 
@@ -29,7 +28,8 @@ async def verify_by_app(
 ) -> tuple[CredentialTest, AppRepair | None]:
     """(what a token for this connection showed, how replacing the app's secret went). A refusal leaves all as it was.
 
-    Errors: AskedWrongly for a missing secret, or where no app is kept for managed identities; TooManyAttempts.
+    Errors: AskedWrongly for a missing secret, or where no app is kept for managed identities; TooManyAttempts;
+    Conflict `CredentialChanged`.
     """
     repair: AppRepair | None = None
     if method.oauth is not None and method.oauth.is_managed_identity:
@@ -78,7 +78,12 @@ async def _renewed(services: Services, row: ConnectionRow) -> CredentialTest:
     answer = await services.operations.refresher.refreshed(services, opened)
     if isinstance(answer, SignInRefusal):
         return refused_by_provider(answer)
-    services.store.connections.change(row.connection_id, **good(services, HealthState.CONNECTED))
+    if not mark_connected(services, answer):
+        raise Conflict(
+            f"{row.display_name!r} was given another sign-in meanwhile.",
+            code="CredentialChanged",
+            target=row.connection_id,
+        )
     return _PROVEN
 
 
