@@ -15,6 +15,8 @@ _log = logging.getLogger(__name__)
 
 #: How long bad calls are counted in memory before they are written. A crash loses this much of a count.
 _WRITTEN_AFTER_SECONDS = 1.0
+#: A loop keeps no task alive by itself.
+_being_written: set[asyncio.Task[None]] = set()
 
 
 async def note_break(
@@ -74,8 +76,7 @@ async def note_departure(services: Services, connection_id: str, person_id: str)
 async def note_bad_call(services: Services, connection_id: str) -> None:
     """Count a call that was refused, or stopped because the connection is broken. Written later, for many at once."""
     if services.store.incidents.note_bad_call(connection_id, services.clock.now):
-        loop = asyncio.get_running_loop()
-        loop.call_later(_WRITTEN_AFTER_SECONDS, lambda: loop.create_task(_write(services)))
+        asyncio.get_running_loop().call_later(_WRITTEN_AFTER_SECONDS, _begin_writing, services)
 
 
 async def make_consistent(services: Services) -> None:
@@ -89,6 +90,12 @@ async def make_consistent(services: Services) -> None:
     for connection_id in over:
         await note_proof(services, connection_id)
         await note_departure(services, connection_id, "")  # nothing where it is still there
+
+
+def _begin_writing(services: Services) -> None:
+    task = asyncio.get_running_loop().create_task(_write(services))
+    _being_written.add(task)
+    task.add_done_callback(_being_written.discard)
 
 
 async def _write(services: Services) -> None:
