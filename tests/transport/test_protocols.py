@@ -209,6 +209,31 @@ async def test_a_server_that_hangs_up_or_speaks_something_else_is_a_failure_of_t
         assert answer.code in codes
 
 
+@pytest.mark.parametrize(
+    ("said", "text", "code"),
+    [
+        ("NO [AUTHENTICATIONFAILED] Nix da, Jürgen.", "[AUTHENTICATIONFAILED] Nix da, Jürgen.", "AUTHENTICATIONFAILED"),
+        ("BAD Command it's line too long.", "Command it's line too long.", ""),
+        ('BAD [CLIENTBUG] Née "Smith".', '[CLIENTBUG] Née "Smith".', "CLIENTBUG"),
+    ],
+)
+async def test_what_a_mailbox_says_is_told_in_its_own_words(said: str, text: str, code: str) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"* OK ready\r\n")
+        while line := await reader.readline():
+            tag, command = line.split()[:2]
+            if command == b"CAPABILITY":
+                writer.write(b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n")
+            else:
+                writer.write(tag + b" " + said.encode() + b"\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    refused = await answer_of("imap", port=server.sockets[0].getsockname()[1], security="none")
+    server.close()
+    assert refused == ProtocolRefusal(text=text, code=code, protocol="imap")
+
+
 @pytest.mark.parametrize("protocol", ["smtp", "imap"])
 async def test_a_server_that_never_answers_is_given_up(protocol: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -4,6 +4,7 @@ aioimaplib is licensed under the GPL, which this package's licence does not go w
 Source: RFC 9051 (IMAP4rev2), RFC 5530 (response codes), RFC 4616 (PLAIN).
 """
 
+import ast
 import asyncio
 import contextlib
 import imaplib
@@ -30,6 +31,8 @@ _MOST_AT_ONCE = 8
 _LARGEST_SESSION_BYTES = 64 * 1024
 _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _RESPONSE_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")
+#: How the client tells that a command was answered BAD: `UID command error: BAD [b'…', None]`.
+_ANSWERED_BAD = re.compile(r"^(?P<command>\w+) command error: \w+ (?P<said>\[.*\])$", re.DOTALL)
 _NOT_IN_A_QUOTED_STRING = re.compile(r"[\r\n\0]")
 
 
@@ -144,7 +147,7 @@ def _session(
     except imaplib.IMAP4.abort as error:
         return _broken_off(_of_abort(error, server), is_in=is_in)
     except imaplib.IMAP4.error as error:
-        refusal = _refusal(str(error))
+        refusal = _refusal(_said(error))
         return replace(refusal, status=400) if is_in else refusal
     except _TooMuch:
         most = _LARGEST_ANSWER_BYTES if is_in else _LARGEST_SESSION_BYTES
@@ -177,11 +180,23 @@ def _authenticated(client: imaplib.IMAP4, credential: BasicCredential) -> Protoc
 
 def _of_abort(error: imaplib.IMAP4.abort, server: Server) -> ProtocolRefusal | TransportFailure:
     """The session broke off: with a BYE that says why, or without a word."""
-    said = str(error)
+    said = _said(error)
     if _RESPONSE_CODE.search(said):
         return _refusal(said)
     cause = error.__context__ if isinstance(error.__context__, OSError) else EOFError()
     return failure_of(cause, server.host, server.port)
+
+
+def _said(error: imaplib.IMAP4.error) -> str:
+    """What the server said: the client raises some of it as bytes, and some as the written form of a list of bytes."""
+    said = error.args[0] if error.args else ""
+    if isinstance(said, bytes):
+        return said.decode("utf-8", "replace")
+    answered = _ANSWERED_BAD.match(str(said))
+    if answered is None:
+        return str(said)
+    parts = [part for part in ast.literal_eval(answered["said"]) if isinstance(part, bytes)]
+    return b" ".join(parts).decode("utf-8", "replace") or f"The server does not take {answered['command']}."
 
 
 def _refusal(text: str) -> ProtocolRefusal:
