@@ -126,6 +126,15 @@ def flowmend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flowmend]:
     thread.join(20)
 
 
+@pytest.fixture
+def open_door(flowmend: Flowmend) -> Iterator[None]:
+    """The door of links turns nobody away when the test begins, and for its tries nobody afterwards."""
+    turned_away = flowmend.application.services.repair_door._times
+    turned_away.clear()
+    yield
+    turned_away.clear()
+
+
 def definition(actions: dict[str, Any], **trigger: Any) -> dict[str, Any]:
     """A flow started by a request."""
     return {

@@ -6,6 +6,8 @@ import pytest
 
 from .conftest import Answer, Flowmend
 
+pytestmark = pytest.mark.usefixtures("open_door")
+
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 
 

@@ -15,6 +15,8 @@ from made_certificates import make
 
 from .conftest import Answer, Flowmend
 
+pytestmark = pytest.mark.usefixtures("open_door")
+
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 
 
