@@ -187,4 +187,4 @@ async def test_a_list_of_many_connectors_reads_none_of_their_documents(house: An
     assert [field.name for field in found["c299"].parameters] == ["key"]
     assert found["c0"].sign_in == "api_key"
     loaded = house.services.connectors
-    assert not any(connector_id.startswith("c2") for connector_id in loaded._loaded)  # noqa: SLF001  what is held
+    assert not any(connector_id.startswith("c2") for connector_id in loaded._loaded)
