@@ -216,19 +216,19 @@ def test_deployments_within_deployments_end_soon(inner: Any, code: str) -> None:
         properties = {"template": template(inner)}
         copy = {"name": f"l{depth}", "count": 800}
         inner = {"type": "Microsoft.Resources/deployments", "copy": copy, "properties": properties}
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FlowmendError) as refusal:
         deployed(template(inner))
     assert refusal.value.code == code
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_loops_within_loops_end_soon() -> None:
     value: Any = "x" * 100
     for depth in range(6):
         value = {"copy": [{"name": f"l{depth}", "count": 800, "input": value}]}
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FlowmendError) as refusal:
         deployed(template(workflow("f", actions=compose(value))))
     assert refusal.value.code == "TemplateTooLarge"
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10

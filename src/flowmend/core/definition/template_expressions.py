@@ -64,16 +64,17 @@ class TemplateScope:
 
 
 class TemplateEvaluator:
-    """Evaluates against one scope. unresolved: names of the values that were missing, in the order met.
+    """Evaluates against one scope. facts: of its place where they are known already. unresolved: names of the values that were
+    missing, in the order met.
 
     Errors of its methods: TooLarge `TemplateTooLarge` for a template that takes more than any real one; what a copy loop
     is refused with (`template_copies.passes_of`).
     """
 
-    def __init__(self, scope: TemplateScope) -> None:
+    def __init__(self, scope: TemplateScope, facts: Mapping[str, Json] | None = None) -> None:
         self.unresolved: dict[str, None] = {}
         self._scope = scope
-        self._facts = place_facts(scope.values)
+        self._facts = facts if facts is not None else place_facts(scope.values)
         self._under_way: list[tuple[str, str]] = []
 
     def evaluate(self, value: Json, depth: int = 0) -> Json:
@@ -242,7 +243,8 @@ class TemplateEvaluator:
 
     def _in_pass(self, copy: Copy, index: int) -> "TemplateEvaluator":
         """An evaluator for one pass of a loop; what is missing there is missing here."""
-        inside = TemplateEvaluator(replace(self._scope, passes={**self._scope.passes, copy.name.lower(): index}))
+        passes = {**self._scope.passes, copy.name.lower(): index}
+        inside = TemplateEvaluator(replace(self._scope, passes=passes), self._facts)
         inside.unresolved, inside._under_way = self.unresolved, self._under_way
         return inside
 
