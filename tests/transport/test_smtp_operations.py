@@ -165,6 +165,12 @@ async def test_addresses_beyond_ascii_go_as_the_server_takes_them(smtp: Performe
 
 UNSENDABLE: dict[str, dict[str, Any]] = {
     "a header in the subject": {"Subject": "x\r\nBcc: all@shop.example"},
+    "a header in an encoded word": {"Subject": "=?utf-8?q?x=0ABcc:_all@shop.example?="},
+    "a header in an encoded name": {"To": '"=?utf-8?q?x=0D=0ABcc:_all@shop.example?=" <bob@shop.example>'},
+    "a header in a name that is encoded in part": {"To": '"é =?utf-8?q?x=0ABcc:_all@shop.example?=" <b@shop.example>'},
+    "a header in an encoded name of a file": {"Attachments": [{"Name": "=?utf-8?q?x=0AX:_y?=", "ContentBytes": ""}]},
+    "a line separator": {"Subject": "one\u2028two"},
+    "half a character": {"Body": "\ud800"},
     "a header in a name": {"To": "Bob\r\nBcc: all@shop.example <bob@shop.example>"},
     "a command in an address": {"To": "bob@shop.example>\r\nRCPT TO:<all@shop.example"},
     "no address": {"To": "bob"},

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.parser import BytesHeaderParser
+from email.policy import SMTP, SMTPUTF8, compat32
 from email.utils import formatdate, getaddresses
 
 import msgspec
@@ -21,7 +22,8 @@ from flowmend.transport.operation_arguments import BadArgument, content, flag, n
 
 _MOST_RECIPIENTS = 500
 _LARGEST_BYTES = 35 * 1024 * 1024
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: What ends a line somewhere, U+2028 and U+2029 among it: the library takes those for line breaks of a header.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOCAL_PART = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]{1,64}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _PRIORITIES = {"low": "5", "normal": "3", "high": "1"}
@@ -54,7 +56,27 @@ def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> Outgoing
     is_utf8 = not all(one.addr_spec.isascii() for one in every)
     policy = SMTPUTF8 if is_utf8 else SMTP
     message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.domain}>"
-    message = EmailMessage(policy=policy)
+    try:
+        data = _written(asked, sender, people, message_id, EmailMessage(policy=policy))
+    except BadArgument:
+        raise
+    except ValueError as error:  # of the library: a lone surrogate, say
+        raise BadArgument("The mail holds characters that no mail can carry.") from error
+    if len(data) > _LARGEST_BYTES:
+        raise BadArgument(f"The mail is larger than {_LARGEST_BYTES} bytes.", "RequestEntityTooLarge")
+    return OutgoingMail(
+        sender=sender.addr_spec, recipients=recipients, message_id=message_id, is_utf8=is_utf8, data=data
+    )
+
+
+def _written(
+    asked: Mapping[str, Json],
+    sender: Address,
+    people: Mapping[str, Sequence[Address]],
+    message_id: str,
+    message: EmailMessage,
+) -> bytes:
+    """Header and body. message: empty. Errors: BadArgument, ValueError."""
     message["From"] = sender
     for header, field in (("To", "To"), ("Cc", "CC"), ("Reply-To", "ReplyTo")):
         if people[field]:
@@ -67,12 +89,19 @@ def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> Outgoing
     message.set_content(text(asked, "Body"), subtype=subtype, charset="utf-8")
     for one in _attachments(asked):
         _attach(message, one)
-    data = message.as_bytes(policy=policy)
-    if len(data) > _LARGEST_BYTES:
-        raise BadArgument(f"The mail is larger than {_LARGEST_BYTES} bytes.", "RequestEntityTooLarge")
-    return OutgoingMail(
-        sender=sender.addr_spec, recipients=recipients, message_id=message_id, is_utf8=is_utf8, data=data
-    )
+    data = message.as_bytes(policy=message.policy)
+    _refuse_hidden_lines(message, data)
+    return data
+
+
+def _refuse_hidden_lines(message: EmailMessage, data: bytes) -> None:
+    """The library reads `=?utf-8?q?a=0ABcc:_b?=` as what it means, and writes its line break as one, also where the header's
+    text does not show it. data: as it would be sent. Errors: BadArgument.
+    """
+    written = BytesHeaderParser(policy=compat32).parsebytes(data.partition(b"\r\n\r\n")[0])
+    values = (str(value) for part in message.walk() for value in part.values())
+    if written.keys() != message.keys() or any(_CONTROL.search(value) for value in values):
+        raise BadArgument("A header of the mail must not hold line breaks or control characters.")
 
 
 def _sender(asked: Mapping[str, Json], user: str) -> Address:

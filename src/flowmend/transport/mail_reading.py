@@ -5,9 +5,9 @@ Anybody can send anything: what does not read is shown as it stands, and all of 
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email import policy
 from email.message import EmailMessage, Message
-from email.parser import BytesParser
+from email.parser import BytesHeaderParser, BytesParser
+from email.policy import EmailPolicy
 from email.utils import getaddresses, parsedate_to_datetime
 
 from flowmend.core.expression.content import envelope
@@ -16,27 +16,40 @@ from flowmend.core.json_value import Json
 _MOST_PARTS = 200
 _LONGEST_BODY = 1024 * 1024
 _LONGEST_HEADER = 20_000
+#: Of a header that says what a part is. Each part has some, and they are read several times.
+_LONGEST_CONTENT_HEADER = 2_000
+#: The parser looks at each line once for every multipart around it.
+_MOST_MULTIPARTS = 100
 _LONGEST_PREVIEW = 255
-_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, IndexError, AssertionError)
+#: RecursionError: parts in parts and comments in comments, some hundred deep.
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, IndexError, AssertionError, RecursionError)
+
+
+class _Bounded(EmailPolicy):
+    """Cuts a header before it is read, which takes the library the square of its length: minutes, for one of a megabyte."""
+
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        is_of_content = name.lower().startswith("content-")
+        longest = _LONGEST_CONTENT_HEADER if is_of_content else _LONGEST_HEADER
+        return str(super().header_fetch_parse(name, value[:longest]))
+
+
+_POLICY = _Bounded()
 
 
 def read_mail(data: bytes, *, with_attachments: bool) -> dict[str, Json]:
-    """data: header and body, or the header alone. with_attachments: their contents too, not only their names."""
-    message = BytesParser(EmailMessage, policy=policy.default).parsebytes(data)
-    body, is_html, attachments = "", False, []
-    for at, part in enumerate(_leaves(message)):
-        if at >= _MOST_PARTS:
-            break
-        kind = part.get_content_type()
-        is_text = kind in {"text/plain", "text/html"} and not _file_name(part)
-        if (
-            is_text
-            and part.get_content_disposition() != "attachment"
-            and (not body or (kind == "text/html" and not is_html))
-        ):
-            body, is_html = _text_of(part)[:_LONGEST_BODY], kind == "text/html"
-        elif not is_text or part.get_content_disposition() == "attachment":
-            attachments.append(_attachment(part, with_content=with_attachments))
+    """data: header and body, or the header alone. with_attachments: their contents too, not only their names.
+
+    Of a mail whose body does not read there is what its header says.
+    """
+    message: Message = BytesHeaderParser(EmailMessage, policy=_POLICY).parsebytes(data)
+    body, is_html, attachments = "", False, list[Json]()
+    try:
+        if data.lower().count(b"boundary=") <= _MOST_MULTIPARTS:
+            message = BytesParser(EmailMessage, policy=_POLICY).parsebytes(data)
+            body, is_html, attachments = _parts(message, with_attachments=with_attachments)
+    except _UNREADABLE:
+        attachments = []
     return {
         "internetMessageId": _header(message, "Message-ID").strip(),
         "subject": _header(message, "Subject"),
@@ -52,6 +65,25 @@ def read_mail(data: bytes, *, with_attachments: bool) -> dict[str, Json]:
         "hasAttachments": bool(attachments),
         "attachments": attachments,
     }
+
+
+def _parts(message: Message, *, with_attachments: bool) -> tuple[str, bool, list[Json]]:
+    """(body, whether it is HTML, attachments)."""
+    body, is_html, attachments = "", False, list[Json]()
+    for at, part in enumerate(_leaves(message)):
+        if at >= _MOST_PARTS:
+            break
+        kind = part.get_content_type()
+        is_text = kind in {"text/plain", "text/html"} and not _file_name(part)
+        if (
+            is_text
+            and part.get_content_disposition() != "attachment"
+            and (not body or (kind == "text/html" and not is_html))
+        ):
+            body, is_html = _text_of(part)[:_LONGEST_BODY], kind == "text/html"
+        elif not is_text or part.get_content_disposition() == "attachment":
+            attachments.append(_attachment(part, with_content=with_attachments))
+    return body, is_html, attachments
 
 
 def _leaves(message: Message) -> Iterator[Message]:
@@ -113,7 +145,10 @@ def _header(message: Message, name: str) -> str:
 
 def _people(message: Message, name: str) -> str:
     """Addresses parted by `; `, as flows write them to a mail's recipients."""
-    found = getaddresses([_header(message, name)])
+    try:
+        found = getaddresses([_header(message, name)])
+    except RecursionError:
+        return ""
     return "; ".join(address for _, address in found if address)
 
 
