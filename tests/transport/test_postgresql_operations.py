@@ -9,6 +9,7 @@ import pytest
 from certificates import Authority
 from flowmend.core.connector import ProtocolRefusal, TransportFailure, UnbuildableRequest
 from flowmend.core.connector.protocol_call import ProtocolAnswer
+from flowmend.transport import sql_operations
 from password_database import PasswordDatabase
 from performing import Performer
 
@@ -183,6 +184,34 @@ async def test_a_row_of_a_transaction_that_ended_late_is_not_missed_and_none_com
     assert seen == [2, 3, 1, 4]
     await poll()
     assert cursor["seen"] == []
+
+
+async def test_rows_of_a_transaction_so_long_that_no_more_are_remembered_come_once_each(
+    shop: Performer, password_database: PasswordDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_operations, "_MOST_SEEN", 3)
+    cursor, seen = (await shop("OnNewRow", table="shop.orders")).cursor, list[int]()
+
+    async def poll() -> None:
+        nonlocal cursor
+        answer = await shop("OnNewRow", table="shop.orders", cursor=cursor, top=2)
+        cursor = answer.cursor
+        seen.extend(row["id"] for row in answer.body["value"])
+
+    late = password_database.administrator()
+    try:
+        late.execute("INSERT INTO shop.orders (price) SELECT generate_series(1, 3)")
+        for price in range(4, 10):
+            await insert(shop, price=price)
+        for _ in range(4):
+            await poll()
+        late.commit()
+    finally:
+        late.close()
+    for _ in range(8):
+        await poll()
+    assert sorted(seen) == list(range(1, 10))
+    assert (cursor["low"], cursor["seen"]) == (9, [])
 
 
 async def test_a_thousand_new_rows_come_once_each(shop: Performer) -> None:

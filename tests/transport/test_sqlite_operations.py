@@ -107,3 +107,17 @@ async def test_a_thousand_new_rows_come_once_each(shop: Performer) -> None:
             break
     assert seen == list(range(2, 1002))
     assert cursor == {"low": 1001, "seen": [], "pending": []}
+
+
+async def test_rows_without_a_value_in_the_column_watched_do_not_come_again_and_again(shop: Performer) -> None:
+    started = await shop("OnNewRow", table="orders", column="code")
+    await shop("InsertRow", table="orders", row={})
+    empty = await shop("OnNewRow", table="orders", column="code", cursor=started.cursor)
+    await shop("InsertRow", table="orders", row={"code": "a"})
+    filled = await shop("OnNewRow", table="orders", column="code", cursor=empty.cursor)
+    assert (empty.body["value"], [row["code"] for row in filled.body["value"]]) == ([], ["a"])
+
+
+async def test_a_value_larger_than_any_answer_is_not_made(shop: Performer) -> None:
+    refused = await shop("ReadQuery", query="SELECT zeroblob(500000000) AS one")
+    assert (refused.status, refused.code) == (413, "SQLITE_TOOBIG")

@@ -171,21 +171,25 @@ async def _new_rows(session: SqlSession, table: Table, arguments: Mapping[str, J
         return ProtocolAnswer(body={"value": []}, cursor={"low": low, "seen": [], "pending": []})
     before = await session.open_transactions()
     low, seen, pending = cursor.get("low"), list(cursor.get("seen") or ()), list(cursor.get("pending") or ())
-    beyond = f" WHERE {name} > {session.place(1, table.columns[column])}" if low is not None else ""
+    # A unique column may be empty in many rows, and nothing tells those apart.
+    beyond = f"{name} > {session.place(1, table.columns[column])}" if low is not None else f"{name} IS NOT NULL"
     limit = most + len(seen)
-    statement = f"SELECT * FROM {table.name}{beyond} ORDER BY {name} LIMIT {limit + 1}"  # noqa: S608  quoted
+    statement = f"SELECT * FROM {table.name} WHERE {beyond} ORDER BY {name} LIMIT {limit + 1}"  # noqa: S608  quoted
     found = await session.run(statement, [low] if low is not None else [], most=limit, is_read=True)
-    room = most if len(seen) < _MOST_SEEN else 0
+    # Once the oldest of them have ended there is always room: what they left must come for the place to move on.
+    room = most if len(seen) < _MOST_SEEN or _has_ended(pending, before) else 0
     known = {_identity(one) for one in seen}
-    fresh = [row for row in found.rows if _identity(row[column]) not in known][:room]
+    unknown = [row for row in found.rows if _identity(row[column]) not in known]
+    fresh = unknown[:room]
+    is_cut = found.has_more or len(fresh) < len(unknown)
     known |= {_identity(row[column]) for row in fresh}
     prefix = [row[column] for row in takewhile(lambda row: _identity(row[column]) in known, found.rows)]
     looked_at = {_identity(one) for one in prefix}
-    if not found.has_more:  # what did not come again is done with, or was deleted
+    if not is_cut:  # what did not come again is done with, or was deleted
         seen = [one for one in seen if _identity(one) in looked_at]
     # Only now, for this very look saw all that those transactions left below the number.
-    while pending and (before is None or int(pending[0][1]) <= before[0]):
-        if found.has_more and _identity(pending[0][0]) not in looked_at:
+    while _has_ended(pending, before):
+        if is_cut and _identity(pending[0][0]) not in looked_at:
             break
         low = pending.pop(0)[0]
     if fresh:
@@ -198,8 +202,13 @@ async def _new_rows(session: SqlSession, table: Table, arguments: Mapping[str, J
     return ProtocolAnswer(
         body={"value": fresh},
         cursor={"low": low, "seen": seen, "pending": pending},
-        has_more=bool(fresh) and (found.has_more or len(fresh) == room),
+        has_more=bool(fresh) and (is_cut or len(fresh) == room),
     )
+
+
+def _has_ended(pending: Sequence[Any], before: tuple[int, int] | None) -> bool:
+    """Whether every transaction that was open when the first of these numbers was seen has ended."""
+    return bool(pending) and (before is None or int(pending[0][1]) <= before[0])
 
 
 def _identity(value: Json) -> str:

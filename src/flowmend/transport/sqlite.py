@@ -25,6 +25,8 @@ from flowmend.transport.sql_values import json_of, text_of_json
 _T = TypeVar("_T")
 _WAITS_FOR_A_LOCK_SECONDS = 15.0
 _LONGEST_STATEMENT_SECONDS = 100.0
+#: Of one text or blob; a few words of SQL make one as large as memory.
+_LARGEST_VALUE_BYTES = 64 * 1024 * 1024
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 50_000
 _NEVER = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA})
 _STATUSES = {
@@ -36,6 +38,7 @@ _STATUSES = {
     sqlite3.SQLITE_PERM: 403,
     sqlite3.SQLITE_FULL: 507,
     sqlite3.SQLITE_INTERRUPT: 408,
+    sqlite3.SQLITE_TOOBIG: 413,
 }
 
 
@@ -167,6 +170,7 @@ class SqliteSession:
         connection = sqlite3.connect(uri, uri=True, timeout=_WAITS_FOR_A_LOCK_SECONDS, isolation_level=None)
         until = time.monotonic() + _LONGEST_STATEMENT_SECONDS
         try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE_BYTES)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA query_only = {int(is_read)}")
             connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
