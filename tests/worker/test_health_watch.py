@@ -122,10 +122,18 @@ def connect(running: Running, connection_id: str = "c1", credential: Any = PASSW
     return row
 
 
-async def settled(running: Running) -> None:
-    """Until the watch has looked at the rows as they are now."""
-    running.application.health_watch._changed.set()
-    await asyncio.sleep(0.15)
+async def settled(running: Running, *, is_all_answered: bool = True) -> None:
+    """Until the watch has looked at the rows as they are now, and rests. is_all_answered: no probe is under way then."""
+    watch = running.application.health_watch
+    if watch._task is None:
+        return
+    watch._changed.set()
+
+    def rests() -> bool:
+        has_looked = not watch._changed.is_set() and bool(watch._changed._waiters)  # type: ignore[attr-defined]
+        return has_looked and not (is_all_answered and watch._probing)
+
+    await until(rests, lambda: "the watch does not come to rest")
 
 
 async def planned(running: Running, connection_id: str = "c1") -> ConnectionRow:
@@ -282,7 +290,7 @@ async def test_hundreds_at_a_slow_host_hold_up_no_other(
         running.services.store.connections.change(name, next_probe_at=running.clock.now)
     running.services.store.connections.change("other", next_probe_at=running.clock.now + timedelta(seconds=1))
     running.clock.move(hours=25)
-    await settled(running)
+    await settled(running, is_all_answered=False)
     await until(lambda: running.connection("other").last_probe_at is not None, lambda: "it is held up")
     assert slow.most_at_once == 2
 
