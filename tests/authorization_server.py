@@ -163,7 +163,7 @@ class Provider:
     """The server with what it stores. url: its origin and issuer. token_seconds: how long an access token lives.
 
     burnt: how often a refresh token was used again. refreshes: how many were granted. slow_seconds: how long each answer of
-    the token endpoint takes.
+    the token endpoint takes. thinks_about: how many came that had to wait for it.
     """
 
     def __init__(self) -> None:
@@ -171,6 +171,7 @@ class Provider:
         self.token_seconds = 3600
         self.refresh_seconds = 0
         self.slow_seconds = 0.0
+        self.thinks_about = 0
         self.device_interval = 1
         self.burnt = 0
         self.refreshes = 0
@@ -266,6 +267,7 @@ class Provider:
         @app.post("/token")
         def token() -> Response:
             if self.slow_seconds:
+                self.thinks_about += 1
                 time.sleep(self.slow_seconds)
             with self._lock:
                 response: Response = server.create_token_response()

@@ -17,7 +17,7 @@ from flowmend.core.errors import Conflict
 from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.opened_connections import OpenedConnection, OpenedConnections
 from providers import host_of, opened_at, provider, signed_in
-from running import Open, Running
+from running import Open, Running, until
 
 __all__ = ["provider"]
 
@@ -121,7 +121,7 @@ async def test_new_tokens_outlive_a_store_that_is_away_for_a_moment(open_flowmen
     stale = opened(running, connection_id)
     provider.slow_seconds = 0.3
     renewing = asyncio.create_task(renewed(running, stale))
-    await asyncio.sleep(0.15)  # the provider is at it
+    await until(lambda: provider.thinks_about == 1, lambda: "the provider was not asked")
     _rename(running, "connections", "connections_away")
     await asyncio.sleep(0.4)
     _rename(running, "connections_away", "connections")
@@ -153,7 +153,7 @@ async def test_a_holder_deleted_while_its_tokens_are_renewed_hands_the_new_ones_
     _share(running, sharer, holder)
     provider.slow_seconds = 0.2
     renewing = asyncio.create_task(renewed(running, opened(running, holder)))
-    await asyncio.sleep(0.1)
+    await until(lambda: provider.thinks_about == 1, lambda: "the provider was not asked")
     await delete_connection(running.services, holder, running.owner)
     assert isinstance(await renewing, OpenedConnection)
     assert isinstance(await renewed(running, opened(running, sharer)), OpenedConnection)
