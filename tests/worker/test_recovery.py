@@ -95,11 +95,13 @@ async def test_a_call_that_honours_its_key_is_repeated_under_the_same_key(open_f
     first = await open_flowmend()
     await first.connect()
     flow_id = await first.add_flow({"Order": create_order()})
-    first.service.change("latency", ms=300)
+    first.service.change("latency", ms=5000)
     accepted = await first.call(flow_id, {"number": "N1"})
-    await asyncio.sleep(0.2)
+    arrived = {"N1": 1}
+    await until(lambda: first.service.counts["orders"]["requests_by_number"] == arrived, lambda: "no order arrived")
 
     await first.crash()
+    first.service.change("latency", ms=0)
     second = await open_flowmend()
 
     assert (await second.ended(accepted.run_name)).status == "Succeeded"
