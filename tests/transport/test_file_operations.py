@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowmend.core.connector import ProtocolRefusal, SignedIn, UnbuildableRequest
-from flowmend.transport import Protocols
+from flowmend.transport import Protocols, file_operations
 from performing import Performer, connector
 
 pytestmark = pytest.mark.anyio
@@ -125,8 +126,6 @@ class Watch:
 async def test_a_new_file_fires_once_when_nobody_writes_it_any_more(
     files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowmend.transport import file_operations
-
     (folder / "old.csv").write_text("old")
     watch = Watch(files, "OnNewFile")
     await watch.look(pattern="*.csv")
@@ -152,8 +151,6 @@ async def test_a_new_file_fires_once_when_nobody_writes_it_any_more(
 async def test_a_changed_file_and_one_moved_in_fire_too(
     files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowmend.transport import file_operations
-
     monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     (folder / "old").write_text("old")
     outside = folder.parent / "moved"
@@ -172,8 +169,6 @@ async def test_a_changed_file_and_one_moved_in_fire_too(
 async def test_a_thousand_new_files_come_once_each(
     files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowmend.transport import file_operations
-
     monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
     watch = Watch(files, "OnNewFile")
     await watch.look()
@@ -182,3 +177,34 @@ async def test_a_thousand_new_files_come_once_each(
     while (await watch.look()).has_more:
         pass
     assert sorted(watch.seen) == sorted(f"/{number}.txt" for number in range(1000))
+
+
+async def test_what_came_before_the_first_look_is_new_where_it_is_younger_than_the_trigger(
+    files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
+    (folder / "a").write_text("a")
+    began = (folder / "a").stat().st_ctime
+    late, early = (datetime.fromtimestamp(began + after, UTC).isoformat() for after in (60, -60))
+    assert (await files("OnNewFile", start=late)).body == {"value": []}
+    fired = await files("OnNewFile", start=early)
+    assert [one["path"] for one in fired.body["value"]] == ["/a"]
+    assert (await files("OnNewFile", start=early, cursor=fired.cursor)).body == {"value": []}
+
+
+async def test_a_file_too_large_to_come_along_keeps_no_other_from_coming(
+    files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_operations, "SETTLES_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(file_operations, "LARGEST_FILE", 3)
+    watch = Watch(files, "OnNewFile")
+    await watch.look()
+    (folder / "large").write_text("1234")
+    (folder / "small").write_text("123")
+    answer = await watch.look(includeContent=True)
+    assert sorted((one["path"], "content" in one) for one in answer.body["value"]) == [
+        ("/large", False),
+        ("/small", True),
+    ]
+    refused = await files("ReadFile", path="/large")
+    assert (refused.status, refused.code) == (413, "FileTooLarge")

@@ -5,6 +5,7 @@ import imaplib
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -133,6 +134,18 @@ async def test_a_folder_made_anew_gives_the_mails_that_came_since(imap: Performe
     mailbox.put(mail("Second"))
     answer = await imap("OnNewEmail", cursor=answer.cursor)
     assert [one["subject"] for one in answer.body["value"]] == ["Second"]
+
+
+async def test_what_came_before_the_first_look_is_new_where_it_is_younger_than_the_trigger(
+    imap: Performer, mailbox: Mailbox
+) -> None:
+    mailbox.put(mail("First"))
+    now = datetime.now(UTC)
+    late, early = ((now + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ") for after in (60, -60))
+    assert (await imap("OnNewEmail", start=late)).body["value"] == []
+    fired = await imap("OnNewEmail", start=early)
+    assert [one["subject"] for one in fired.body["value"]] == ["First"]
+    assert (await imap("OnNewEmail", start=early, cursor=fired.cursor)).body["value"] == []
 
 
 async def test_a_mail_is_found_read_marked_moved_and_deleted(imap: Performer, mailbox: Mailbox) -> None:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import hashlib
+import math
 import mimetypes
 import time
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,11 @@ from typing import Protocol
 
 import msgspec
 
-from flowmend.core.connector.protocol_call import CURSOR, ProtocolAnswer
+from flowmend.core.connector.protocol_call import CURSOR, FROM, ProtocolAnswer
 from flowmend.core.expression.content import OCTET_STREAM, envelope
 from flowmend.core.json_value import Json
 from flowmend.transport.operation_arguments import content, flag, needed_text, number, refuse, text
+from flowmend.transport.sql_values import moment_of
 
 LARGEST_FILE = 50 * 1024 * 1024
 #: More than that in one folder are not watched, and not listed.
@@ -130,15 +132,15 @@ async def _found(store: FileStore, arguments: Mapping[str, Json]) -> list[Entry]
 async def _news(store: FileStore, arguments: Mapping[str, Json], *, with_changes: bool) -> ProtocolAnswer:
     """Files that were not there before, or are otherwise than before, once nobody writes them any more.
 
+    At the first look those are known that are older than the trigger: it may come late, where the server was not there.
     cursor: {"known": {file: its state}, "growing": {file: [state, since when it is so]}}, both by short digests: of what is
     there now, so that a file that goes and comes again is new.
     """
     files = [one for one in await _found(store, arguments) if not one.is_folder]
     cursor, now = arguments.get(CURSOR), time.time()
     if not isinstance(cursor, dict):
-        return ProtocolAnswer(
-            body={"value": []}, cursor={"known": {_digest(one.path): _state(one) for one in files}, "growing": {}}
-        )
+        start = _start(arguments)
+        cursor = {"known": {_digest(one.path): _state(one) for one in files if _came_at(one) < start}}
     known, growing = dict(cursor.get("known") or {}), dict(cursor.get("growing") or {})
     there = {_digest(one.path) for one in files}
     known = {name: state for name, state in known.items() if name in there}
@@ -168,6 +170,16 @@ async def _news(store: FileStore, arguments: Mapping[str, Json], *, with_changes
     )
 
 
+def _start(arguments: Mapping[str, Json]) -> float:
+    """From when on files are new, seconds since 1970. The time is told to the second, and what came in it was there before."""
+    written = text(arguments, FROM)
+    return moment_of(written, FROM).timestamp() + 1 if written else math.inf
+
+
+def _came_at(entry: Entry) -> float:
+    return entry.modified if entry.changed_at is None else entry.changed_at
+
+
 async def _fired(store: FileStore, whole: Sequence[Entry], arguments: Mapping[str, Json]) -> "dict[Entry, Json]":
     """The first of them, as many as an answer holds, oldest first."""
     most = number(arguments, "top", _FILES_OF_A_POLL, most=1_000)
@@ -175,17 +187,19 @@ async def _fired(store: FileStore, whole: Sequence[Entry], arguments: Mapping[st
     for one in whole[:most]:
         if with_content and size and size + one.size > _LARGEST_ANSWER:
             break
-        size += one.size
-        fired[one] = await _with_content(store, one) if with_content else one.as_json()
+        # One that is too large must not keep those after it from coming.
+        fits = with_content and one.size <= LARGEST_FILE
+        size += one.size if fits else 0
+        fired[one] = await _with_content(store, one) if fits else one.as_json()
     return fired
 
 
 async def _with_content(store: FileStore, entry: Entry) -> dict[str, Json]:
     if entry.is_folder:
         refuse(store.protocol, 400, "NotAFile", f"{entry.path!r} is a folder.")
-    if entry.size > LARGEST_FILE:
+    data = b"" if entry.size > LARGEST_FILE else await store.read(entry.path)
+    if max(entry.size, len(data)) > LARGEST_FILE:  # it may have grown since
         refuse(store.protocol, 413, "FileTooLarge", f"{entry.path!r} is larger than {LARGEST_FILE} bytes.")
-    data = await store.read(entry.path)
     return {**entry.as_json(), "size": len(data), "content": envelope(media_type_of(entry.name), data)}
 
 

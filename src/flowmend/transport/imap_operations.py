@@ -8,7 +8,7 @@ import base64
 import imaplib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -147,12 +147,13 @@ class _Mailbox:
 def _new_mails(box: _Mailbox, arguments: Mapping[str, Json]) -> ProtocolAnswer:
     """Mails whose UID is larger than every one before.
 
-    Where the folder was made anew and its UIDs say nothing any more, what came after the last mail seen is told by its time.
+    At the first look, and where the folder was made anew and its UIDs say nothing any more, what came after the trigger began
+    or the last mail seen is told by its time.
     cursor: {"validity", "uid": all up to it is done with, "latest": when the last one came, "floor": older ones are old}
     """
     cursor = arguments.get(CURSOR)
     if not isinstance(cursor, dict):
-        return ProtocolAnswer(body={"value": []}, cursor={"validity": box.validity, "uid": box.next_uid - 1})
+        cursor = _first_cursor(box, text(arguments, FROM))
     low, latest, floor = int(cursor.get("uid") or 0), str(cursor.get("latest") or ""), str(cursor.get("floor") or "")
     if cursor.get("validity") != box.validity:
         low, floor = 0, latest or text(arguments, FROM)
@@ -173,6 +174,15 @@ def _new_mails(box: _Mailbox, arguments: Mapping[str, Json]) -> ProtocolAnswer:
     has_more = bool(beyond) and low < beyond[-1]
     after = {"validity": box.validity, "uid": low, "latest": latest, "floor": floor if has_more else ""}
     return ProtocolAnswer(body={"value": found}, cursor=after, has_more=has_more)
+
+
+def _first_cursor(box: _Mailbox, start: str) -> dict[str, Json]:
+    """From the first mail of that day on; the days of servers have zones of their own."""
+    uid = max(box.next_uid - 1, 0)
+    if start:
+        day = _search_date(moment_of(start, FROM) - timedelta(days=1))
+        uid = min((one - 1 for one in box.search("SINCE", day)), default=uid)
+    return {"validity": box.validity, "uid": uid, "floor": start}
 
 
 def _is_wanted(mail: Mapping[str, Json], arguments: Mapping[str, Json]) -> bool:
