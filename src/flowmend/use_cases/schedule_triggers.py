@@ -16,7 +16,10 @@ def schedule_triggers(services: Services, loaded: LoadedFlow) -> tuple[str, ...]
     scheduled = {one.trigger_name: one for one in services.store.triggers.of_flow(flow_id)}
     for trigger in loaded.flow.definition.triggers.values():
         if asks_at_intervals(services, loaded, trigger):
-            services.store.triggers.put(planned_state(services, loaded, trigger, scheduled.pop(trigger.name, None)))
+            known = scheduled.pop(trigger.name, None)
+            planned = planned_state(services, loaded, trigger, known)
+            if planned is not known:  # written back as it was read, it would undo what a poll keeps in this moment
+                services.store.triggers.put(planned)
             continue
         recurrence = clock_of(trigger)
         if not recurrence:
