@@ -11,7 +11,7 @@ from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.core.outcome import Status
 from flowmend.store.approval_rows import ApprovalRow, ApprovalState
 from flowmend.store.tables import runs
-from flowmend.use_cases.approvals import answer_approval, list_approvals
+from flowmend.use_cases.approvals import answer_approval, list_approvals, tell_untold
 from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.flows import map_connection, turn_on
@@ -110,6 +110,20 @@ async def test_a_flow_asks_rests_and_reads_the_answer(open_flowmend: Open) -> No
     assert after_it is not None
     assert (after_it.state, after_it.outcome) == (ApprovalState.COMPLETED, "Approve")
     assert running.services.store.approvals.all_waits() == []
+
+
+async def test_an_answer_that_could_not_be_told_is_told_without_a_restart(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    flow = await asking(running, {"Ask": ask(), "Read": after(READ, "Ask")})
+    run = (await running.call(flow)).run_name
+    (row,) = await asked(running)
+    await running.at_rest()
+    given = {"response": "Approve", "answered_through": "api", "answered_at": running.services.clock.now}
+    running.services.store.approvals.answer(row.approval_id, "ann@example.com", given, lambda *_: "Approve")
+    assert running.run(run).ended_at is None
+    await tell_untold(running.services)
+    assert (await running.ended(run)).status == "Succeeded"
+    assert running.services.store.approvals.untold_waits() == []
 
 
 async def test_everyone_must_approve_where_the_flow_says_so(open_flowmend: Open) -> None:

@@ -133,6 +133,11 @@ class Approvals:
         """Of every approval, for what is made good after a restart."""
         return self._database.every(select_row(approval_waits, ApprovalWaitRow), ApprovalWaitRow)
 
+    def untold_waits(self) -> Sequence[ApprovalWaitRow]:
+        """Of approvals that are decided or cancelled: whoever waits there was not told."""
+        is_over = approval_waits.c.approval_id.in_(select(approvals.c.approval_id).where(~IS_WAITING))
+        return self._database.every(select_row(approval_waits, ApprovalWaitRow).where(is_over), ApprovalWaitRow)
+
     def forget_wait(self, row: ApprovalWaitRow) -> None:
         """The action was told, or does not wait any more."""
         with self._database.writing() as connection:

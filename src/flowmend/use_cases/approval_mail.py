@@ -61,7 +61,8 @@ async def _mail(services: Services, row: ApprovalRow, one: ApproverRow, mail_con
         row.approval_id, one.approver, digest=digest_of(secret), link_expires_at=now + LINK_LASTS
     )
     link = f"{services.settings.base_url}/approve#{secret}"
-    mail = {"To": one.approver, "Subject": row.title, "Body": _body(row, link), "IsHtml": True}
+    subject = " ".join(row.title.split())  # a title may have lines
+    mail = {"To": one.approver, "Subject": subject, "Body": _body(row, link), "IsHtml": True}
     call = ConnectorCall(
         reference=MAIL_CONNECTOR,
         connector=MAIL_CONNECTOR,

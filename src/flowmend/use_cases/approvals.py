@@ -129,7 +129,7 @@ async def tell_waiting(services: Services, row: ApprovalRow, *, only: ApprovalWa
         try:
             await bring_callback(services, wait.flow_id, wait.run_name, key_of(wait), request)
         except NotFound:
-            if not _has_ended(services, wait):  # it cannot be read just now; it is told at the next start
+            if not _has_ended(services, wait):  # it cannot be read just now; it is told later
                 _log.warning("Run %s could not be told of approval %s.", wait.run_name, wait.approval_id)
                 continue
         services.store.approvals.forget_wait(wait)
@@ -159,6 +159,17 @@ async def make_good(services: Services) -> None:
                 await _let_go(services, wait)
     except StoreUnavailable as error:
         _log.warning("Approvals could not be looked through: %s", error)
+
+
+async def tell_untold(services: Services) -> None:
+    """Tell what was answered while telling failed; now and then, so that no flow waits for the next start.
+
+    Errors: StoreUnavailable.
+    """
+    for wait in services.store.approvals.untold_waits():
+        row = services.store.approvals.get(wait.approval_id)
+        if row is not None:
+            await tell_waiting(services, row, only=wait)
 
 
 def approval_row(services: Services, approval_id: str) -> ApprovalRow:

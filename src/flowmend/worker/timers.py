@@ -12,6 +12,7 @@ from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
 from flowmend.store.rows import TriggerStateRow
 from flowmend.store.triggers import note_fired
 from flowmend.use_cases.accept_event import start_scheduled
+from flowmend.use_cases.approvals import tell_untold
 from flowmend.use_cases.batches import release_batches
 from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
@@ -73,6 +74,7 @@ class Timers:
         if self._release_at is None or now >= self._release_at:
             self._release_at = now + _LOOK_AGAIN
             await release_what_works(services)
+            await tell_untold(services)
         for state in services.store.triggers.due(now, _MOST_AT_ONCE):
             await self._fire_trigger(services, state, now)
         for name in services.store.runs.due(now, _MOST_AT_ONCE):
