@@ -67,8 +67,9 @@ async def test_a_choice_is_made_by_pressing_it_not_by_following_its_link(
     page = await followed(estate, links[1], "GET")
     assert "<button>&lt;Reject&gt;</button>" in page.body
     assert running.run(accepted.event_name).ended_at is None
-    with pytest.raises(NotAllowed):
-        await followed(estate, links[1].replace("sig=", "sig=x"), "POST")
+    for method in ("GET", "POST"):
+        with pytest.raises(NotAllowed):
+            await followed(estate, links[1].replace("sig=", "sig=x"), method)
     made = await followed(estate, links[1], "POST")
     assert "✓ &lt;Reject&gt;" in made.body
     assert (await running.ended(accepted.event_name)).status == "Succeeded"

@@ -11,7 +11,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.expression.content import decode_body
 from flowmend.core.run import SendResponse
 from flowmend.core.trigger.callback_url import SIGNATURE_QUERIES
-from flowmend.use_cases.action_callbacks import CallbackRequest, deliver_callback
+from flowmend.use_cases.action_callbacks import CallbackRequest, authorised_callback, deliver_callback
 from flowmend.use_cases.later_responses import read_later_response
 from flowmend.use_cases.ports import Services
 
@@ -37,10 +37,13 @@ async def answer_about_a_run(services: Services, segments: Sequence[str], scope:
     if len(segments) == 4 and scope["method"] == "GET":
         return await read_later_response(services, flow_id, run_name, signature)
     queries = {name: value for name, value in query if name not in SIGNATURE_QUERIES}
-    if len(segments) != 4 and scope["method"] == "GET" and CHOICE in queries:
-        return choice_page(queries[CHOICE])
-    if len(segments) == 4 or scope["method"] != "POST":
+    is_shown = scope["method"] == "GET" and CHOICE in queries
+    if len(segments) == 4 or not (is_shown or scope["method"] == "POST"):
         raise NotFound("There is nothing at this address.")
+    key = (unquote(segments[4]), _repetition(segments[6]) if len(segments) == 8 else ())
+    if is_shown:  # to who has the link alone: the page shows words of its address
+        authorised_callback(services, flow_id, run_name, key, signature)
+        return choice_page(queries[CHOICE])
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     request = CallbackRequest(
         headers={name if name.startswith("x-") else name.title(): text for name, text in headers.items()},
@@ -50,7 +53,6 @@ async def answer_about_a_run(services: Services, segments: Sequence[str], scope:
     )
     if CHOICE in queries:
         request = msgspec.structs.replace(request, body=chosen_body(queries), has_body=True)
-    key = (unquote(segments[4]), _repetition(segments[6]) if len(segments) == 8 else ())
     await deliver_callback(services, flow_id, run_name, key, request, path_signature=signature)
     if CHOICE in queries:
         return choice_page(queries[CHOICE], is_made=True)

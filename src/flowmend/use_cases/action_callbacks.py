@@ -76,6 +76,14 @@ async def deliver_callback(
     Errors: NotAllowed for a missing or wrong signature, before anything else is said; NotFound where the run or its
     action is not there any more.
     """
+    loaded = authorised_callback(services, flow_id, run_name, key, path_signature)
+    await bring_callback(services, loaded.row.flow_id, run_name, key, request)
+
+
+def authorised_callback(
+    services: Services, flow_id: str, run_name: str, key: ActionKey, path_signature: Mapping[str, str]
+) -> LoadedFlow:
+    """The flow whose action's callback URL has this signature. Errors: NotAllowed before anything else is said; NotFound."""
     path = callback_path(run_name, *key)
     try:
         loaded = services.flows.latest(flow_id)
@@ -84,7 +92,7 @@ async def deliver_callback(
         verify_action_callback(flow_id, path, path_signature, key=b"", now=services.clock.now)
         raise
     verify_action_callback(flow_id, path, path_signature, key=loaded.access_key, now=services.clock.now)
-    await bring_callback(services, loaded.row.flow_id, run_name, key, request)
+    return loaded
 
 
 def action_called_back_at(services: Services, url: str) -> CalledBack:
