@@ -1,6 +1,7 @@
 """A feed as bytes to its items: RSS 2.0 and what came before it, RSS 1.0 and Atom. Loads lxml, so import it on first use.
 
-What does not read of an item is left empty; a document with a document type is refused, for that is how XML explodes.
+What does not read of an item is left empty. Entities of a document's own stay as they are written, for they are how XML
+explodes and reads files.
 Source: https://www.rssboard.org/rss-specification, RFC 4287 (Atom).
 """
 

@@ -1,5 +1,6 @@
 """Reads feeds over HTTP. They are public pages: nothing signs in to them, so a redirect may lead anywhere the guard lets."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -46,7 +47,7 @@ class FeedsTransport:
         if operation_id == "OnNewFeed":
             return await self._new_items(url, arguments)
         answer = await self._fetched(url, {})
-        return ProtocolAnswer(body={"value": _since(_items(answer), text(arguments, "since"))})
+        return ProtocolAnswer(body={"value": _since(await _items(answer), text(arguments, "since"))})
 
     def close(self) -> None:
         pass
@@ -61,7 +62,7 @@ class FeedsTransport:
         answer = await self._fetched(url, known or {})
         if answer.status == 304:
             return ProtocolAnswer(body={"value": []}, cursor=cursor)
-        items = list(reversed(_items(answer)))
+        items = list(reversed(await _items(answer)))
         if known is not None:
             seen = [str(one) for one in known.get("seen") or ()]
             fresh = [item for item in items if _digest(item) not in set(seen)]
@@ -101,10 +102,10 @@ class FeedsTransport:
         return refuse("rss", 508, "TooManyRedirects", "The feed's address leads from one to the next without end.")
 
 
-def _items(answer: HttpResponse) -> list[dict[str, Json]]:
+async def _items(answer: HttpResponse) -> list[dict[str, Json]]:
     from flowmend.transport.feed_reading import read_feed  # with lxml
 
-    return read_feed(answer.body)
+    return await asyncio.to_thread(read_feed, answer.body)
 
 
 def _since(items: list[dict[str, Json]], start: str, *, undated: bool = True) -> list[dict[str, Json]]:

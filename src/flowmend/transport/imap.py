@@ -27,7 +27,8 @@ from flowmend.transport.http import INVALID_RESPONSE, RESPONSE_TOO_LARGE, TLS_FA
 from flowmend.transport.imap_operations import perform_imap
 from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
 
-_MOST_AT_ONCE = 8
+#: More than are let to one server: one that hangs keeps no other mailbox waiting.
+_MOST_AT_ONCE = 32
 _LARGEST_SESSION_BYTES = 64 * 1024
 _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _RESPONSE_CODE = re.compile(r"\[([A-Z][A-Z0-9-]*)")

@@ -90,6 +90,9 @@ class SftpTransport:
         except (asyncssh.Error, OSError) as error:
             opened.close()
             _refuse_sign_in(error, server, asked.shown)
+        except BaseException:  # the caller's time is over
+            opened.close()
+            raise
         try:
             async with connection.start_sftp_client() as client:
                 yield SftpFiles(client, await _root(client, server.path))
