@@ -1,5 +1,6 @@
 """The pages of connectors and of approvals."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from flowmend.core.connector import (
@@ -46,6 +47,7 @@ def connector_pages(connection: ConnectionRow, now: datetime) -> Pages:
         "connectors": ("connectors.html", place, {"page": ConnectorsPage(entries=entries, counts=_COUNTS, more="/connectors?from=60")}),
         "connectors-none": ("connectors.html", place, {"page": ConnectorsPage(entries=(), counts=dict.fromkeys(_COUNTS, 0), text="<x>")}),
         "connector": ("connector.html", place, {"page": ConnectorPage(view=view, operations=(*view.triggers, *view.actions), text="<x>")}),
+        "connector-of-flows": ("connector.html", place, {"page": ConnectorPage(view=replace(view, is_chosen=False), operations=())}),
         "connector-changed": ("connector.html", place, {"page": ConnectorPage(view=view, operations=()), "done": "installed-2"}),
         "connector-add": ("connector_add.html", place, {"page": AddConnectorPage()}),
         "connector-add-wrong": ("connector_add.html", place, {"page": AddConnectorPage(name="<x>", error="Say by which name.", target="name")}),

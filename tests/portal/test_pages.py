@@ -155,7 +155,7 @@ def test_what_cannot_be_deleted_now_says_why_before_a_name_is_typed(draw: Draw) 
 
 @pytest.mark.parametrize("name", ["flow-blocked"])
 def test_a_connector_that_is_missing_leads_to_the_command_that_installs_it(draw: Draw, name: str) -> None:
-    assert draw(name, "en").count("flowmend connectors add FOLDER") == 1
+    assert draw(name, "en").count("flowmend connector add FOLDER") == 1
 
 
 def test_a_call_in_doubt_asks_with_three_answers(draw: Draw) -> None:

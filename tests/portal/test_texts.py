@@ -52,7 +52,7 @@ def test_a_template_says_nothing_outside_the_catalogue() -> None:
         "flowmend",
         "token",
         "login",
-        "connectors",
+        "connector",
         "add",
         "FOLDER",
         "narrow",

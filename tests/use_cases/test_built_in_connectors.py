@@ -59,3 +59,21 @@ def test_starting_reads_no_built_in_connector() -> None:
         "assert built_in_ids.cache_info().currsize == 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.anyio
+async def test_forms_ask_for_no_address_that_only_national_clouds_change(house: Any) -> None:
+    choice = next(one for one in await list_connectors(house.services) if one.connector_id == "office365")
+    asked = {field.name for field in choice.parameters if not field.is_hidden}
+    assert {"client_id", "client_secret", "tenant"} == asked
+    assert {"baseUrl", "authority"} == {field.name for field in choice.parameters if field.is_hidden}
+
+
+@pytest.mark.anyio
+async def test_what_a_connector_hides_of_its_own_sign_in_app_is_asked_of_who_brings_another(house: Any) -> None:
+    settings = {"identityProvider": "aad", "clientId": "theirs", "scopes": [], "customParameters": {}}
+    tenant = {"type": "string", "uiDefinition": {"constraints": {"required": "false", "hidden": "true"}}}
+    declared = {"token": {"type": "oauthSetting", "oAuthSettings": settings}, "token:TenantId": tenant}
+    await install_connector_documents(house.services, "mine", BARE, {"connectionParameters": declared}, "me")
+    choice = next(one for one in await list_connectors(house.services) if one.connector_id == "mine")
+    assert "token:TenantId" in {field.name for field in choice.parameters if not field.is_hidden}

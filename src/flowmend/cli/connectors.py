@@ -39,10 +39,7 @@ def list_connectors(data: DataOption = None, url: UrlOption = None, json: JsonOp
         return
     print_table(
         ("Name", "Sign-in", "Asks for", "Id"),
-        (
-            (one["display_name"], one["sign_in"], ", ".join(it["name"] for it in one["parameters"]), one["id"])
-            for one in found
-        ),
+        ((one["display_name"], one["sign_in"], ", ".join(_asked_for(one["parameters"])), one["id"]) for one in found),
         nothing="No connectors yet. `flowmend connector add FOLDER` installs one.",
     )
 
@@ -204,3 +201,7 @@ def _print(checked: list[dict[str, Json]]) -> None:
             place = f" at {problem['pointer']}" if problem["pointer"] else ""
             terminal.print(Text(f"  {problem['code']}{place}: {problem['message']}", style="dim"))
     terminal.print(f"{len(checked)} checked, {whole} with every operation runnable or known to need its script.")
+
+
+def _asked_for(fields: list[Json]) -> list[str]:
+    return [field["name"] for field in fields if not field.get("is_hidden")]

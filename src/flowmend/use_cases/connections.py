@@ -34,7 +34,8 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_connector_unreadab
 class SecretField:
     """A value asked for to sign in. value: the present one, always "" for a secret. is_file: a certificate with its key, as
     PEM text or a PFX file in base64. allowed_titles: words for each of the allowed values. connection_of: it is the id of a
-    connection to that connector. type: as the connector declares it, lower case.
+    connection to that connector. type: as the connector declares it, lower case. is_hidden: forms leave it out; whoever
+    names it may still give it. is_multiline: a text of many lines.
     """
 
     name: str
@@ -48,6 +49,8 @@ class SecretField:
     allowed_titles: tuple[str, ...] = ()
     connection_of: str = ""
     type: str = "string"
+    is_hidden: bool = False
+    is_multiline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +178,12 @@ def connection_row(services: Services, connection_id: str) -> ConnectionRow:
 
 def fields_of(method: SignInMethod, present: Mapping[str, Json]) -> tuple[SecretField, ...]:
     """The values a sign-in asks for, in their order; present ones filled in unless they are secret."""
-    fields = tuple(_field(parameter, present) for parameter in method.parameters if parameter.type != "oauthsetting")
+    of_app = app_value_names(method) if method.oauth is not None else frozenset()
+    fields = tuple(
+        _field(parameter, present, is_of_app=parameter.name in of_app)
+        for parameter in method.parameters
+        if parameter.type != "oauthsetting"
+    )
     if method.oauth is None or method.oauth.is_managed_identity:
         return fields
     declared = {field.name for field in fields}
@@ -233,7 +241,8 @@ def _app_fields(method: SignInMethod, present: Mapping[str, Json]) -> tuple[Secr
     )
 
 
-def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> SecretField:
+def _field(parameter: ConnectionParameter, present: Mapping[str, Json], *, is_of_app: bool) -> SecretField:
+    """is_of_app: of the sign-in app, which its owner is asked for even where the connector's author, having one, hid it."""
     value = present.get(parameter.name, parameter.default)
     return SecretField(
         name=parameter.name,
@@ -247,6 +256,8 @@ def _field(parameter: ConnectionParameter, present: Mapping[str, Json]) -> Secre
         allowed_titles=parameter.allowed_titles,
         connection_of=parameter.connection_of,
         type=parameter.type,
+        is_hidden=parameter.is_hidden and not is_of_app,
+        is_multiline=parameter.is_multiline,
     )
 
 

@@ -43,7 +43,8 @@ class GalleryEntry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorView:
     """One connector. actions, triggers: those that fit the search. total: operations without it. probes: ids of operations
-    that could test a connection, besides the declared one. replaces_built_in: it was installed in the place of ours.
+    that could test a connection, besides the declared one. replaces_built_in: it was installed in the place of ours. is_chosen: one can
+    connect to it; connections to the other kind come with flows.
     """
 
     row: ConnectorRow
@@ -55,6 +56,7 @@ class ConnectorView:
     probes: tuple[str, ...]
     connections: Sequence[ConnectionRow]
     replaces_built_in: bool
+    is_chosen: bool = True
 
 
 async def find_connectors(services: Services, text: str = "") -> list[GalleryEntry]:
@@ -103,6 +105,7 @@ async def read_connector_view(services: Services, connector_id: str, text: str =
         probes=tuple(one.operation_id for one in probes),
         connections=services.store.connections.list(connector_id=connector_id),
         replaces_built_in=not is_built_in and connector_id in built_in_ids(),
+        is_chosen=connector_id != EMBEDDED_CONNECTOR,
     )
 
 

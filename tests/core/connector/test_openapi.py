@@ -235,3 +235,21 @@ def test_a_key_that_may_go_in_a_header_goes_nowhere_else() -> None:
         connector = read_connector(definition, properties, connector_id="x").connector
         assert connector is not None
         assert [one.location.value for one in connector.sign_in[0].placements] == places
+
+
+def test_a_hidden_parameter_is_asked_of_nobody_and_a_private_key_has_many_lines() -> None:
+    hidden = {"displayName": "Address", "constraints": {"required": "true", "hidden": "true", "default": "https://x"}}
+    declared = {
+        "baseUrl": {"type": "string", "uiDefinition": hidden},
+        "key": {"type": "securestring", "x-flowmend-multiline": True},
+    }
+    reading = read_connector(MINIMAL, {"connectionParameters": declared}, connector_id="x")
+    assert reading.connector is not None
+    address, key = reading.connector.sign_in[0].parameters
+    assert (address.is_hidden, address.is_required, address.default, address.is_multiline) == (
+        True,
+        False,
+        "https://x",
+        False,
+    )
+    assert (key.is_hidden, key.is_multiline) == (False, True)

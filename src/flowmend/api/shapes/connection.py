@@ -38,7 +38,9 @@ class ConnectionStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class SecretFieldShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What to enter. value: the present one, always "" for a secret. allowed_values: empty for any."""
+    """What to enter. value: the present one, always "" for a secret. allowed_values: empty for any. is_hidden: forms do not ask
+    for it; it may be given all the same.
+    """
 
     name: str
     title: str
@@ -47,6 +49,7 @@ class SecretFieldShape(msgspec.Struct, frozen=True, kw_only=True):
     required: bool
     value: str
     allowed_values: list[str]
+    is_hidden: bool = False
 
 
 class FlowUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +231,7 @@ def field_shape(field: SecretField) -> SecretFieldShape:
         required=field.required,
         value=field.value,
         allowed_values=list(field.allowed_values),
+        is_hidden=field.is_hidden,
     )
 
 

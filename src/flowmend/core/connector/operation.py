@@ -113,7 +113,8 @@ class ConnectionParameter:
     """A value asked for when a connection is made. type: as declared, lower case (`securestring`, …).
 
     allowed_titles: words for each of the allowed values. connection_of: the value is the id of a connection to that
-    connector (`x-flowmend-connection-of`).
+    connector (`x-flowmend-connection-of`). is_hidden: `constraints.hidden`, so its default is used and nobody is asked.
+    is_multiline: `x-flowmend-multiline`, as a private key is.
     """
 
     name: str
@@ -127,6 +128,8 @@ class ConnectionParameter:
     allowed_values: tuple[str, ...] = ()
     allowed_titles: tuple[str, ...] = ()
     connection_of: str = ""
+    is_hidden: bool = False
+    is_multiline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

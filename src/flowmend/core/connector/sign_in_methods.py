@@ -154,7 +154,9 @@ def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParamete
     shown = _mapping(node.get("uiDefinition"))
     constraints = _mapping(shown.get("constraints"))
     is_secret = kind.startswith("secure") or kind == CERTIFICATE_TYPE
-    allowed = node.get("allowedValues") or constraints.get("allowedValues") or []
+    is_hidden = _is_true(constraints.get("hidden"))
+    allowed = node.get("allowedValues") or constraints.get("allowedValues")
+    allowed = allowed if isinstance(allowed, list) else []
     return ConnectionParameter(
         name=name,
         type=kind,
@@ -162,7 +164,7 @@ def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParamete
         description=str(shown.get("description") or ""),
         hint=str(shown.get("tooltip") or ""),
         is_secret=is_secret,
-        is_required=_is_true(constraints.get("required", is_secret)) and not _is_true(constraints.get("hidden")),
+        is_required=_is_true(constraints.get("required", is_secret)) and not is_hidden,
         default=node.get("defaultValue", constraints.get("default")),
         allowed_values=tuple(str(_mapping(value).get("value", value)) for value in allowed if value is not None),
         allowed_titles=tuple(
@@ -171,6 +173,8 @@ def _field(name: str, node: Mapping[str, Json], kind: str) -> ConnectionParamete
             if value is not None
         ),
         connection_of=str(node.get("x-flowmend-connection-of") or ""),
+        is_hidden=is_hidden,
+        is_multiline=_is_true(node.get("x-flowmend-multiline")),
     )
 
 

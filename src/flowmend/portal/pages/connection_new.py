@@ -32,11 +32,11 @@ class NewConnectionPage:
 
     @property
     def fields(self) -> tuple[SecretField, ...]:
-        """What is asked for; not what an existing sign-in app knows."""
+        """What is asked for; not what an existing sign-in app knows, nor what the connector hides."""
         if self.way is None:
             return ()
         known = self.way.app_values if self.app_id else frozenset()
-        return tuple(one for one in self.way.parameters if one.name not in known)
+        return tuple(one for one in self.way.parameters if one.name not in known and not one.is_hidden)
 
     @property
     def has_file(self) -> bool:

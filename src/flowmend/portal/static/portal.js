@@ -16,8 +16,10 @@
     const eye = closest(event, '[data-reveal]');
     if (eye) {
       const field = document.getElementById(eye.dataset.reveal);
-      field.type = field.type === 'password' ? 'text' : 'password';
-      eye.setAttribute('aria-pressed', field.type === 'text');
+      const hides = eye.getAttribute('aria-pressed') === 'true';
+      if (field.localName === 'textarea') field.classList.toggle('secret', hides);
+      else field.type = hides ? 'password' : 'text';
+      eye.setAttribute('aria-pressed', !hides);
     }
     const copy = closest(event, '[data-copy]');
     if (copy) {
