@@ -31,6 +31,20 @@ def definition() -> dict[str, Any]:
     }
 
 
+def calling(connector: str) -> dict[str, Any]:
+    """A flow with one call to the connector."""
+    host = {"connectionReferenceName": f"shared_{connector}", "operationId": "ListCustomers"}
+    action = {"type": "OpenApiConnection", "inputs": {"host": host, "parameters": {}}, "runAfter": {}}
+    reference = {"api": {"name": f"shared_{connector}"}, "connection": {"connectionReferenceLogicalName": "x"}}
+    return {
+        "properties": {
+            "displayName": "lacking",
+            "connectionReferences": {f"shared_{connector}": reference},
+            "definition": definition() | {"actions": {"Call": action}},
+        }
+    }
+
+
 def flowmend(server: StartedServer, *arguments: str, given: str | None = None) -> Result:
     return runner.invoke(app, [*arguments, "--data", str(server.data)], input=given)
 
@@ -273,6 +287,28 @@ def test_secrets_are_never_taken_from_arguments(server: StartedServer) -> None:
     assert "is a secret" in refused.output
     assert unread.exit_code == 2
     assert "4711" not in unread.output
+
+
+def test_a_new_connection_is_chosen_in_the_flows_that_lack_one(server: StartedServer, tmp_path: Path) -> None:
+    path = tmp_path / "lacking.json"
+    path.write_text(json.dumps(calling("sample_invoices")))
+    assert flowmend(server, "import", str(path)).exit_code == 0
+    folder = tmp_path / "sample_invoices"
+    shutil.copytree(SAMPLE_CONNECTORS / "sample_customers", folder)
+    assert flowmend(server, "connector", "add", str(folder)).exit_code == 0
+    assert "sample_invoices" in flowmend(server, "flows", "list").stdout
+
+    create = ("connections", "create", "sample_invoices", "--secrets-stdin", "--name")
+    told = flowmend(server, *create, "Invoices one", given="{}")
+    planned = flowmend(server, "connections", "connect-flows", "invoices one", "--dry-run")
+    chosen = flowmend(server, *create, "Invoices two", "--connect-flows", given="{}")
+    again = flowmend_json(server, "connections", "connect-flows", "invoices one")
+
+    assert "1 flow lacks a connection to sample_invoices" in told.stdout
+    assert "lacking  shared_sample_invoices" in planned.stdout
+    assert "Nothing was changed" in planned.stdout
+    assert "Chosen in 1 flow." in chosen.stdout
+    assert again["references"] == []
 
 
 def test_a_connection_is_swapped_its_uses_listed_and_nothing_mended_that_works(server: StartedServer) -> None:

@@ -52,6 +52,7 @@ from flowmend.store.rows import (
 )
 from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSignIn
+from flowmend.use_cases.flow_needs import FlowNeeds
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.forecasts import Forecast
@@ -60,6 +61,7 @@ from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
+from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedReference
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_connectors import approval_pages, connector_pages
 from portal.sample_editing import editing_pages
@@ -156,6 +158,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "leaving": SamplePage("leaving.html", "connections", {"page": _leaving(views)}),
         "leaving-nobody": SamplePage("leaving.html", "connections", {"page": LeavingPage(people=(KnownPerson(name="svc-orders@contoso.com", connections=3),), person="")}),
         "connection": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=broken, test=None, failed_runs=runs[:1], flow_names=names, incident_id="i-password")}),
+        "connection-unconnected": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=None, failed_runs=(), flow_names=names, unconnected=_unconnected(mailbox.row), connected=2), "done": "connected"}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choice=_choice(), way=_choice().ways[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.", target="password")}),
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
@@ -495,12 +498,31 @@ def _flows() -> FlowsPage:
     flows = (
         _summary(FLOW, "Order intake to ERP", "On", ("contosoorders", "sql", "outlook"), runs[0], {"Succeeded": 40, "Failed": 96}, ((ORDERS, "Contoso Orders"),), 212),
         _summary("f3", "Supplier invoices to archive", "On", ("outlook", "sharepoint"), runs[1], {"Succeeded": 88}, (), 0),
-        _summary("f2", "Freight quote by mail", "Off", (), None, {}, (), 0),
+        replace(
+            _summary("f2", "Freight quote by mail", "Off", (), None, {}, (), 0),
+            needs=FlowNeeds(connectors=("crm",), connections=("outlook",), values=("mailbox", "limit")),
+        ),
     )  # fmt: skip
     return FlowsPage(
         flows=flows,
         starts={one.flow_id: "When an HTTP request is received" for one in flows},
         runnable={one.flow_id: True for one in flows},
+        names={"outlook": "Outlook <365>"},
+    )
+
+
+def _unconnected(row: ConnectionRow) -> ConnectedFlows:
+    lacking = (
+        (FLOW, "Order intake to ERP", "mail"),
+        ("f3", "Supplier <invoices>", "mail"),
+        ("f3", "Supplier <invoices>", "box"),
+    )
+    return ConnectedFlows(
+        connection=row,
+        references=tuple(
+            UnconnectedReference(flow_id=flow_id, flow_name=name, reference=reference)
+            for flow_id, name, reference in lacking
+        ),
     )
 
 
@@ -722,11 +744,27 @@ def _choice() -> ConnectorChoice:
     mail = replace(
         security, name="mail", title="Mail", required=False, allowed_values=(), allowed_titles=(), connection_of="smtp"
     )
+    key = replace(
+        security,
+        name="key",
+        title="Key",
+        description="In PEM form",
+        is_secret=True,
+        is_multiline=True,
+        allowed_values=(),
+    )
     way = WayToSignIn(
         name="",
         title="",
         sign_in="basic",
-        parameters=(*fields, security, mail, replace(mail, name="on", type="bool", connection_of="")),
+        parameters=(
+            *fields,
+            security,
+            mail,
+            key,
+            replace(key, name="hides", title="Hides", is_hidden=True),
+            replace(mail, name="on", type="bool", connection_of=""),
+        ),
     )
     return ConnectorChoice(
         connector_id="contosoorders",

@@ -15,10 +15,12 @@ from flowmend.api.request_reading import (
 )
 from flowmend.api.shapes.connection import VerificationShape, verification_shape
 from flowmend.api.shapes.connection_repair import (
+    ConnectedFlowsShape,
     ConnectionSwapShape,
     MadeLinkShape,
     RepairLinkShape,
     SecretUseShape,
+    connected_flows_shape,
     connection_swap_shape,
     made_link_shape,
     repair_link_shape,
@@ -31,6 +33,7 @@ from flowmend.use_cases.put_back import put_back
 from flowmend.use_cases.repair_links import list_repair_links, make_repair_link, revoke_repair_links
 from flowmend.use_cases.secret_uses import list_uses
 from flowmend.use_cases.swap_connection import plan_swap, swap_connection
+from flowmend.use_cases.unconnected_flows import connect_flows, plan_connecting
 
 
 class NewRepairLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,13 @@ class WantedSwap(msgspec.Struct, frozen=True, kw_only=True):
     references: list[tuple[str, str]] | None = None
     dry_run: bool = False
     confirmed: bool = False
+
+
+class WantedConnecting(msgspec.Struct, frozen=True, kw_only=True):
+    """flows: only these, null for all that lack a connection of its connector. dry_run: say what would change."""
+
+    flows: list[str] | None = None
+    dry_run: bool = False
 
 
 async def make_link(services: Services, request: Request) -> JsonAnswer:
@@ -91,6 +101,15 @@ async def swap(services: Services, request: Request) -> JsonAnswer:
         confirmed=wanted.confirmed,
     )
     return JsonAnswer(connection_swap_shape(made, is_made=True))
+
+
+async def connect(services: Services, request: Request) -> JsonAnswer:
+    wanted, connection_id = await read_body(request, WantedConnecting), _connection_id(request)
+    if wanted.dry_run:
+        plan = await plan_connecting(services, connection_id, wanted.flows)
+        return JsonAnswer(connected_flows_shape(plan, is_made=False))
+    made = await connect_flows(services, connection_id, person_of(request).person_id, wanted.flows)
+    return JsonAnswer(connected_flows_shape(made, is_made=True))
 
 
 async def uses(services: Services, request: Request) -> JsonAnswer:
@@ -160,6 +179,15 @@ CONNECTION_REPAIR_OPERATIONS: tuple[Operation, ...] = (
         tag=_TAG,
         takes=WantedSwap,
         gives=ConnectionSwapShape,
+    ),
+    Operation(
+        method="POST",
+        path="/connections/{connection_id}/connect_flows",
+        handler=connect,
+        summary="Choose the connection in every flow that lacks one of its connector; no definition is edited",
+        tag=_TAG,
+        takes=WantedConnecting,
+        gives=ConnectedFlowsShape,
     ),
     Operation(
         method="GET",

@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from flowmend.cli.connections import ConnectionArgument, connections, tell_verification
+from flowmend.cli.connections import (
+    ConnectionArgument,
+    connect_unconnected,
+    connections,
+    tell_connected,
+    tell_verification,
+)
 from flowmend.cli.options import DataOption, JsonOption, UrlOption
 from flowmend.core.json_value import Json
 
@@ -92,6 +98,31 @@ def swap(
     else:
         back = " ".join([*(f"--flow {one}" for one in sorted(changed)), *(["--confirm"] if confirm else [])])
         typer.echo(f"{many} use the other connection now. To undo: flowmend connections swap {new_id} {old_id} {back}")
+
+
+@connections.command("connect-flows")
+def connect_flows(
+    connection: ConnectionArgument,
+    flow: Annotated[
+        list[str] | None, typer.Option("--flow", metavar="FLOW", help="Only this flow; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Choose a connection in every flow that lacks one of its connector. No definition is edited, no flow turned on."""
+    from flowmend.cli.lookup import connection_id, flow_id
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server
+
+    server = find_server(url, data)
+    flows = [flow_id(server, one) for one in flow] if flow else None
+    answer = connect_unconnected(server, connection_id(server, connection), flows=flows, dry_run=dry_run)
+    if json:
+        print_json(answer)
+    else:
+        tell_connected(answer)
 
 
 @connections.command("uses")

@@ -1,12 +1,15 @@
 """`flowmend connections …`: list, show, create, verify, test. Secrets come from the terminal or standard input."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowmend.cli.options import DataOption, JsonOption, UrlOption
 from flowmend.core.json_value import Json
+
+if TYPE_CHECKING:
+    from flowmend.cli.server_client import Server
 
 connections = typer.Typer(help="Connections of the running server.", no_args_is_help=True)
 
@@ -106,6 +109,9 @@ def create(
     sign_in_app: Annotated[
         str, typer.Option("--sign-in-app", metavar="ID", help="A sign-in app to act as, instead of a new one.")
     ] = "",
+    connect_flows: Annotated[
+        bool, typer.Option("--connect-flows", help="Choose it in every flow that lacks a connection to the connector.")
+    ] = False,
     secrets_stdin: SecretsOption = False,
     data: DataOption = None,
     url: UrlOption = None,
@@ -135,10 +141,19 @@ def create(
             "sign_in_app": sign_in_app,
         },
     )
+    lacking = connect_unconnected(server, made["id"], dry_run=not connect_flows)
     if json:
-        print_json(made)
-    else:
-        typer.echo(f"Created {made['id']}: {made['status_text']}")
+        print_json(made | {"connected_flows": lacking})
+        return
+    typer.echo(f"Created {made['id']}: {made['status_text']}")
+    if connect_flows:
+        tell_connected(lacking)
+    elif lacking["references"]:
+        many = _flow_count(lacking)
+        typer.echo(
+            f"{many} lack{'s' if many.startswith('1 ') else ''} a connection to {connector}. To choose this one there: "
+            f"flowmend connections connect-flows {made['id']}"
+        )
 
 
 @connections.command("verify")
@@ -207,6 +222,33 @@ def tell_verification(verification: dict[str, Json], *, json: bool, refused: str
         raise typer.Exit(1)
 
 
+def connect_unconnected(
+    server: "Server", connection_id: str, *, flows: list[str] | None = None, dry_run: bool = False
+) -> dict[str, Json]:
+    """Choose the connection where flows lack one of its connector, or say where that would be."""
+    from flowmend.cli.server_client import segment
+
+    path = f"/connections/{segment(connection_id)}/connect_flows"
+    answer: dict[str, Json] = server.send("POST", path, {"flows": flows, "dry_run": dry_run})
+    return answer
+
+
+def tell_connected(answer: dict[str, Json]) -> None:
+    """Print in which flows a connection was chosen, or would be."""
+    for one in answer["references"]:
+        typer.echo(f"{one['flow_name']}  {one['reference']}")
+    many = _flow_count(answer)
+    if answer["is_made"]:
+        typer.echo(f"Chosen in {many}. `flowmend flows turn-on FLOW` turns one on.")
+    else:
+        typer.echo(f"It would be chosen in {many}. Nothing was changed.")
+
+
+def _flow_count(answer: dict[str, Json]) -> str:
+    count = len({one["flow"] for one in answer["references"]})
+    return f"{count} flow{'' if count == 1 else 's'}"
+
+
 def _entered(fields: list[Json], given: dict[str, str], *, from_stdin: bool) -> dict[str, str]:
     """The values of the fields that were not given: from standard input, else asked for, secrets unseen."""
     if from_stdin:
@@ -215,7 +257,7 @@ def _entered(fields: list[Json], given: dict[str, str], *, from_stdin: bool) -> 
         raise typer.BadParameter("There is no terminal to ask on. Use --secrets-stdin.")
     entered: dict[str, str] = {}
     for field in fields:
-        if field["name"] in given:
+        if field["name"] in given or field.get("is_hidden"):
             continue
         title = field["title"] or field["name"]
         if field["is_secret"]:

@@ -25,11 +25,12 @@ def list_flows(data: DataOption = None, url: UrlOption = None, json: JsonOption 
         print_json(found)
         return
     print_table(
-        ("Name", "State", "Trigger", "Newest run", "At", "Id"),
+        ("Name", "State", "Lacks", "Trigger", "Newest run", "At", "Id"),
         (
             (
                 one["name"],
                 one["state"],
+                ", ".join(needed for needs in one["needs"].values() for needed in needs),
                 one["trigger"]["type"],
                 one["last_run"]["status"] if one["last_run"] else "",
                 when(one["last_run"]["started_at"]) if one["last_run"] else "",

@@ -14,6 +14,9 @@ from flowmend.portal.pending_imports import PendingImports
 from flowmend.portal.rendering import Rendering
 from flowmend.use_cases.ports import Services
 
+#: As many as the flows of one import can have; more was typed into the address.
+_MOST_DIGITS = 6
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
@@ -65,3 +68,9 @@ def see(path: str) -> Response:
 def segment(name: str) -> str:
     """A name as one segment of a path."""
     return quote(name, safe="")
+
+
+def number_asked(request: Request, name: str) -> int:
+    """A number of the address, 0 where it holds none."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0

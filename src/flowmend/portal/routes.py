@@ -94,6 +94,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/connections/{connection_id}/verify", verify.show_verify),
     ("POST", "/connections/{connection_id}/verify", verify.take_verify),
     ("POST", "/connections/{connection_id}/put_back", connection.take_put_back),
+    ("POST", "/connections/{connection_id}/connect_flows", connection.take_connect_flows),
     ("GET", "/connections/{connection_id}/swap", connection_swap.show_swap),
     ("POST", "/connections/{connection_id}/swap", connection_swap.take_swap),
     ("GET", "/connections/{connection_id}/uses", secret_uses.show_uses),

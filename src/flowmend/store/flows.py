@@ -100,6 +100,12 @@ class Flows:
         """Let a flow's reference mean this connection from now on. Errors: Conflict where either does not exist."""
         self._database.put(connection_mappings, mapping)
 
+    def add_mappings(self, mappings: Sequence[ConnectionMappingRow]) -> None:
+        """Let all these references mean a connection, or none. Errors: Conflict where one means one already, or lacks its flow."""
+        if mappings:
+            with self._database.writing() as connection:
+                connection.execute(insert(connection_mappings), [columns_of(one) for one in mappings])
+
     def mappings_to(self, connection_id: str) -> Sequence[ConnectionMappingRow]:
         """The mappings that mean this connection, by flow and reference."""
         return self._database.every(

@@ -19,6 +19,7 @@ from flowmend.core.problem import Problem, Severity
 from flowmend.core.run.naming import version_name
 from flowmend.store.rows import FlowRow, FlowState, FlowVersionRow
 from flowmend.use_cases.embedded_connections import connect_sign_ins, keys_of, map_sign_ins, release_mended, valued_flow
+from flowmend.use_cases.flow_needs import blocking_problems
 from flowmend.use_cases.flow_parameters import (
     given_values,
     holding_definition,
@@ -28,7 +29,7 @@ from flowmend.use_cases.flow_parameters import (
     with_sealed,
     with_values,
 )
-from flowmend.use_cases.flows import blocking_problems, follow_new_version
+from flowmend.use_cases.flows import follow_new_version
 from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.loaded_flows import read_stored_flow
 from flowmend.use_cases.ports import Services

@@ -8,16 +8,17 @@ from flowmend.core.checking import check_flow
 from flowmend.core.definition.flow import Flow
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.json_value import Json
-from flowmend.core.problem import Problem, Severity
+from flowmend.core.problem import Problem
 from flowmend.core.trigger.callback_url import CallbackUrl, sign_callback
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowRow, FlowState, RunRow
 from flowmend.use_cases.begin_subscriptions import begin_subscriptions, follow_connection
+from flowmend.use_cases.flow_needs import NO_NEEDS, FlowNeeds, blocking_problems, needs_of_flow
 from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
 from flowmend.use_cases.granted_scopes import scope_problems
 from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
-from flowmend.use_cases.loaded_flows import LoadedFlow, missing_parameters
+from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.poll_states import (
     TriggerProblem,
     asks_since,
@@ -32,7 +33,6 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
 _DAY = timedelta(hours=24)
 _SETTINGS = frozenset({"onBrokenConnection"})
-_NEVER_FIRES = frozenset({"UnsupportedTrigger", "MissingTriggerHost", "MissingRecurrenceValue"})
 _ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
 
 
@@ -41,7 +41,8 @@ class FlowSummary:
     """A row of My flows. runs_24h: {status: count}. broken_connections: (id, name). held: events and runs that wait.
 
     unreadable: why its definition no longer reads and what to do next, "" where it reads; trigger and connectors are
-    not known then. trigger_problem: why the trigger's last check failed, None where it did not.
+    not known then. trigger_problem: why the trigger's last check failed, None where it did not. needs: what it lacks before
+    it can be turned on, nothing for one that is on.
     """
 
     flow_id: str
@@ -57,6 +58,7 @@ class FlowSummary:
     held: int
     unreadable: str = ""
     trigger_problem: TriggerProblem | None = None
+    needs: FlowNeeds = NO_NEEDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ async def list_flows(services: Services) -> list[FlowSummary]:
     last_runs = services.store.runs.last_of_each_flow()
     counts = services.store.runs.counts_of_each_flow(services.clock.now - _DAY)
     held = services.store.trigger_events.held_of_each_flow()
-    problems = trigger_problems(services)
+    problems, installed = trigger_problems(services), services.connectors.ids()
     connections = {one.connection_id: one for one in services.store.connections.list()}
     rows = sorted(services.store.flows.list(), key=lambda row: row.name.casefold())
     return [
@@ -97,6 +99,7 @@ async def list_flows(services: Services) -> list[FlowSummary]:
             counts=counts.get(row.flow_id, {}),
             held_events=held.get(row.flow_id, 0),
             trigger_problem=problems.get(row.flow_id),
+            installed=installed,
         )
         for row in rows
     ]
@@ -121,6 +124,7 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
             counts=services.store.runs.count_by_status(flow_id, services.clock.now - _DAY),
             held_events=services.store.trigger_events.count_held(flow_id),
             trigger_problem=problem_of(state) if state else None,
+            installed=services.connectors.ids(),
         ),
         row=row,
         flow=loaded.flow,
@@ -293,6 +297,7 @@ def _listed(
     counts: Mapping[str, int],
     held_events: int,
     trigger_problem: TriggerProblem | None,
+    installed: Collection[str],
 ) -> FlowSummary:
     try:
         loaded = services.flows.latest(row.flow_id)
@@ -319,6 +324,7 @@ def _listed(
         counts=counts,
         held_events=held_events,
         trigger_problem=trigger_problem,
+        installed=installed,
     )
 
 
@@ -331,6 +337,7 @@ def _summary(
     counts: Mapping[str, int],
     held_events: int,
     trigger_problem: TriggerProblem | None,
+    installed: Collection[str],
 ) -> FlowSummary:
     trigger = next(iter(loaded.flow.definition.triggers.values()), None)
     used = [connections[one] for one in dict.fromkeys(loaded.mappings.values()) if one in connections]
@@ -347,6 +354,7 @@ def _summary(
         broken_connections=tuple((one.connection_id, one.display_name) for one in used if needs_repair(one.health)),
         held=held_events + counts.get("Waiting", 0),
         trigger_problem=trigger_problem,
+        needs=NO_NEEDS if row.state is FlowState.ON else needs_of_flow(loaded, installed),
     )
 
 
@@ -355,37 +363,3 @@ def _blocking(
 ) -> tuple[Problem, ...]:
     connected = {reference for reference, known in loaded.mappings.items() if known in connections}
     return blocking_problems(loaded.flow, problems, connected)
-
-
-def blocking_problems(flow: Flow, problems: tuple[Problem, ...], connected: Collection[str]) -> tuple[Problem, ...]:
-    """Why a flow cannot be on: errors, a trigger nobody waits for, references without connection, missing values.
-
-    connected: the references that mean a connection.
-    """
-    found = [one for one in problems if one.severity is Severity.ERROR or one.code in _NEVER_FIRES]
-    found += [
-        _unmapped(key, reference.connector)
-        for key, reference in flow.connection_references.items()
-        if key not in connected
-    ]
-    found += [
-        Problem(
-            severity=Severity.ERROR,
-            code="MissingParameterValue",
-            pointer=f"/parameters/{name}",
-            message=f"The parameter {name!r} has no value.",
-            hint="Give it a value in the file's parameters, or a defaultValue in the definition.",
-        )
-        for name in missing_parameters(flow, connected)
-    ]
-    return tuple(found)
-
-
-def _unmapped(key: str, connector: str) -> Problem:
-    return Problem(
-        severity=Severity.ERROR,
-        code="MissingConnection",
-        pointer=f"/connectionReferences/{key}",
-        message=f"The connection reference {key!r} has no connection to {connector} yet.",
-        hint="Choose a connection for it on the flow's page.",
-    )

@@ -1,12 +1,13 @@
 """What needs attention, for Home."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Status
 from flowmend.store.connection_list import ConnectionFilter
-from flowmend.store.rows import ConnectionRow, FlowState, RunRow
+from flowmend.store.rows import ConnectionRow, FlowRow, FlowState, RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.forecasts import count_ending
 from flowmend.use_cases.known_health import needs_repair
@@ -24,7 +25,8 @@ _MOST_WORKING = 8
 class Overview:
     """Home's facts. broken: connections that need repair; connected: some of the others. What broke them is an incident's.
 
-    connection_count: of all. ending: sign-ins that end within a month unless somebody acts.
+    connection_count: of all. ending: sign-ins that end within a month unless somebody acts. waited_for: connections of flows
+    that are on, or hold events or runs.
     """
 
     broken: tuple[ConnectionRow, ...]
@@ -41,6 +43,7 @@ class Overview:
     flows_off: int
     connection_count: int = 0
     ending: int = 0
+    waited_for: frozenset[str] = frozenset()
 
 
 async def read_overview(services: Services) -> Overview:
@@ -55,14 +58,14 @@ async def read_overview(services: Services) -> Overview:
     flows = services.store.flows.list()
     in_doubt, _ = services.store.runs.list(RunFilter(in_doubt=True))
     recent, _ = services.store.runs.list(limit=_RECENT)
-    held_events = sum(services.store.trigger_events.held_of_each_flow().values())
+    held_by = services.store.trigger_events.held_of_each_flow()
     return Overview(
         broken=tuple(broken),
         connected=tuple(working),
         failed_runs_24h=day.get(Status.FAILED, 0) + day.get(Status.TIMED_OUT, 0),
         succeeded_24h=day.get(Status.SUCCEEDED, 0),
         running=under_way.get(Status.RUNNING, 0),
-        held=held_events + under_way.get(Status.WAITING, 0) - len(in_doubt),
+        held=sum(held_by.values()) + under_way.get(Status.WAITING, 0) - len(in_doubt),
         in_doubt=tuple(in_doubt),
         recent=tuple(recent),
         headlines=headlines(services, recent),
@@ -71,4 +74,15 @@ async def read_overview(services: Services) -> Overview:
         flows_off=sum(row.state is not FlowState.ON for row in flows),
         connection_count=sum(connections.count_by_health().values()),
         ending=count_ending(services),
+        waited_for=_waited_for(services, flows, held_by),
     )
+
+
+def _waited_for(services: Services, flows: Sequence[FlowRow], held_by: Mapping[str, int]) -> frozenset[str]:
+    under_way = services.store.runs.counts_of_each_flow(services.clock.now)
+    active = {
+        row.flow_id
+        for row in flows
+        if row.state is FlowState.ON or row.flow_id in held_by or under_way.get(row.flow_id, {}).get(Status.WAITING)
+    }
+    return frozenset(one.connection_id for one in services.store.flows.mappings() if one.flow_id in active)

@@ -7,7 +7,8 @@ import msgspec
 from flowmend.store.incident_rows import RepairLinkRow
 from flowmend.store.rows import SecretUseRow
 from flowmend.use_cases.repair_links import MadeLink
-from flowmend.use_cases.swap_connection import ConnectionSwap
+from flowmend.use_cases.swap_connection import ConnectionSwap, SwappedReference
+from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedReference
 
 
 class MadeLinkShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,14 @@ class ConnectionSwapShape(msgspec.Struct, frozen=True, kw_only=True):
     is_made: bool
 
 
+class ConnectedFlowsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """The references of flows without a connection that one is chosen for, or would be."""
+
+    connection: str
+    references: list[SwappedReferenceShape]
+    is_made: bool
+
+
 class SecretUseShape(msgspec.Struct, frozen=True, kw_only=True):
     """One use of a connection's secret. purpose: call, refresh, probe, verify, repair_link, consent or revoke."""
 
@@ -76,11 +85,16 @@ def connection_swap_shape(swap: ConnectionSwap, *, is_made: bool) -> ConnectionS
     return ConnectionSwapShape(
         old=swap.old.connection_id,
         new=swap.new.connection_id,
-        references=[
-            SwappedReferenceShape(flow=one.flow_id, flow_name=one.flow_name, reference=one.reference)
-            for one in swap.references
-        ],
+        references=[_reference(one) for one in swap.references],
         warnings=list(swap.warnings),
+        is_made=is_made,
+    )
+
+
+def connected_flows_shape(connected: ConnectedFlows, *, is_made: bool) -> ConnectedFlowsShape:
+    return ConnectedFlowsShape(
+        connection=connected.connection.connection_id,
+        references=[_reference(one) for one in connected.references],
         is_made=is_made,
     )
 
@@ -94,3 +108,7 @@ def secret_use_shape(row: SecretUseRow) -> SecretUseShape:
         host=row.host,
         outcome=row.outcome,
     )
+
+
+def _reference(one: SwappedReference | UnconnectedReference) -> SwappedReferenceShape:
+    return SwappedReferenceShape(flow=one.flow_id, flow_name=one.flow_name, reference=one.reference)

@@ -43,11 +43,19 @@ class TriggerProblemShape(msgspec.Struct, frozen=True, kw_only=True):
     connection: str
 
 
+class FlowNeedsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """connectors: to install. connections: connectors to connect to, or to choose a connection of. values: parameters."""
+
+    connectors: list[str]
+    connections: list[str]
+    values: list[str]
+
+
 class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
     """A flow in a list. runs_24h: {status: count} of the last day. held: events that wait for a connection.
 
     unreadable: why its definition no longer reads and what to do next, "" where it reads. trigger_problem: null where its
-    trigger's last check went well.
+    trigger's last check went well. needs: what it lacks before it can be turned on.
     """
 
     id: str
@@ -62,6 +70,7 @@ class FlowShape(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     unreadable: str
     trigger_problem: TriggerProblemShape | None
+    needs: FlowNeedsShape
 
 
 class ConnectionReferenceShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +145,11 @@ def _summary(summary: FlowSummary) -> dict[str, Json]:
         "held": summary.held,
         "unreadable": summary.unreadable,
         "trigger_problem": _trigger_problem(summary.trigger_problem),
+        "needs": FlowNeedsShape(
+            connectors=list(summary.needs.connectors),
+            connections=list(summary.needs.connections),
+            values=list(summary.needs.values),
+        ),
     }
 
 

@@ -9,13 +9,14 @@ from flowmend.core.outcome import Status
 from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of
 from flowmend.portal.pages.flow import DeletePage
-from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.portal.portal import Portal, number_asked, person_id, see, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.incidents import open_incidents
 from flowmend.use_cases.put_back import put_back
 from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.unconnected_flows import ConnectedFlows, connect_flows, plan_connecting
 from flowmend.use_cases.verify_connection import Verification, test_connection
 
 _SHOWN_RUNS = 5
@@ -26,7 +27,8 @@ class ConnectionPage:
     """test: how the test just asked for ended. failed_runs: the newest. incident_id: of the open one, "" where none is.
 
     put_back: how putting the old sign-in back ended. can_swap: there is another connection to use instead. holder_name: of
-    the connection whose sign-in this one uses, "" for its own.
+    the connection whose sign-in this one uses, "" for its own. unconnected: flows that lack a connection of its connector.
+    connected: in how many flows it was just chosen.
     """
 
     view: ConnectionView
@@ -37,6 +39,8 @@ class ConnectionPage:
     put_back: Verification | None = None
     can_swap: bool = False
     holder_name: str = ""
+    unconnected: ConnectedFlows | None = None
+    connected: int = 0
 
 
 async def show_connection(
@@ -59,6 +63,8 @@ async def show_connection(
         put_back=undone,
         can_swap=not services.store.connections.is_alone(view.row),
         holder_name=_holder_name(portal, view),
+        unconnected=await plan_connecting(services, connection_id),
+        connected=number_asked(request, "flows"),
     )
     return portal.answer(request, "connection.html", place="connections", page=page)
 
@@ -73,6 +79,14 @@ async def take_put_back(portal: Portal, request: Request) -> Response:
     """POST /connections/{connection_id}/put_back: the sign-in that was replaced last, tested first."""
     done = await put_back(portal.services, request.path_params["connection_id"], person_id=person_id(request))
     return await show_connection(portal, request, undone=done)
+
+
+async def take_connect_flows(portal: Portal, request: Request) -> Response:
+    """POST /connections/{connection_id}/connect_flows: choose it in the flows marked, of those that lack one."""
+    form = await request.form()
+    chosen = [one for one in form.getlist("flow") if isinstance(one, str)]
+    connected = await connect_flows(portal.services, request.path_params["connection_id"], person_id(request), chosen)
+    return see(f"{_address(request)}?done=connected&flows={len(connected.flow_ids)}")
 
 
 async def ask_delete_connection(portal: Portal, request: Request, *, is_wrong: bool = False) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from flowmend.core.connection.health import HealthState
 from flowmend.portal.incident_words import Cure, cure_of
 from flowmend.portal.portal import Portal
 from flowmend.store.rows import ConnectionRow
@@ -17,7 +18,8 @@ _MOST_SHOWN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomePage:
-    """incidents: the open ones, each with what cures it. unfinished: connections that need somebody without an incident.
+    """incidents: the open ones, each with what cures it. unfinished: connections that need somebody without an incident: a
+    sign-in that nobody finished only where a flow waits for it.
 
     flow_names: by id. connections: those that need somebody first.
     """
@@ -38,7 +40,12 @@ async def show_home(portal: Portal, request: Request) -> Response:
     page = HomePage(
         overview=overview,
         incidents=tuple((one, cure_of(one)) for one in found.incidents),
-        unfinished=tuple(row for row in overview.broken if row.connection_id not in covered),
+        unfinished=tuple(
+            row
+            for row in overview.broken
+            if row.connection_id not in covered
+            and (row.health is not HealthState.PENDING_CONSENT or row.connection_id in overview.waited_for)
+        ),
         flow_names=overview.flow_names,
         connections=connections,
     )
