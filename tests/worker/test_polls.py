@@ -46,6 +46,12 @@ def asked(news: News) -> int:
     return sum(count for path, count in news.asked.items() if path != "/me")
 
 
+async def first_poll(running: Running, news: News) -> None:
+    """Until the first answer was taken in: what it held is not new."""
+    polling = running.application.polls._polling
+    await until(lambda: asked(news) >= 1 and not polling, lambda: "nobody asked")
+
+
 @pytest.mark.parametrize("operation", ["OnTimed", "OnPlaced"])
 async def test_each_item_starts_a_run_in_order_and_what_was_there_before_does_not(
     open_flowmend: Open, local_server: LocalServer, operation: str
@@ -57,8 +63,7 @@ async def test_each_item_starts_a_run_in_order_and_what_was_there_before_does_no
         news.add(4)
     before = len(news.items)
     flow_id = await flow_with_news(running, await connected(running, origin), polling(operation), TITLE)
-    await until(lambda: asked(news) == 1, lambda: "nobody asked")
-    await asyncio.sleep(0.05)
+    await first_poll(running, news)
     news.add(7)
     await look(running, lambda: len(running.runs(flow_id)) == 7)
     news.add(2)
@@ -130,8 +135,7 @@ async def test_a_flow_turned_off_asks_nothing_and_goes_on_from_its_place(
     origin = await local_server(news.answer)
     running = await opened(open_flowmend, origin)
     flow_id = await flow_with_news(running, await connected(running, origin), polling("OnPlaced"), TITLE)
-    await until(lambda: asked(news) == 1, lambda: "nobody asked")
-    await asyncio.sleep(0.05)
+    await first_poll(running, news)
     await turn_off(running.services, flow_id, running.owner)
     running.clock.move(hours=1)
     await running.settled()
@@ -147,8 +151,7 @@ async def test_nothing_is_missed_or_doubled_over_restarts(open_flowmend: Open, l
     origin = await local_server(news.answer)
     running = await opened(open_flowmend, origin)
     flow_id = await flow_with_news(running, await connected(running, origin), polling("OnTimed"), TITLE)
-    await until(lambda: asked(news) == 1, lambda: "nobody asked")
-    await asyncio.sleep(0.05)
+    await first_poll(running, news)
     for crash in range(6):
         news.add(50)
         before = asked(news)
@@ -224,8 +227,7 @@ async def test_a_trigger_that_is_full_asks_only_when_there_is_room(
     wait = {"A": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Hour"}}, "runAfter": {}}}
     connection_id = await connected(running, origin)
     flow_id = await flow_with_news(running, connection_id, polling("OnPlaced", **limited), wait)
-    await until(lambda: asked(news) == 1, lambda: "nobody asked")
-    await asyncio.sleep(0.05)
+    await first_poll(running, news)
     news.add(3)
     await look(running, lambda: len(running.events(flow_id)) >= 4)
     count = asked(news)
@@ -289,8 +291,8 @@ async def test_a_service_that_says_there_is_news_is_asked_at_once(
         }
     }
     flow_id = await flow_with_news(running, connection_id, notified, TITLE)
-    await until(lambda: len(news.hooks) == 1 and asked(news) >= 1, lambda: "nobody subscribed")
-    await asyncio.sleep(0.05)
+    await until(lambda: len(news.hooks) == 1, lambda: "nobody subscribed")
+    await first_poll(running, news)
     news.add(2)
     assert (await ask(running, "POST", news.hooks[0], {"changed": True}))[0] == 202
     await running.reached_count(flow_id, 2)
