@@ -89,7 +89,7 @@ def read_oauth_settings(
         authorization_url=authorization_url,
         token_url=token_url,
         refresh_url=custom.get("refreshurl") or custom.get("refreshurltemplate") or token_url,
-        scopes=tuple(str(scope) for scope in settings.get("scopes") or () if scope),
+        scopes=tuple(str(scope) for scope in _list(settings.get("scopes")) if scope),
         scope_delimiter=custom.get("scopelistdelimiter") or _DELIMITERS.get(provider, " "),
         client_id=_known(settings.get("clientId")),
         resource=custom.get("resourceuri", ""),
@@ -132,7 +132,7 @@ def _microsoft(
 
 def _microsoft_scopes(settings: Mapping[str, Json], resource: str) -> tuple[str, ...]:
     """v2 scopes. Bare ones are permissions of the resource; of a v1 resource alone, all that were granted (`.default`)."""
-    declared = [scope for given in settings.get("scopes") or () for scope in str(given).split()]
+    declared = [scope for given in _list(settings.get("scopes")) for scope in str(given).split()]
     asked = [_qualified(scope, resource) for scope in declared if scope.lower() != "client_credentials"]
     if all(scope in _OF_OPENID for scope in asked):
         asked.append(_default_scope(resource))
@@ -170,6 +170,10 @@ def _known(client_id: Json) -> str:
     """The client id, "" where a placeholder stands in its place."""
     text = str(client_id or "")
     return "" if _PLACEHOLDER.search(text) else text
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

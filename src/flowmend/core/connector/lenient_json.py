@@ -7,7 +7,8 @@ from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
 #: A whole string, or a comma with nothing but space before a closing bracket; strings first, so that a comma inside stays.
-_STRING_OR_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+#: A string that nothing ends goes to the end of the text: tried again from each quote in it, it would take hours.
+_STRING_OR_TRAILING_COMMA = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|,(?=\s*[}\]])', re.DOTALL)
 
 
 def parse_lenient_json(content: bytes) -> Json:

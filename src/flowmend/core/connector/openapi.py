@@ -75,7 +75,7 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
         own_sign_in, more, found = read_openapi3_sign_in(declared, placed.base, placed.parameters)
         policies = (*placed.policies, *more, *policies)
         reader.problems.extend(found)
-    scripted = frozenset(str(name).lower() for name in inner.get("scriptOperations") or ())
+    scripted = frozenset(str(name).lower() for name in _texts(inner.get("scriptOperations")))
     operations = {operation.operation_id: operation for operation in reader.operations(policies, scripted)}
     sign_in, problems = read_sign_in_methods(inner, _security_in_force(definition))
     if own_sign_in and not _mapping(inner.get("connectionParameters")) and "connectionParameterSets" not in inner:
@@ -265,7 +265,7 @@ class _Reader:
         return resolved(self._definition, node)
 
     def policies(self, properties: Mapping[str, Json]) -> Iterator[Policy]:
-        for index, node in enumerate(properties.get("policyTemplateInstances") or ()):
+        for index, node in enumerate(_list(properties.get("policyTemplateInstances"))):
             node = _mapping(node)
             parameters = {str(name).lower(): value for name, value in _mapping(node.get("parameters")).items()}
             limited = parameters.get(f"{_POLICY_PREFIX}operationname")
@@ -351,7 +351,7 @@ def _base_url(definition: Mapping[str, Json]) -> str:
     host = str(definition.get("host") or "").strip().rpartition("://")[2].strip("/")
     if not host:
         return ""
-    schemes = [str(scheme).lower() for scheme in definition.get("schemes") or ()]
+    schemes = [scheme.lower() for scheme in _texts(definition.get("schemes"))]
     scheme = "http" if schemes and "https" not in schemes else "https"
     base_path = str(definition.get("basePath") or "").strip("/")
     return f"{scheme}://{host}/{base_path}".rstrip("/")
@@ -359,6 +359,10 @@ def _base_url(definition: Mapping[str, Json]) -> str:
 
 def _texts(value: Json) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else ()
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

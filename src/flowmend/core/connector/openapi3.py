@@ -38,7 +38,10 @@ def as_openapi2(document: Json) -> Json:
     """The document as OpenAPI 2.0; one that is no OpenAPI 3 stays as it is."""
     if not is_openapi3(document):
         return document
-    parts = urlsplit(placed_at(document).base)
+    try:
+        parts = urlsplit(placed_at(document).base)
+    except ValueError:  # brackets around what is no address: a host that nothing can be sent to
+        parts = urlsplit("")
     paths = _mapping(document.get("paths"))
     return {
         **{name: value for name, value in document.items() if name not in {"openapi", "servers", "paths"}},
@@ -49,7 +52,7 @@ def as_openapi2(document: Json) -> Json:
         "securityDefinitions": {
             name: {"type": "oauth2"}  # so that an operation's scopes are known; the rest is read elsewhere
             for name, scheme in _mapping(_mapping(document.get("components")).get("securitySchemes")).items()
-            if _mapping(scheme).get("type") in {"oauth2", "openIdConnect"}
+            if _mapping(scheme).get("type") in ("oauth2", "openIdConnect")
         },
         "paths": {path: _path_item(document, item) for path, item in paths.items()},
     }
@@ -172,7 +175,7 @@ def _body_parameters(
     wanted = frozenset(str(one) for one in _list(followed.get("required")))
     for name, inner in properties.items():
         node = _mapping(resolved(document, inner))
-        is_file = node.get("format") in {"binary", "base64"} or "contentMediaType" in node
+        is_file = node.get("format") in ("binary", "base64") or "contentMediaType" in node
         yield {
             **_described(node),
             **_typed(node),

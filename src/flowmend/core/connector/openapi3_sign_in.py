@@ -84,7 +84,7 @@ class _Reader:
                 user_parameter="username",
                 password_parameter="password",  # noqa: S106  its name
             )
-        if kind not in {"oauth2", "openIdConnect"}:
+        if kind not in ("oauth2", "openIdConnect"):
             return None
         settings, kind_of = _oauth(scheme, self._base_url)
         if settings is None:
@@ -97,7 +97,7 @@ class _Reader:
         placements: list[KeyPlacement] = []
         for name, scheme in schemes.items():
             how = str(scheme.get("scheme") or "")
-            if scheme.get("type") == "apiKey" and scheme.get("in") in {"header", "query"}:
+            if scheme.get("type") == "apiKey" and scheme.get("in") in ("header", "query"):
                 key = str(scheme.get("name") or name)
                 parameters.append(_secret(name, key))
                 location = Location.QUERY if scheme["in"] == "query" else Location.HEADER
