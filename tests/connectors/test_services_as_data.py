@@ -8,9 +8,10 @@ from urllib.parse import quote
 import pytest
 
 from flowmend.core.connector import Connector, HttpRequest, UnbuildableRequest, build_path_request, build_request
-from flowmend.core.connector.answer_policies import changed_answer
+from flowmend.core.connector.answer_policies import changed_answer, failure_in
 from flowmend.core.connector.openapi import read_connector
 from flowmend.core.connector.scopes import scopes_lacking
+from flowmend.core.outcome import ErrorDetail
 from flowmend.use_cases.built_in_connectors import built_in_connector
 
 SERVICES = (
@@ -176,3 +177,19 @@ def test_an_operation_says_which_scopes_it_needs() -> None:
     assert send is not None
     assert scopes_lacking(send, ["User.Read"]) == ("Mail.Send",)
     assert scopes_lacking(send, ["User.Read", "Mail.Send"]) == ()
+
+
+def test_what_slack_refuses_with_a_good_status_fails_with_slacks_own_code() -> None:
+    refused = {
+        "statusCode": 200,
+        "headers": {},
+        "body": {"ok": False, "error": "missing_scope", "needed": "chat:write"},
+    }
+    sent = {"statusCode": 200, "headers": {}, "body": {"ok": True, "ts": "1.2"}}
+    slack = service("slack")
+    assert slack.operations
+    for operation_id in slack.operations:
+        failure = failure_in(slack, operation_id, refused, {}, {})
+        assert failure is not None
+        assert failure == ErrorDetail("missing_scope", "Slack answered: missing_scope, it needs chat:write.")
+        assert failure_in(slack, operation_id, sent, {}, {}) is None

@@ -69,6 +69,43 @@ def definition(origin: str) -> dict[str, Any]:
             "/items/{id}": {"patch": {"operationId": "Change", "parameters": [item]}},
             "/with": {"get": {"operationId": "WithToken"}},
             "/rooms": {"get": {"operationId": "Rooms"}},
+            "/read": {
+                "get": {
+                    "operationId": "Read",
+                    "x-flowmend-request": {"path": "/with", "queries": {"access_token": ""}},
+                    "x-flowmend-response": {"body": {"second": "@split(triggerBody()['name'],' ')[1]"}},
+                }
+            },
+            "/say": {
+                "get": {
+                    "operationId": "Say",
+                    "x-flowmend-request": {"path": "/said"},
+                    "x-flowmend-response": {
+                        "fails": [{"that": "@equals(triggerBody()?['ok'],false)", "code": "@triggerBody()?['error']"}]
+                    },
+                }
+            },
+            "/leak": {
+                "get": {
+                    "operationId": "Leak",
+                    "x-flowmend-request": {"path": "/said"},
+                    "x-flowmend-response": {
+                        "body": {
+                            "key": "@base64(coalesce(parameters('$connection')?['key'],''))",
+                            "region": "@parameters('$connection')?['region']",
+                        }
+                    },
+                }
+            },
+            "/exchange": {
+                "get": {
+                    "operationId": "Exchange",
+                    "x-flowmend-request": {
+                        "first": {"path": "/token", "value": "access_token", "secret": True},
+                        "path": "/with?access_token=@{parameters('$first')}",
+                    },
+                }
+            },
             "/pages": {"get": {"operationId": "Pages", "x-ms-pageable": {"itemName": "rows", "nextLinkName": "no"}}},
         },
     }
@@ -87,6 +124,8 @@ class Service:
             return web.json_response({"error": "who are you"}, status=401)
         if request.path == "/token":
             return web.json_response({"access_token": TOKEN})
+        if request.path == "/said":
+            return web.json_response({"ok": False, "error": "no_such_room"})
         if request.path == "/rooms":
             return web.json_response({"value": [1], "next": "/rooms?page=2"}, status=self.rooms_status)
         if request.path == "/pages":
@@ -192,3 +231,36 @@ async def test_a_test_call_keeps_the_token_it_asked_for_out_of_what_it_says(room
     assert test.message == "*sanitized* is not known here"
     assert test.diagnosis is not None
     assert TOKEN not in test.diagnosis.message
+
+
+async def test_an_answer_that_its_connector_cannot_read_is_told_and_not_repeated(rooms: Any, service: Service) -> None:
+    outcome = await perform(rooms, "Read")
+    assert (outcome.status, outcome.code, outcome.is_retryable, outcome.was_refused) == (
+        Status.FAILED,
+        "UnreadableAnswer",
+        False,
+        False,
+    )
+    assert outcome.outputs["body"] == {"@odata.etag": 'W/"7"'}
+    assert "not as its connector expects" in outcome.error.message
+    assert rooms.connection("rooms-1").health is HealthState.CONNECTED
+
+
+async def test_a_failure_behind_a_good_status_fails_with_the_services_own_code(rooms: Any, service: Service) -> None:
+    outcome = await perform(rooms, "Say")
+    assert (outcome.status, outcome.code, outcome.was_refused) == (Status.FAILED, "no_such_room", True)
+    assert outcome.error.message == "The service answered that it failed: no_such_room."
+    assert rooms.connection("rooms-1").health is HealthState.CONNECTED
+
+
+async def test_a_connectors_data_cannot_put_a_secret_into_the_history_in_another_form(rooms: Any, service: Any) -> None:
+    outcome = await perform(rooms, "Leak")
+    assert outcome.outputs["body"] == {"key": "", "region": "eu"}
+
+
+async def test_a_value_asked_for_is_kept_out_of_the_history_where_it_is_called_secret(
+    rooms: Any, service: Service
+) -> None:
+    outcome = await perform(rooms, "Exchange")
+    assert service.seen[-1][1] == f"/with?access_token={TOKEN}"
+    assert TOKEN not in repr(outcome)

@@ -5,20 +5,26 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowmend.core.connection.diagnosis import ReceivedAnswer, diagnose
 from flowmend.core.connection.redaction import Redactor
 from flowmend.core.connection.said_refusal import said_refusal
 from flowmend.core.connector import HttpRequest, HttpResponse, TransportFailure, UnbuildableRequest
-from flowmend.core.connector.answer_policies import changed_answer
+from flowmend.core.connector.answer_policies import changed_answer, failure_in
 from flowmend.core.connector.looked_up import looked_up_value, with_value
 from flowmend.core.connector.operation import Operation
 from flowmend.core.connector.request import may_go
-from flowmend.core.outcome import Status
+from flowmend.core.errors import ExpressionError
+from flowmend.core.expression import to_text
+from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
 from flowmend.use_cases.judged_answer import JudgedAnswer
 from flowmend.use_cases.opened_connections import OpenedConnection
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.secret_uses import Purpose, note_use
 
+#: The service answered, and what its connector's data says of answers does not fit this one.
+UNREADABLE = "UnreadableAnswer"
 _LARGEST_ANSWER = 1024 * 1024
+_READ_FOR_DIAGNOSIS = 20_000
 
 
 class Looked(Struct, frozen=True, kw_only=True):
@@ -57,7 +63,7 @@ async def look_up(
             host = lookup.request.origin.partition("//")[2]
             note_use(services, opened.holder, Purpose.CALL, outcome="", host=host)
         value = looked_up_value(lookup, answer)
-        if not (lookup.is_placeholder or lookup.is_beneath):  # of what is there, and to be seen in the answer
+        if lookup.is_secret:
             values.append(value)
         filled = with_value(request, lookup, value)
         if isinstance(filled, UnbuildableRequest):
@@ -69,12 +75,32 @@ async def look_up(
 def as_connector_says(
     opened: OpenedConnection, operation: Operation | None, judged: JudgedAnswer, request: HttpRequest
 ) -> JudgedAnswer:
-    """An answer changed and judged as the connector's policies want it; secrets they put in are taken out again."""
+    """An answer changed and judged as the connector's data wants it.
+
+    That sees no secret of the connection: reworked into another form, one would not be known again in the history.
+    """
     operation_id = operation.operation_id if operation is not None else ""
-    outcome = judged.outcome
-    outputs = changed_answer(opened.connector, operation_id, outcome.outputs, opened.parameters, request.arguments)
+    outcome, outputs = judged.outcome, judged.outcome.outputs
+    secret = opened.method.secret_names
+    parameters = {name: value for name, value in opened.parameters.items() if name not in secret}
+    try:
+        failure = failure_in(opened.connector, operation_id, outputs, parameters, request.arguments)
+        if failure is None:
+            outputs = changed_answer(opened.connector, operation_id, outputs, parameters, request.arguments)
+    except ExpressionError as error:
+        failure = ErrorDetail(UNREADABLE, f"The service answered, but not as its connector expects: {error.message}")
     if outputs is not outcome.outputs:
         outcome = replace(outcome, outputs=opened.redactor.json(outputs))
+    if failure is not None and outcome.status is Status.SUCCEEDED:
+        outcome = replace(
+            outcome,
+            status=Status.FAILED,
+            code=failure.code,
+            error=ErrorDetail(failure.code, opened.redactor.text(failure.message)),
+            was_refused=failure.code != UNREADABLE,  # what answered in another form may well have done it
+        )
+        judged = replace(judged, diagnosis=_of_failure(opened, outcome))
+        outcome = replace(outcome, diagnosis=judged.diagnosis)
     status = outputs.get("statusCode") if isinstance(outputs, dict) else None
     said = said_refusal(opened.connector, operation_id, status, opened.method.kind) if isinstance(status, int) else None
     if said is None or (judged.diagnosis is not None and judged.diagnosis.connection_broken):
@@ -82,3 +108,17 @@ def as_connector_says(
     if outcome.status is Status.SUCCEEDED:
         outcome = replace(outcome, status=Status.FAILED, code="Unauthorized", was_refused=True)
     return replace(judged, outcome=replace(outcome, diagnosis=said), diagnosis=said)
+
+
+def _of_failure(opened: OpenedConnection, outcome: Outcome) -> Diagnosis | None:
+    """What a failure that came with a good status says of the credential; nothing where the answer merely did not read."""
+    outputs = outcome.outputs
+    if outcome.code == UNREADABLE or not isinstance(outputs, dict):
+        return None
+    received = ReceivedAnswer(
+        status=outputs["statusCode"],
+        headers=outputs.get("headers") or {},
+        body=to_text(outputs.get("body"))[:_READ_FOR_DIAGNOSIS],
+        provider=opened.connector.display_name,
+    )
+    return diagnose(received, had_credential=opened.credential is not None, kind=opened.method.kind)

@@ -1,5 +1,7 @@
 """The body transforms, on the examples their documentation gives and on what a task service's connector does."""
 
+import time
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from flowmend.core.connector.body_policies import changed_body
 from flowmend.core.connector.operation import Policy
 from flowmend.core.connector.policy_expressions import PolicyScope
+from flowmend.core.errors import ExpressionError
 
 PEOPLE = {"XYZ": {"Age": "30"}, "ABC": {"Age": "23"}}
 LISTED = [{"Name": "XYZ", "Age": "30"}, {"Name": "ABC", "Age": "23"}]
@@ -163,3 +166,32 @@ def test_no_body_breaks_a_policy_and_none_is_changed_in_place(body: Any, case: s
     before = repr(body)
     changed_body(CASES[case][0], body, PolicyScope())
     assert repr(body) == before
+
+
+def test_a_property_is_set_in_each_of_many_items_without_copying_the_list_for_each() -> None:
+    items = [{"id": number, "own": {"n": number}} for number in range(20_000)]
+    before = time.monotonic()
+    body = changed_body(setting("@body().value", "copy", "@item().own"), {"value": items}, PolicyScope())
+    assert time.monotonic() - before < 5
+    assert body["value"][-1] == {"id": 19_999, "own": {"n": 19_999}, "copy": {"n": 19_999}}
+    assert "copy" not in items[0]
+
+
+GROWING = {
+    "a text in place of each letter": [policy("stringreplace", **from_to("@body()", "t", ""), sourceString="a", replacementString="b" * 200_000)],
+    "the whole body put into itself": [setting("@body()", f"p{number}", "@body()") for number in range(60)],
+    "the whole body written twice as text": [setting("@body()", "t", "{@body().t}{@body().t}")] * 40,
+    "the whole body in every item": [setting("@body().value", "all", "{@body()}")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_policies_cannot_make_a_body_grow_without_end(name: str) -> None:
+    body: Any = {"t": "a" * 2_000, "value": [{"text": "x" * 4_000} for _ in range(1_000)]}
+    with pytest.raises(ExpressionError):
+        reduce(lambda before, change: changed_body(change, before, PolicyScope()), GROWING[name], body)
+
+
+def test_a_path_of_a_thousand_steps_ends_in_no_error() -> None:
+    changed = changed_body(setting("@body()", ".a" * 2_000, "1"), {}, PolicyScope())
+    assert list(changed) == ["a"]

@@ -15,8 +15,9 @@ from flowmend.core.connector import (
     build_request,
     read_connector,
 )
-from flowmend.core.connector.answer_policies import changed_answer
+from flowmend.core.connector.answer_policies import changed_answer, failure_in
 from flowmend.core.connector.looked_up import looked_up_value, with_value
+from flowmend.core.errors import ExpressionError
 
 KEY = "11111111-2222-4333-8444-555555555555"
 
@@ -144,3 +145,51 @@ def test_a_good_answer_reads_as_the_flow_expects_and_a_bad_one_stays() -> None:
 def test_a_mapping_that_does_not_read_makes_its_operation_refuse(request_: Any) -> None:
     for made in both(connector(request_)):
         assert made.code == "InvalidMapping"
+
+
+@pytest.mark.parametrize(
+    ("first_or_path", "code"),
+    [
+        ({"first": {"path": "/v1/@{parameters('mail')?['To']}", "value": "id"}, "path": "/v1/x"}, "UnsafePath"),
+        ({"path": "/v1/@{parameters('mail')?['To']}"}, "UnsafePath"),
+        ({"method": "GET /else HTTP/1.1\r\nHost: x\r\n\r\nPOST", "path": "/v1/x"}, "InvalidMethod"),
+        ({"first": {"method": "GE T", "path": "/v1/x", "value": "id"}, "path": "/v1/x"}, "InvalidMethod"),
+        ({"headers": {"X-A": "@concat('a',decodeUriComponent('%0d%0a'),'X-B: b')"}}, "UnsafeHeader"),
+    ],
+)
+def test_no_request_leaves_its_place_nor_begins_another(first_or_path: Any, code: str) -> None:
+    one = connector(first_or_path)
+    operation = one.operation("Send")
+    assert operation is not None
+    made = build_request(one, operation, {"box": "b", "mail/To": "../../admin"}, {}, key=KEY)
+    assert isinstance(made, UnbuildableRequest)
+    assert made.code == code
+
+
+def test_a_name_that_was_asked_for_leads_nowhere_else_in_the_path() -> None:
+    (made, _) = both(connector({"first": {"path": "/v1/a", "value": "id"}, "path": "/v1/@{parameters('$first')}/b"}))
+    refused = with_value(made, made.lookups[0], "..")
+    assert isinstance(refused, UnbuildableRequest)
+    assert refused.code == "UnsafePath"
+
+
+def test_a_body_that_names_a_large_value_many_times_is_not_written() -> None:
+    one = connector({"body": {f"p{number}": "@parameters('mail')" for number in range(3_000)}})
+    operation = one.operation("Send")
+    assert operation is not None
+    made = build_request(one, operation, {"box": "b", "mail/text": "x" * 100_000}, {}, key=KEY)
+    assert isinstance(made, UnbuildableRequest)
+
+
+def test_an_answer_of_another_form_than_its_mapping_expects_says_so() -> None:
+    one = connector({}, {"to": "@split(triggerBody()['name'],'@')[1]"})
+    with pytest.raises(ExpressionError):
+        changed_answer(one, "Send", {"statusCode": 200, "headers": {}, "body": {"name": "x"}}, {}, {})
+
+
+def test_a_good_status_may_be_a_failure() -> None:
+    said = {"that": "@equals(triggerBody()?['ok'],false)", "code": "@triggerBody()?['error']"}
+    one = connector({}, **{"x-flowmend-response": {"fails": [said]}})
+    for body, code in (({"ok": True}, None), ({"ok": False, "error": "no_such_room"}, "no_such_room")):
+        failure = failure_in(one, "Send", {"statusCode": 200, "headers": {}, "body": body}, {}, {})
+        assert (failure.code if failure is not None else None) == code

@@ -68,3 +68,17 @@ def test_a_shape_sees_no_clock_and_no_chance() -> None:
     for expression in ("@utcNow()", "@guid()", "@rand(1,2)", "@variables('x')", "@workflow()"):
         with pytest.raises(ExpressionError, match="sees no"):
             made(expression)
+
+
+def test_loops_in_loops_of_constants_end() -> None:
+    shape: Any = 1
+    for _ in range(8):
+        shape = {"$each": [1] * 100, "$as": shape}
+    with pytest.raises(ExpressionError, match="more steps"):
+        compile_shape(shape)(Given(None), Budget(steps=100_000))
+
+
+def test_columns_take_steps_as_well() -> None:
+    shape = {"$each": "@parameters('x')", "$columns": [f"c{number}" for number in range(1_000)], "$as": 1}
+    with pytest.raises(ExpressionError, match="more steps"):
+        compile_shape(shape)(Given([[0] * 1_000] * 1_000), Budget(steps=100_000))

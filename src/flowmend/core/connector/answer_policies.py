@@ -1,15 +1,15 @@
 """What a connector changes about an answer, and what it says of it: policies whose section is the response."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from flowmend.core.connector.body_policies import changed_body, changes_body
-from flowmend.core.connector.call_mapping import mapped_answer
+from flowmend.core.connector.call_mapping import mapped_answer, said_failure
 from flowmend.core.connector.draft import text_of
+from flowmend.core.connector.mapping_facts import AnswerMapping
 from flowmend.core.connector.operation import Connector
 from flowmend.core.connector.policy_expressions import PolicyScope, fill
-from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail
 
 
 def changed_answer(
@@ -21,8 +21,8 @@ def changed_answer(
 ) -> Json:
     """The outputs `{statusCode, headers, body}` of a call as its connector wants them seen; the same ones where it does not care.
 
-    A body that is no JSON stays as it is. What its operation's mapping says comes last; where that fails, the answer stands.
-    arguments: of the call, as its mapping names them.
+    A body that is no JSON stays as it is. What its operation's mapping says comes last. arguments: of the call, as its
+    mapping names them. Errors: ExpressionError where the answer is not of the form that the connector's data expects.
     """
     if not isinstance(outputs, dict):
         return outputs
@@ -38,12 +38,28 @@ def changed_answer(
             outputs = {**outputs, "headers": _with_header(headers, name, value, action)}
         elif changes_body(policy.template) and isinstance(body, dict | list):
             outputs = {**outputs, "body": changed_body(policy, body, scope)}
+    mapping = _mapping(connector, operation_id, outputs)
+    if mapping is None or mapping.body is None:
+        return outputs
+    return {**outputs, "body": mapped_answer(mapping, outputs, connection_parameters, arguments or {})}
+
+
+def failure_in(
+    connector: Connector,
+    operation_id: str,
+    outputs: Json,
+    connection_parameters: Mapping[str, Json],
+    arguments: Mapping[str, Json],
+) -> ErrorDetail | None:
+    """What a call's outputs, for all their good status, say went wrong. Errors: ExpressionError."""
+    mapping = _mapping(connector, operation_id, outputs) if isinstance(outputs, dict) else None
+    return said_failure(mapping, outputs, connection_parameters, arguments) if mapping is not None else None
+
+
+def _mapping(connector: Connector, operation_id: str, outputs: Mapping[str, Json]) -> AnswerMapping | None:
     operation = connector.operations.get(operation_id)
     mapping = operation.answer_mapping if operation is not None else None
-    if mapping is not None and mapping.concerns(outputs.get("statusCode")):
-        with suppress(ExpressionError):
-            return {**outputs, "body": mapped_answer(mapping, outputs, connection_parameters, arguments or {})}
-    return outputs
+    return mapping if mapping is not None and mapping.concerns(outputs.get("statusCode")) else None
 
 
 def is_refusal(connector: Connector, operation_id: str, status: int) -> bool:

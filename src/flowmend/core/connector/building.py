@@ -7,14 +7,14 @@ is: arguments, then sign-in, then policies, then the checks on what would really
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from msgspec.structs import replace
 
 from flowmend.core.connector.arguments import place
 from flowmend.core.connector.body_kinds import body_of
 from flowmend.core.connector.call_mapping import map_request
-from flowmend.core.connector.draft import RequestDraft, check_header, check_path, text_of
+from flowmend.core.connector.draft import RequestDraft, check_header, check_method, check_path, text_of
 from flowmend.core.connector.matching import match_operation
 from flowmend.core.connector.operation import Connector, Location, Operation
 from flowmend.core.connector.policies import apply_policies, hosts_of
@@ -156,7 +156,10 @@ def _finish(
     for name, value in sign_in.queries.items():
         draft.set_query(name, value)
     operation_id = operation.operation_id if operation is not None else ""
-    refusal = apply_policies(connector, operation_id, draft, connection_parameters)
+    try:
+        refusal = apply_policies(connector, operation_id, draft, connection_parameters)
+    except ExpressionError as error:
+        return UnbuildableRequest(code=error.code, message=error.message)
     if refusal is not None:
         return refusal
     path = draft.path
@@ -168,9 +171,11 @@ def _finish(
             code="MissingParameter", message=f"The path of the request needs a value for '{name}'."
         )
     path = quote(path, safe="/%!$&'()*+,;=:@\\-._~")
-    refusal = check_path(path)
-    for name, value in draft.headers.items():
-        refusal = refusal or check_header(name, value)
+    lookups = tuple(_signed_in(lookup, sign_in, draft.base_url) for lookup in draft.lookups)
+    refusal = _check(draft.method, path, draft.headers)
+    for lookup in lookups:
+        asked = lookup.request
+        refusal = refusal or _check(asked.method, urlsplit(asked.url).path, asked.headers)
     if refusal is not None:
         return refusal
     url = draft.base_url + path
@@ -184,10 +189,17 @@ def _finish(
         headers=draft.headers,
         body=draft.body,
         client_certificate=sign_in.client_certificate,
-        lookups=tuple(_signed_in(lookup, sign_in, draft.base_url) for lookup in draft.lookups),
+        lookups=lookups,
         answer=draft.answer,
         arguments=draft.arguments,
     )
+
+
+def _check(method: str, path: str, headers: Mapping[str, str]) -> UnbuildableRequest | None:
+    refusal = check_method(method) or check_path(path)
+    for name, value in headers.items():
+        refusal = refusal or check_header(name, value)
+    return refusal
 
 
 def _signed_in(lookup: ValueLookup, sign_in: SignInParts, base_url: str) -> ValueLookup:

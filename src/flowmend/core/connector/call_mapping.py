@@ -11,13 +11,18 @@ from flowmend.core.connector.mapping_facts import AnswerMapping, FirstRequest, R
 from flowmend.core.connector.operation import Location, Parameter
 from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, ValueLookup
 from flowmend.core.errors import ExpressionError
-from flowmend.core.expression import Budget
+from flowmend.core.expression import Budget, to_text
 from flowmend.core.expression.bare_scope import BareScope
 from flowmend.core.expression.content import decode_body
+from flowmend.core.expression.conversion.text import LONGEST_TEXT, too_long, weigh
 from flowmend.core.json_value import Json
+from flowmend.core.outcome import ErrorDetail
 
 #: The connection's parameters, as Logic Apps names its connections.
 _CONNECTION = "$connection"
+#: A page of five thousand rows with fifty columns takes about half a million; nothing else runs meanwhile.
+_MOST_STEPS = 2_000_000
+_LONGEST_CODE = 100
 _URL_SAFE = "/%!$&'()*+,;=:?\\-._~"
 _FIRST = "$first"
 #: Stands for what is asked before, until it is known.
@@ -56,12 +61,12 @@ def map_request(
         given = _arguments(parameters, draft)
         draft.arguments = given
         scope = _CallScope({**given, _CONNECTION: dict(connection_parameters), _KEY: draft.key, _FIRST: _FIRST_VALUE})
-        budget = Budget()
+        budget = _budget()
         for that, message in mapping.required:
             if that(scope, budget) is not True:
                 return UnbuildableRequest(code="InvalidParameter", message=message)
         if mapping.answer is not None:
-            draft.answer = msgspec.json.encode(mapping.answer(scope, budget))
+            draft.answer = msgspec.json.encode(_bounded(mapping.answer(scope, budget)))
             return None
         chosen = (one for one in mapping.first if one.when is None or one.when(scope, budget) is True)
         if (first := next(chosen, None)) is not None:
@@ -71,6 +76,7 @@ def map_request(
             for name in ("method", "path", "queries", "headers", "body")
             if (shape := getattr(mapping, name)) is not None
         }
+        _bounded(made)
         _put(made, parameters, draft)
     except ExpressionError as error:
         return UnbuildableRequest(code="InvalidParameter", message=error.message)
@@ -85,17 +91,40 @@ def mapped_answer(
     arguments: Mapping[str, Json],
 ) -> Json:
     """The body a flow sees of an answer's outputs. Errors: ExpressionError."""
+    if mapping.body is None:
+        return outputs.get("body")
     scope = _CallScope({**arguments, _CONNECTION: dict(connection_parameters)}, outputs)
-    return mapping.body(scope, Budget())
+    return _bounded(mapping.body(scope, _budget()))
+
+
+def said_failure(
+    mapping: AnswerMapping,
+    outputs: Mapping[str, Json],
+    connection_parameters: Mapping[str, Json],
+    arguments: Mapping[str, Json],
+) -> ErrorDetail | None:
+    """What an answer with a good status says went wrong; None where nothing did. Errors: ExpressionError."""
+    scope, budget = _CallScope({**arguments, _CONNECTION: dict(connection_parameters)}, outputs), _budget()
+    for one in mapping.fails:
+        if one.that(scope, budget) is True:
+            code = to_text(one.code(scope, budget))[:_LONGEST_CODE] or "Failed"
+            message = to_text(one.message(scope, budget))
+            return ErrorDetail(code, message or f"The service answered that it failed: {code}.")
+    return None
 
 
 def _lookup(first: FirstRequest, scope: _CallScope, budget: Budget) -> ValueLookup:
-    body, content_type = (None, None) if first.body is None else body_of(first.body(scope, budget), ())
+    body, content_type = (None, None) if first.body is None else body_of(_bounded(first.body(scope, budget)), ())
     headers = {"Content-Type": content_type} if content_type else {}
     url = "/" + quote(text_of(first.path(scope, budget)).lstrip("/"), safe=_URL_SAFE)
     request = HttpRequest(method=first.method, url=url, headers=headers, body=body)
     return ValueLookup(
-        request=request, path=first.value, name=_FIRST_VALUE, is_placeholder=True, is_beneath=first.is_beneath
+        request=request,
+        path=first.value,
+        name=_FIRST_VALUE,
+        is_placeholder=True,
+        is_beneath=first.is_beneath,
+        is_secret=first.is_secret,
     )
 
 
@@ -136,6 +165,17 @@ def _arguments(parameters: Sequence[Parameter], draft: RequestDraft) -> dict[str
         elif draft.body is not None:
             found[one.name] = decode_body(draft.header("content-type") or "application/json", draft.body)
     return found
+
+
+def _budget() -> Budget:
+    return Budget(steps=_MOST_STEPS)
+
+
+def _bounded(value: Json) -> Json:
+    """The value, which shares its parts, where it is not too large to be written. Errors: ExpressionError."""
+    if weigh(value, LONGEST_TEXT) > LONGEST_TEXT:
+        raise too_long()
+    return value
 
 
 def _object(value: Json) -> Mapping[str, Json]:

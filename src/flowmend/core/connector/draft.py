@@ -115,6 +115,13 @@ def check_path_value(name: str, value: str) -> UnbuildableRequest | None:
     return None
 
 
+def check_method(method: str) -> UnbuildableRequest | None:
+    """Why a method, which a connector may compute, may not be: its line break would begin another request."""
+    if _TOKEN.fullmatch(method):
+        return None
+    return UnbuildableRequest(code="InvalidMethod", message=f"HTTP has no method {method[:40]!r}; nothing was sent.")
+
+
 def check_header(name: str, value: str) -> UnbuildableRequest | None:
     if _LINE_BREAK.search(name) or _LINE_BREAK.search(value):
         return UnbuildableRequest(code="UnsafeHeader", message=f"The header '{name[:80]!r}' holds a line break.")

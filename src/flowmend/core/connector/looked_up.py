@@ -3,12 +3,12 @@
 The caller makes `lookup.request` for each of a request's lookups, and puts what came back into the request here.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
-from flowmend.core.connector.draft import check_header, text_of
+from flowmend.core.connector.draft import check_header, check_path, text_of
 from flowmend.core.connector.policy_expressions import found_at
 from flowmend.core.connector.request import HttpRequest, UnbuildableRequest, ValueLookup
 from flowmend.core.connector.response import HttpResponse
@@ -43,7 +43,7 @@ def with_value(request: HttpRequest, lookup: ValueLookup, value: str) -> HttpReq
         url = request.url.replace(lookup.name, quote(value, safe=""))
         within = msgspec.json.encode(value)[1:-1]
         body = request.body.replace(lookup.name.encode(), within) if request.body is not None else None
-        return replace(request, url=url, body=body)
+        return check_path(urlsplit(url).path) or replace(request, url=url, body=body)
     if lookup.is_query:
         path, _, query = request.url.partition("?")
         name = quote(lookup.name, safe="$")

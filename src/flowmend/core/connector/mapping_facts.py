@@ -10,10 +10,15 @@ public API is asked for that, and `x-flowmend-response` how its answer reads to 
       "require": [{"that": "@…", "message": "…"}],       else nothing is sent, and this is the reason
       "first": {"method": "POST", "path": …, "body": …, "value": "id"},   asked before; of its answer the value there
                                            ("beneath": true: an object that the body is laid upon; "when": "@…";
-                                           several in a list: the one whose "when" is true)
+                                           several in a list: the one whose "when" is true; "secret": true: the value is kept
+                                           out of the history, as a token is)
       "answer": {…}                        nothing is sent: this is the answer's body
     },
-    "x-flowmend-response": {"body": {…}, "status": [200]}   of good answers, or of those with these statuses alone
+    "x-flowmend-response": {
+      "body": {…},                         what the flow sees; without the key the answer as it is
+      "status": [200],                     of good answers, or of those with these statuses alone
+      "fails": [{"that": "@…", "code": "@…", "message": "…"}]   a good status that is a failure all the same: the first true
+    }
 
 A request's expressions see `parameters('name')`, each parameter of the operation as its value whatever the spelling of the
 call, null where none was given; `parameters('$connection')`, the connection's parameters; and `parameters('$key')`, a GUID
@@ -35,6 +40,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 class FirstRequest:
     """A request whose answer another one needs. value: steps to it in the answer's body. is_beneath: it is an object on which
     the other request's body is laid, property by property; lists are joined. when: whether it is asked, None for always.
+    is_secret: the value must not come back into the history.
     """
 
     method: str
@@ -42,6 +48,7 @@ class FirstRequest:
     body: Shape | None
     value: tuple[str | int, ...]
     is_beneath: bool = False
+    is_secret: bool = False
     when: Shape | None = None
 
 
@@ -63,11 +70,21 @@ class RequestMapping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerMapping:
-    """statuses: which answers it is for, empty for every good one."""
+class SaidFailure:
+    """An answer that says in its body that it is none. code: of the failure, as the service names it."""
 
-    body: Shape
+    that: Shape
+    code: Shape
+    message: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerMapping:
+    """body: None where the answer stays as it is. statuses: which answers it is for, empty for every good one."""
+
+    body: Shape | None
     statuses: frozenset[int] = frozenset()
+    fails: tuple[SaidFailure, ...] = ()
 
     def concerns(self, status: Json) -> bool:
         return isinstance(status, int) and (status in self.statuses if self.statuses else 200 <= status < 300)
@@ -89,7 +106,7 @@ def read_request_mapping(node: Json) -> RequestMapping | None:
         answer=_shape(declared, "answer"),
         required=tuple(
             (compile_shape(one.get("that")), str(one.get("message") or "The request is not complete."))
-            for one in declared.get("require") or ()
+            for one in _list(declared.get("require"))
             if isinstance(one, Mapping)
         ),
     )
@@ -98,10 +115,19 @@ def read_request_mapping(node: Json) -> RequestMapping | None:
 def read_answer_mapping(node: Json) -> AnswerMapping | None:
     """As `read_request_mapping`, of the answer."""
     declared = node.get("x-flowmend-response") if isinstance(node, Mapping) else None
-    if not isinstance(declared, Mapping) or "body" not in declared:
+    if not isinstance(declared, Mapping):
         return None
-    statuses = frozenset(one for one in declared.get("status") or () if isinstance(one, int))
-    return AnswerMapping(body=compile_shape(declared["body"]), statuses=statuses)
+    statuses = frozenset(one for one in _list(declared.get("status")) if isinstance(one, int))
+    fails = tuple(
+        SaidFailure(
+            that=compile_shape(one.get("that")),
+            code=compile_shape(one.get("code", "")),
+            message=compile_shape(one.get("message", "")),
+        )
+        for one in _list(declared.get("fails"))
+        if isinstance(one, Mapping)
+    )
+    return AnswerMapping(body=_shape(declared, "body"), statuses=statuses, fails=fails)
 
 
 def _shape(declared: Mapping[str, Json], name: str) -> Shape | None:
@@ -121,6 +147,7 @@ def _first(declared: Mapping[str, Json]) -> FirstRequest:
             int(step) if step.isdecimal() else step for step in str(declared.get("value") or "").split("/") if step
         ),
         is_beneath=declared.get("beneath") is True,
+        is_secret=declared.get("secret") is True,
         when=_shape(declared, "when"),
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from flowmend.core.connector.draft import text_of
+from flowmend.core.expression.conversion.text import LONGEST_TEXT, too_long
 from flowmend.core.json_value import Json
 
 #: Property names and list indexes, from the outside in.
@@ -61,11 +62,20 @@ def depends_on_call(template: str) -> bool:
 
 
 def fill(template: str, scope: PolicyScope, *, encode: Callable[[str], str] = str) -> str:
-    """The template with its references replaced by text; one without value or default becomes nothing."""
+    """The template with its references replaced by text; one without value or default becomes nothing.
+
+    Errors: ExpressionError where that is too long: a template may name the whole body any number of times.
+    """
+    left = LONGEST_TEXT
 
     def text(found: re.Match[str]) -> str:
+        nonlocal left
         value = _value(found, scope)
-        return encode("" if value is None else text_of(value))
+        written = encode("" if value is None else text_of(value))
+        left -= len(written)
+        if left < 0:
+            raise too_long()
+        return written
 
     return _REFERENCE.sub(text, template)
 

@@ -58,6 +58,7 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
 
     request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value; or text
     of the URL and the body that the value takes the place of; or, beneath, the value is an object that the body is laid upon.
+    is_secret: the value is one, as what policies ask for is, rather than the name of a thing that answers show.
     """
 
     request: HttpRequest
@@ -66,6 +67,7 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
     is_query: bool = False
     is_placeholder: bool = False
     is_beneath: bool = False
+    is_secret: bool = True
 
 
 class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):

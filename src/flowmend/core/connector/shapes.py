@@ -8,6 +8,8 @@ Strings are templates of the language of flows. Beyond those, for what an expres
     {"$each": object, "$name": text, "$as": …} an object; each `item()` is `{key, value}`, and `$name` its new name
     {"$each": rows, "$columns": names, …}      each `item()` is an object of a row's values by these names
     {"$each": …, "$as": …, "$join": ", "}      one text of them all
+
+Each item, property and column takes a step of the budget, so that loops in loops end.
 """
 
 from collections.abc import Callable
@@ -32,8 +34,7 @@ def compile_shape(value: Json, depth: int = 0) -> Shape:
         template = compile_template(value)
         return template.evaluate
     if isinstance(value, list):
-        items = [compile_shape(item, depth + 1) for item in value]
-        return lambda scope, budget: [item(scope, budget) for item in items]
+        return _list_of([compile_shape(item, depth + 1) for item in value])
     if not isinstance(value, dict):
         return lambda _scope, _budget: value
     if _EACH in value:
@@ -41,8 +42,17 @@ def compile_shape(value: Json, depth: int = 0) -> Shape:
     entries = {name: compile_shape(item, depth + 1) for name, item in value.items()}
 
     def evaluate(scope: Scope, budget: Budget) -> Json:
+        budget.spend_steps(len(entries))
         made = ((name, item(scope, budget)) for name, item in entries.items())
         return {name: item for name, item in made if item is not None}
+
+    return evaluate
+
+
+def _list_of(items: list[Shape]) -> Shape:
+    def evaluate(scope: Scope, budget: Budget) -> Json:
+        budget.spend_steps(len(items))
+        return [item(scope, budget) for item in items]
 
     return evaluate
 
@@ -60,13 +70,16 @@ def _for_each(value: dict[str, Json], depth: int) -> Shape:
 
     def evaluate(scope: Scope, budget: Budget) -> Json:
         items = each(scope, budget)
-        budget.spend_size(items)
         if isinstance(items, dict):
             items = [{"key": key, "value": item} for key, item in items.items()]
         items = items if isinstance(items, list) else []
+        budget.spend_size(items)
+        budget.spend_steps(len(items))
         if columns is not None:
             names = [to_text(one) for one in columns(scope, budget) or ()]
-            items = [dict(zip(names, row, strict=False)) for row in items if isinstance(row, list)]
+            rows = [row for row in items if isinstance(row, list)]
+            budget.spend_steps(sum(min(len(names), len(row)) for row in rows))
+            items = [dict(zip(names, row, strict=False)) for row in rows]
         scopes = [ItemScope(scope, item) for item in items]
         chosen = [inner for inner in scopes if where(inner, budget) is True]
         if name is not None:
