@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from msgspec.structs import asdict
@@ -354,3 +355,45 @@ async def test_a_test_cut_off_by_the_end_of_the_process_leaves_the_connection_br
     second = await open_flowmend()
     assert second.connection(connection_id).health is HealthState.BROKEN
     assert (await second.call(second.runs()[0].flow_id, {"number": "N"})).held
+
+
+@pytest.mark.parametrize(
+    ("change", "asks_again"),
+    [
+        ({"/info/title": "Another name"}, False),
+        ({"/parameter/uiDefinition": {"displayName": "Kennwort", "description": "…", "tooltip": "…"}}, False),
+        ({"/info/description": "More words"}, False),
+        ({"/host": "elsewhere.example.com"}, True),
+        ({"/parameter/type": "string"}, True),
+        ({"/new": {"type": "securestring"}}, True),
+    ],
+)
+async def test_another_host_or_sign_in_asks_for_secrets_again_and_other_words_do_not(
+    running: Running, change: dict[str, Any], *, asks_again: bool
+) -> None:
+    connection_id = await running.connect()
+    row = running.services.store.connectors.get("sample_orders")
+    assert row is not None
+    definition, properties = json.loads(json.dumps(row.definition)), json.loads(json.dumps(row.properties))
+    parameters = properties["properties"]["connectionParameters"]
+    for place, value in change.items():
+        if place.startswith("/parameter/"):
+            parameters["password"][place.removeprefix("/parameter/")] = value
+        elif place == "/new":
+            parameters["pin"] = value
+        elif place == "/host":
+            definition["host"] = value
+        else:
+            definition["info"][place.removeprefix("/info/")] = value
+    await install_connector_documents(running.services, "sample_orders", definition, properties, running.owner)
+
+    assert (running.connection(connection_id).refused_code == "ConnectorChanged") is asks_again
+
+
+async def test_a_fingerprint_made_by_a_former_version_asks_for_nothing(running: Running) -> None:
+    connection_id = await running.connect()
+    row = running.services.store.connectors.get("sample_orders")
+    assert row is not None
+    running.services.store.connectors.put(msgspec.structs.replace(row, fingerprint="made otherwise"))
+    await install_connector_documents(running.services, "sample_orders", row.definition, row.properties, running.owner)
+    assert running.connection(connection_id).health is HealthState.CONNECTED

@@ -1,18 +1,15 @@
 """Connections deleted, the connectors they are to, and what signing in to those asks for."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
+from flowmend.core.connector.fingerprint import fingerprint_of
 from flowmend.core.connector.lenient_json import parse_lenient_json
 from flowmend.core.connector.openapi import read_connector
 from flowmend.core.connector.operation import (
     CERTIFICATE_TYPE,
     ConnectionParameter,
-    Connector,
     SignInKind,
     SignInMethod,
 )
@@ -124,7 +121,7 @@ async def install_connector_documents(
         display_name=reading.connector.display_name,
         definition=definition,
         properties=properties,
-        fingerprint=_fingerprint(reading.connector),
+        fingerprint=fingerprint_of(reading.connector),
         installed_at=services.clock.now,
     )
     known = services.store.connectors.get(connector_id) or built_in_connector(connector_id)
@@ -132,9 +129,19 @@ async def install_connector_documents(
     keep_entry(services, row, reading.connector)
     services.store.audit.note(person_id, "install_connector", connector_id, None, at=services.clock.now)
     services.changes.publish("connector", connector_id=connector_id)
-    if known is not None and known.fingerprint != row.fingerprint:
+    if known is not None and _is_another(known, row.fingerprint):
         await ask_for_secrets_again(services, reading.connector)
     return row
+
+
+def _is_another(known: ConnectorRow, fingerprint: str) -> bool:
+    """Whether the known documents say other hosts, sign-in or policies, as they read today: what a former version made
+    its fingerprint of does not count. One that is built in has none and differs from every other.
+    """
+    if not known.fingerprint or known.fingerprint == fingerprint:
+        return not known.fingerprint
+    before = read_connector(known.definition, known.properties, connector_id=known.connector_id).connector
+    return before is None or fingerprint_of(before) != fingerprint
 
 
 async def delete_connection(services: Services, connection_id: str, person_id: str) -> None:
@@ -298,9 +305,3 @@ def _way(method: SignInMethod) -> WayToSignIn:
         parameters=fields_of(method, {}),
         app_values=app_value_names(method) if takes_app else frozenset(),
     )
-
-
-def _fingerprint(connector: Connector) -> str:
-    """Changes when hosts, sign-in or policies do: then every secret is asked for again."""
-    parts = (connector.base_url, connector.sign_in, connector.policies)
-    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
