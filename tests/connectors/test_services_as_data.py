@@ -16,7 +16,7 @@ from flowmend.use_cases.built_in_connectors import built_in_connector
 
 SERVICES = (
     *("office365", "office365users", "teams", "sharepointonline", "azuresentinel", "azuremonitorlogs"),
-    *("azureloganalyticsdatacollector", "commondataserviceforapps", "github", "slack"),
+    *("azureloganalyticsdatacollector", "commondataserviceforapps", "commondataservice", "github", "slack"),
 )
 KEY = "11111111-2222-4333-8444-555555555555"
 SITE = {"baseUrl": "https://new.sharepoint.com", "formerHosts": "old.sharepoint.com"}
@@ -193,3 +193,35 @@ def test_what_slack_refuses_with_a_good_status_fails_with_slacks_own_code() -> N
         assert failure is not None
         assert failure == ErrorDetail("missing_scope", "Slack answered: missing_scope, it needs chat:write.")
         assert failure_in(slack, operation_id, sent, {}, {}) is None
+
+
+def test_flows_of_the_former_dataverse_connector_reach_the_web_api() -> None:
+    read = written(
+        "commondataservice",
+        "get",
+        "/v2/datasets/default.cds/tables/accounts/items",
+        DATAVERSE,
+        queries={"$filter": "name eq 'x'", "$top": 5},
+    )
+    url = "https://o.crm.dynamics.com/api/data/v9.2/accounts?$filter=name%20eq%20%27x%27&$top=5"
+    assert isinstance(read, HttpRequest), read
+    assert read.url == url
+    item = {"name": "x", "_ownerid_value": "u1", "_ownerid_type": "systemusers", "_parent_value": None}
+    arguments = {"dataset": "https://o.crm.dynamics.com", "table": "accounts", "id": "a1", "item": item}
+    changed = named("commondataservice", "PatchItem_V2", arguments, **DATAVERSE)
+    assert changed.url == "https://o.crm.dynamics.com/api/data/v9.2/accounts(a1)"
+    assert changed.headers["If-Match"] == "*"
+    body = {"name": "x", "ownerid@odata.bind": "/systemusers(u1)", "parent@odata.bind": None}
+    assert json.loads(changed.body) == body
+    elsewhere = named("commondataservice", "GetItems_V2", {"dataset": "p.crm", "table": "accounts"}, **DATAVERSE)
+    assert isinstance(elsewhere, UnbuildableRequest)
+    moved = {**DATAVERSE, "formerHosts": "old.crm4.dynamics.com, p.crm.dynamics.com"}
+    here = named("commondataservice", "GetItems_V2", {"dataset": "p.crm", "table": "accounts"}, **moved)
+    assert isinstance(here, HttpRequest)
+
+
+def test_a_row_of_the_former_dataverse_connector_says_its_id_by_its_old_name() -> None:
+    row = {"@odata.id": "https://o.crm.dynamics.com/api/data/v9.2/accounts(a-1)", "name": "x"}
+    answer = {"statusCode": 200, "headers": {}, "body": {"value": [row]}}
+    changed = changed_answer(service("commondataservice"), "GetItems_V2", answer, {}, {})
+    assert changed["body"] == {"value": [{**row, "ItemInternalId": "a-1"}]}
