@@ -129,7 +129,8 @@ async def test_a_folder_is_a_connection_without_a_credential(house: Any, tmp_pat
     folder.mkdir()
     with pytest.raises(AskedWrongly) as refused:
         await create_connection(house.services, "files", "Mine", {"folder": str(tmp_path)}, "p1")
-    assert refused.value.code == "CredentialRefused"
+    assert (refused.value.code, refused.value.target) == ("CredentialRefused", "folder")
+    assert ".." not in refused.value.message
     assert "FLOWMEND_FILES_ROOTS" in refused.value.message
     view = await create_connection(
         house.services, "files", "Mine", {"folder": str(folder)}, "p1", connection_id="files-1"
@@ -138,7 +139,7 @@ async def test_a_folder_is_a_connection_without_a_credential(house: Any, tmp_pat
     written = await called(house, "WriteFile", connector="files", parameters={"path": "a.txt", "content": "text"})
     assert written.outputs["body"]["path"] == "/a.txt"
     started = await called(
-        house, "OnNewFile", connector="files", parameters={"x-flowmend-from": "2026-03-01T08:00:00Z"}
+        house, "OnNewFile", connector="files", parameters={"x-flowmend-from": "2100-01-01T00:00:00Z"}
     )
     assert started.outputs["body"] == {"value": []}
     assert started.outputs["x-flowmend-cursor"]["growing"] == {}

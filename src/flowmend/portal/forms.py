@@ -15,9 +15,9 @@ def form_text(form: FormData, name: str) -> str:
 
 
 def form_texts(form: FormData, prefix: str) -> dict[str, str]:
-    """Every text field whose name begins with the prefix, by the rest of its name."""
+    """Every text field whose name begins with the prefix, by the rest of its name; lines end as in files, the last without."""
     return {
-        name.removeprefix(prefix): value
+        name.removeprefix(prefix): value.replace("\r\n", "\n").rstrip("\n")
         for name, value in form.multi_items()
         if name.startswith(prefix) and isinstance(value, str)
     }

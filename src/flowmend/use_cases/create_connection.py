@@ -10,6 +10,7 @@ from flowmend.core.connection.redaction import shortened
 from flowmend.core.connection.token_endpoint import SignInRefusal
 from flowmend.core.connector.building import allowed_origins
 from flowmend.core.connector.operation import Connector, OAuthSettings, SignInKind, SignInMethod
+from flowmend.core.connector.server import WITHOUT_SERVER
 from flowmend.core.errors import AskedWrongly
 from flowmend.store.rows import ConnectionRow, SignInAppRow
 from flowmend.use_cases.account_check import identity_in
@@ -139,7 +140,7 @@ async def _proven(
         if connector.protocol != "http":
             test = await try_sign_in(services, open_connection(row, connector, None))
             if not test.is_proven:
-                raise _refused_by_service(test, method)
+                raise _unusable(test, WITHOUT_SERVER.get(connector.protocol, ""))
         return replace(row, health=HealthState.CONNECTED)
     with used_for(Purpose.VERIFY):
         test = await at_risk_of_new(services, row, lambda: test_credential(services, connector, row, credential))
@@ -194,7 +195,17 @@ def _app_that_is_there(
 
 def _refused_by_service(test: CredentialTest, method: SignInMethod) -> AskedWrongly:
     return AskedWrongly(
-        f"The service refused: {shortened(test.message) or test.code}. Nothing was kept.",
+        f"The service refused: {_sentence(test)} Nothing was kept.",
         code="CredentialRefused",
         target=method.password_parameter or None,
     )
+
+
+def _unusable(test: CredentialTest, target: str) -> AskedWrongly:
+    """Of a connection without a sign-in. target: the parameter that says what it is made to, "" for none."""
+    return AskedWrongly(f"{_sentence(test)} Nothing was kept.", code="CredentialRefused", target=target or None)
+
+
+def _sentence(test: CredentialTest) -> str:
+    text = shortened(test.message) or test.code
+    return text if text.endswith((".", "!", "?")) else f"{text}."
