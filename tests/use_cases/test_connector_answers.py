@@ -115,6 +115,7 @@ class Service:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, str]] = []
         self.rooms_status = 200
+        self.token = TOKEN
         self.repeats_token = False
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -123,7 +124,7 @@ class Service:
         if request.headers.get("X-Key") != KEY:
             return web.json_response({"error": "who are you"}, status=401)
         if request.path == "/token":
-            return web.json_response({"access_token": TOKEN})
+            return web.json_response({"access_token": self.token})
         if request.path == "/said":
             return web.json_response({"ok": False, "error": "no_such_room"})
         if request.path == "/rooms":
@@ -132,6 +133,8 @@ class Service:
             page = int(request.query.get("page", "1"))
             link = {"paging": {"next": f"/pages?page={page + 1}"}} if page < 3 else {}
             return web.json_response({"rows": [page]} | link)
+        if not self.repeats_token and request.query.get("access_token") not in {None, "", self.token}:
+            return web.json_response({"message": "unknown token"}, status=401)
         if self.repeats_token:
             said = f"{request.query['access_token']} is not known here"
             return web.json_response({"message": said}, status=401)
@@ -264,3 +267,26 @@ async def test_a_value_asked_for_is_kept_out_of_the_history_where_it_is_called_s
     outcome = await perform(rooms, "Exchange")
     assert service.seen[-1][1] == f"/with?access_token={TOKEN}"
     assert TOKEN not in repr(outcome)
+
+
+async def test_a_token_for_a_key_serves_several_calls_and_is_asked_for_anew_once_refused(
+    rooms: Any, service: Service
+) -> None:
+    for _ in range(3):
+        assert (await perform(rooms, "WithToken")).status is Status.SUCCEEDED
+    assert [seen[0] for seen in service.seen] == ["POST", "GET", "GET", "GET"]
+    service.token = "token-that-came-later"
+    outcome = await perform(rooms, "WithToken")
+    assert outcome.status is Status.SUCCEEDED
+    assert [seen[0] for seen in service.seen[4:]] == ["GET", "POST", "GET"]
+    assert rooms.connection("rooms-1").health is HealthState.CONNECTED
+    assert service.token not in repr(outcome)
+    rooms.services.clock.move(minutes=6)
+    await perform(rooms, "WithToken")
+    assert [seen[0] for seen in service.seen[7:]] == ["POST", "GET"]
+
+
+async def test_what_is_asked_about_the_call_itself_is_asked_every_time(rooms: Any, service: Service) -> None:
+    for _ in range(2):
+        await perform(rooms, "Change", id="a")
+    assert [seen[0] for seen in service.seen] == ["GET", "PATCH", "GET", "PATCH"]

@@ -36,7 +36,7 @@ from flowmend.core.run.events import BatchCall, Call, ChildCall, ConnectorCall, 
 from flowmend.use_cases.approval_service import APPROVALS, ask_approval_service
 from flowmend.use_cases.call_requests import Sent, operation_of, request_of, secrets_of_http, with_our_headers
 from flowmend.use_cases.connection_reports import report_good, report_refusal, stop_call
-from flowmend.use_cases.connector_answers import Looked, as_connector_says, look_up
+from flowmend.use_cases.connector_answers import MAY_HAVE_AGED, Looked, as_connector_says, look_up
 from flowmend.use_cases.failed_calls import note_failed_call
 from flowmend.use_cases.follow_ups import follow_request, leads_elsewhere, with_all_pages
 from flowmend.use_cases.inline_sign_in import InlineSignIns
@@ -297,6 +297,9 @@ class CallOperations:
                 answer = await ask_approval_service(services, opened.row, sent)
             else:
                 answer = await send_whole(services.http, sent, timeout=CALL_TIMEOUT)
+            if looked.has_kept and isinstance(answer, HttpResponse) and answer.status in MAY_HAVE_AGED:
+                opened.kept.clear()
+                return await self._send(services, opened, call, client_request_id, traces)
             redactor = looked.redactor(opened)
         else:
             answer = looked

@@ -12,7 +12,7 @@ from flowmend.core.connector import HttpRequest, HttpResponse, TransportFailure,
 from flowmend.core.connector.answer_policies import changed_answer, failure_in
 from flowmend.core.connector.looked_up import looked_up_value, with_value
 from flowmend.core.connector.operation import Operation
-from flowmend.core.connector.request import may_go
+from flowmend.core.connector.request import ValueLookup, may_go
 from flowmend.core.errors import ExpressionError
 from flowmend.core.expression import to_text
 from flowmend.core.outcome import Diagnosis, ErrorDetail, Outcome, Status
@@ -25,13 +25,20 @@ from flowmend.use_cases.secret_uses import Purpose, note_use
 UNREADABLE = "UnreadableAnswer"
 _LARGEST_ANSWER = 1024 * 1024
 _READ_FOR_DIAGNOSIS = 20_000
+_KEPT_FOR = timedelta(minutes=5)
+#: Of an answer to a call with a kept value: they may mean that it has aged, and the call did nothing.
+MAY_HAVE_AGED = frozenset({401, 403})
 
 
 class Looked(Struct, frozen=True, kw_only=True):
-    """A request with every looked-up value in its place. values: those, which may be as secret as what they cost."""
+    """A request with every looked-up value in its place. values: those, which may be as secret as what they cost.
+
+    has_kept: one of them was asked for by an earlier call, so that a refusal may only mean that it has aged.
+    """
 
     request: HttpRequest
     values: tuple[str, ...] = ()
+    has_kept: bool = False
 
     def __repr__(self) -> str:
         return f"Looked({self.request})"
@@ -47,12 +54,23 @@ async def look_up(
     *,
     timeout: timedelta,  # noqa: ASYNC109  handed on, for each request
 ) -> Looked | HttpResponse | TransportFailure | UnbuildableRequest:
-    """The request with its looked-up values, each asked for anew; else the answer that gave none, which is the call's own.
+    """The request with its looked-up values; else the answer that gave none, which is the call's own.
 
-    Each is a use of the connection's secret and noted as one.
+    Each that is asked for is a use of the connection's secret and noted as one. A value of the connection itself, such as a token
+    for its key, is used for a few minutes: asked for with every call, services lock accounts.
     """
     values: list[str] = []
+    has_kept = False
     for lookup in request.lookups:
+        known = opened.kept.get(_key(lookup)) if lookup.is_reusable else None
+        if known is not None and services.clock.now < known[1]:
+            has_kept = True
+            values.append(known[0])
+            filled = with_value(request, lookup, known[0])
+            if isinstance(filled, UnbuildableRequest):
+                return filled
+            request = filled
+            continue
         if not may_go(lookup.request.origin, opened.origins):
             message = f"A value would be asked for at {lookup.request.origin}, which is not the connection's address."
             return UnbuildableRequest(code="OriginNotAllowed", message=message)
@@ -69,7 +87,13 @@ async def look_up(
         if isinstance(filled, UnbuildableRequest):
             return filled
         request = filled
-    return Looked(request=request, values=tuple(values))
+        if lookup.is_reusable:
+            opened.kept[_key(lookup)] = value, services.clock.now + _KEPT_FOR
+    return Looked(request=request, values=tuple(values), has_kept=has_kept)
+
+
+def _key(lookup: ValueLookup) -> tuple[str, str]:
+    return f"{lookup.request.method} {lookup.request.url}", lookup.name
 
 
 def as_connector_says(

@@ -6,6 +6,7 @@ The one place besides verifying where a credential is opened. Forgotten whenever
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from flowmend.core.connection.credentials import (
     Credential,
@@ -27,7 +28,8 @@ from flowmend.use_cases.sealed_credentials import open_credential
 class OpenedConnection:
     """parameters: the connection's with its secrets, for policies. row: as last read or written by this process.
 
-    holder: the row whose credential it is, `row` itself unless it shares another's.
+    holder: the row whose credential it is, `row` itself unless it shares another's. kept: values that its service was asked
+    for before a call, by what asked for them, and until when they are used (`connector_answers`).
     """
 
     row: ConnectionRow
@@ -39,6 +41,7 @@ class OpenedConnection:
     sign_in: SignInParts = field(repr=False)
     redactor: Redactor
     origins: frozenset[str]
+    kept: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict, repr=False)
 
     @property
     def oauth(self) -> OAuthCredential | None:

@@ -177,7 +177,10 @@ def _look_up(policy: Policy, draft: RequestDraft, connection_parameters: Mapping
     method = text_of(policy.parameters.get("httpmethod") or "GET").upper()
     request = HttpRequest(method=method, url=url, headers=_without_body(draft.headers))
     is_query = wanted["kind"].lower() == "queryparameters"
-    draft.lookups.append(ValueLookup(request=request, path=path, name=wanted["name"], is_query=is_query))
+    is_of_call = depends_on_call(template) or "{" in template or wanted["name"].lower().startswith("if-")
+    draft.lookups.append(
+        ValueLookup(request=request, path=path, name=wanted["name"], is_query=is_query, is_reusable=not is_of_call)
+    )
     return None
 
 

@@ -58,7 +58,8 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
 
     request: asks for it, signed in. path: where in its JSON answer the value is. name: of the header or query value; or text
     of the URL and the body that the value takes the place of; or, beneath, the value is an object that the body is laid upon.
-    is_secret: the value is one, as what policies ask for is, rather than the name of a thing that answers show.
+    is_secret: the value is one, as what policies ask for is, rather than the name of a thing that answers show. is_reusable:
+    it is of the connection rather than of the call, so that other calls may use it for a while.
     """
 
     request: HttpRequest
@@ -68,6 +69,7 @@ class ValueLookup(msgspec.Struct, frozen=True, kw_only=True):
     is_placeholder: bool = False
     is_beneath: bool = False
     is_secret: bool = True
+    is_reusable: bool = False
 
 
 class UnbuildableRequest(msgspec.Struct, frozen=True, kw_only=True):
