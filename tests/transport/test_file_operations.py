@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from flowmend.core.connector import ProtocolRefusal, SignedIn, UnbuildableRequest
-from flowmend.transport import Protocols, file_operations
+from flowmend.transport import Protocols, file_operations, local_files
+from flowmend.transport.allowed_folders import path_within
 from performing import Performer, connector
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,30 @@ async def test_links_are_neither_listed_nor_news(files: Performer, folder: Path)
     (folder / "link").symlink_to(folder.parent)
     assert (await files("ListFiles", recursive=True)).body["value"] == []
     assert (await files("OnNewFile", cursor=cursor, recursive=True)).body["value"] == []
+
+
+@pytest.mark.parametrize("operation", ["AppendFile", "DeleteFile"])
+async def test_a_link_that_takes_the_place_of_a_folder_in_between_is_not_followed(
+    files: Performer, folder: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    outside = folder.parent / "outside"
+    for place in (outside, folder / "a"):
+        place.mkdir()
+        (place / "f").write_text("text")
+    looked_at = 0
+
+    def replaced(root: Path, asked: str) -> Path:
+        nonlocal looked_at
+        found, looked_at = path_within(root, asked), looked_at + 1
+        if looked_at == (2 if operation == "DeleteFile" else 1):  # which says first what it deletes
+            (folder / "a").rename(folder / "b")
+            (folder / "a").symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(local_files, "path_within", replaced)
+    refused = await files(operation, path="a/f", **({"content": "more"} if operation == "AppendFile" else {}))
+    assert refused.status in {403, 404}
+    assert (outside / "f").read_text() == "text"
 
 
 async def test_a_pipe_is_not_waited_for(files: Performer, folder: Path) -> None:

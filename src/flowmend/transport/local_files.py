@@ -1,7 +1,7 @@
 """Files of this machine, in a connection's folder, on threads of their own.
 
-A path is followed to its real place before anything is opened there, and that must lie in the folder; what is opened is a
-regular file and no link. Written is a file beside it first, which then takes its place.
+A path is followed to its real place before anything is opened there, and that must lie in the folder. Then it is opened step by
+step without following a link, for one may have come since; what is opened is a regular file. Written is a file beside it first, which then takes its place.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from flowmend.transport.operation_arguments import Refused, refuse
 
 _T = TypeVar("_T")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _STATUSES = {
     errno.ENOENT: (404, "FileNotFound"),
     errno.ENOTDIR: (404, "FileNotFound"),
@@ -105,7 +106,7 @@ class LocalFiles:
     async def read(self, path: str) -> bytes:
         def read() -> bytes:
             with (
-                _opened(path_within(self._folder, path), os.O_RDONLY) as descriptor,
+                self._opened(path_within(self._folder, path), os.O_RDONLY) as descriptor,
                 os.fdopen(descriptor, "rb", closefd=False) as file,
             ):
                 return file.read(LARGEST_FILE + 1)
@@ -118,7 +119,7 @@ class LocalFiles:
             place.parent.mkdir(parents=True, exist_ok=True)
             part = place.with_name(f"{PART_PREFIX}{secrets.token_hex(8)}")
             try:
-                with _opened(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+                with self._opened(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
                     _write_all(descriptor, data)
                     os.fsync(descriptor)
                 _put_in_place(part, place, may_replace=may_replace)
@@ -129,7 +130,7 @@ class LocalFiles:
 
     async def append(self, path: str, data: bytes) -> None:
         def append() -> None:
-            with _opened(self._new_place(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor:
+            with self._opened(self._new_place(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT) as descriptor:
                 _write_all(descriptor, data)
                 os.fsync(descriptor)
 
@@ -138,10 +139,11 @@ class LocalFiles:
     async def delete(self, path: str) -> None:
         def delete() -> None:
             place = self._named_place(path)
-            if place.is_dir() and not place.is_symlink():
-                place.rmdir()
-            else:
-                place.unlink()
+            with self._folder_of(place) as parent:
+                if stat.S_ISDIR(os.lstat(_from(parent, place), dir_fd=parent).st_mode):
+                    os.rmdir(_from(parent, place), dir_fd=parent)
+                else:
+                    os.unlink(_from(parent, place), dir_fd=parent)
 
         await _on_thread(delete, path)
 
@@ -171,6 +173,34 @@ class LocalFiles:
             refuse("files", 400, "NotAFile", "The path names the connection's folder itself.")
         return place
 
+    @contextlib.contextmanager
+    def _opened(self, place: Path, flags: int) -> Iterator[int]:
+        """A regular file's descriptor; a pipe or device would let a flow wait for ever."""
+        with self._folder_of(place) as parent:
+            descriptor = os.open(_from(parent, place), flags | _NO_LINK, 0o660, dir_fd=parent)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise IsADirectoryError(errno.EISDIR, "not a file")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _folder_of(self, place: Path) -> Iterator[int | None]:
+        """The descriptor of the folder in which a real place is, no link followed; None on systems that have none of folders."""
+        if os.open not in os.supports_dir_fd:
+            yield None
+            return
+        descriptor = os.open(self._folder, _FOLDER)
+        try:
+            for step in place.parent.relative_to(self._folder).parts:
+                inner = os.open(step, _FOLDER, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
     def _walk(self, folder: Path, *, is_deep: bool) -> Iterator[Entry]:
         """Links are left out: what they lead to may be anywhere."""
         waiting = [folder]
@@ -197,16 +227,9 @@ class LocalFiles:
         )
 
 
-@contextlib.contextmanager
-def _opened(place: Path, flags: int) -> Iterator[int]:
-    """A regular file's descriptor; a pipe or device would let a flow wait for ever."""
-    descriptor = os.open(place, flags | _NO_LINK, 0o660)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise IsADirectoryError(errno.EISDIR, "not a file")
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _from(parent: int | None, place: Path) -> str:
+    """What names a place below its folder's descriptor, or all of it where there is none."""
+    return str(place) if parent is None else place.name
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
