@@ -19,6 +19,7 @@ What a flow can meet is an `Outcome`, a value, and never one of these.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from flowmend.core.problem import Problem
 
@@ -99,6 +100,18 @@ class TooManyAttempts(AskedWrongly):
         super().__init__(message, code=code, target=target)
         self.retry_after_seconds = retry_after_seconds
 
+    @classmethod
+    def until(cls, free_at: datetime, now: datetime, why: str, *, target: str | None = None) -> "TooManyAttempts":
+        """Refused until then. why: a sentence, which one that says how long to wait follows."""
+        seconds = max(1, int((free_at - now).total_seconds()) + 1)
+        message = f"{why} Try again in {_minutes(seconds)} minutes."
+        return cls(message, target=target, retry_after_seconds=seconds)
+
+    @property
+    def retry_after_minutes(self) -> int:
+        """Whole minutes, as people are told."""
+        return _minutes(self.retry_after_seconds)
+
 
 class TheyFailed(FlowmendError):
     """Something outside or below did not do its part."""
@@ -122,3 +135,7 @@ class SecretUnreadable(TheyFailed):
     """A sealed secret does not open: its key is missing or its text was altered."""
 
     code = "SecretUnreadable"
+
+
+def _minutes(seconds: int) -> int:
+    return (seconds + 59) // 60

@@ -106,10 +106,5 @@ def _of_account(services: Services, row: ConnectionRow) -> list[ConnectionRow]:
 
 
 def _too_many(connection_id: str, free_at: datetime, now: datetime) -> TooManyAttempts:
-    seconds = max(1, int((free_at - now).total_seconds()) + 1)
-    return TooManyAttempts(
-        f"The service refused {MOST_REFUSED} attempts in the last 15 minutes. To keep the account from being locked "
-        f"out, try again in {(seconds + 59) // 60} minutes.",
-        target=connection_id,
-        retry_after_seconds=seconds,
-    )
+    why = f"The service refused {MOST_REFUSED} attempts in the last 15 minutes, and more could lock the account out."
+    return TooManyAttempts.until(free_at, now, why, target=connection_id)

@@ -175,10 +175,7 @@ def wait_at_door(door: RecentCounts, key: str, now: datetime) -> None:
     """Errors: TooManyAttempts where this key was counted too often lately."""
     free_at = door.free_at(key, now)
     if free_at is not None:
-        seconds = max(1, int((free_at - now).total_seconds()) + 1)
-        raise TooManyAttempts(
-            f"Too many tries. Try again in {(seconds + 59) // 60} minutes.", retry_after_seconds=seconds
-        )
+        raise TooManyAttempts.until(free_at, now, "Too many tries.")
 
 
 def _good_link(

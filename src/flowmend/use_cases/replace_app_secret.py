@@ -217,13 +217,9 @@ def _risk(services: Services, app: SignInAppRow) -> datetime:
     now = services.clock.now
     free_at = services.new_account_attempts.free_at(_key(app), now)
     if free_at is not None:
-        seconds = max(1, int((free_at - now) / timedelta(seconds=1)) + 1)
-        raise TooManyAttempts(
-            f"{MOST_REFUSED} secrets of {app_name(app)!r} were refused in the last {WITHIN // timedelta(minutes=1)} minutes. "
-            f"Try again in {(seconds + 59) // 60} minutes.",
-            target=app.app_id,
-            retry_after_seconds=seconds,
-        )
+        within = WITHIN // timedelta(minutes=1)
+        why = f"{MOST_REFUSED} secrets of {app_name(app)!r} were refused in the last {within} minutes."
+        raise TooManyAttempts.until(free_at, now, why, target=app.app_id)
     services.new_account_attempts.add(_key(app), now)
     return now
 

@@ -1,7 +1,6 @@
 """The public side of a repair link: the owner of an account mends one connection, and sees nothing else.
 
-The link's secret stands in the fragment of the address, so no server sees it until the page's script, or the owner's own
-hand, sends it in a form. From then on a cookie of these pages alone holds it. Nothing here depends on who is signed in.
+How its secret comes and where it is kept: `portal.opened_links`. Nothing here depends on who is signed in.
 """
 
 from dataclasses import dataclass, replace
@@ -11,17 +10,18 @@ from starlette.responses import RedirectResponse, Response
 
 from flowmend.core.errors import AskedWrongly, NotAllowed, TooManyAttempts
 from flowmend.portal.consent_binding import bind_browser, browser_binding
-from flowmend.portal.forms import file_texts, form_text, form_texts
+from flowmend.portal.forms import file_texts, form_texts
 from flowmend.portal.frame import language_of
 from flowmend.portal.language import marked
-from flowmend.portal.portal import Portal, see
+from flowmend.portal.opened_links import LinkPages, caller_of, sent_secret, with_waiting_time
+from flowmend.portal.portal import Portal
 from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
 from flowmend.use_cases.repair_links import RepairPlan, link_for_consent, open_repair_link, repair_by_link
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent
 from flowmend.use_cases.verify_connection import Verification
 
 REPAIR_COOKIE = "flowmend_repair"
-_COOKIE_LASTS_SECONDS = 3600
+_PAGES = LinkPages(cookie=REPAIR_COOKIE, path="/repair", template="repair.html")
 _NOT_GOOD = marked("This link is no longer good")
 _ASK_AGAIN = marked(
     "It was used, withdrawn or is older than a day, or the connection works again. Ask whoever sent it for a new one."
@@ -51,41 +51,31 @@ class RepairPage:
 
 async def show_repair(portal: Portal, request: Request) -> Response:
     """GET /repair: asks for the link's secret, which the page's script finds in the fragment."""
-    return _answer(portal, request, RepairPage())
+    return _PAGES.answer(portal, request, RepairPage())
 
 
 async def take_link(portal: Portal, request: Request) -> Response:
     """POST /repair: the secret, or the whole link as it was pasted."""
-    secret = form_text(await request.form(), "code").strip().rpartition("#")[2]
+    secret = sent_secret(await request.form())
     try:
-        await open_repair_link(portal.services, secret, _address(request))
+        await open_repair_link(portal.services, secret, caller_of(request))
     except (NotAllowed, TooManyAttempts) as wrong:
         return _refused(portal, request, wrong)
-    answer = see("/repair/connection")
-    answer.set_cookie(
-        REPAIR_COOKIE,
-        secret,
-        max_age=_COOKIE_LASTS_SECONDS,
-        path="/repair",
-        secure=portal.services.settings.base_url.startswith("https:"),
-        httponly=True,
-        samesite="strict",
-    )
-    return answer
+    return _PAGES.taken(portal, secret, "/repair/connection")
 
 
 async def show_connection_to_repair(portal: Portal, request: Request) -> Response:
     """GET /repair/connection"""
     try:
-        plan = await open_repair_link(portal.services, _secret(request), _address(request))
+        plan = await open_repair_link(portal.services, _PAGES.secret(request), caller_of(request))
     except (NotAllowed, TooManyAttempts) as wrong:
         return _refused(portal, request, wrong)
-    return _answer(portal, request, RepairPage(plan=plan))
+    return _PAGES.answer(portal, request, RepairPage(plan=plan))
 
 
 async def take_repair(portal: Portal, request: Request) -> Response:
     """POST /repair/connection: the new secrets."""
-    services, secret, address = portal.services, _secret(request), _address(request)
+    services, secret, address = portal.services, _PAGES.secret(request), caller_of(request)
     form = await request.form()
     values = form_texts(form, "p.") | await file_texts(form, "p.")
     try:
@@ -96,7 +86,7 @@ async def take_repair(portal: Portal, request: Request) -> Response:
     except AskedWrongly as wrong:
         gettext = portal.rendering.gettext(language_of(request))
         page = RepairPage(plan=plan, error=gettext(_NOT_TESTED), detail=wrong.message)
-        return _answer(portal, request, page, status_code=400)
+        return _PAGES.answer(portal, request, page, status_code=400)
     return _ended(portal, request, plan, result)
 
 
@@ -104,7 +94,7 @@ async def start_repair_sign_in(portal: Portal, request: Request) -> Response:
     """GET /repair/sign_in: on to the provider's own page. A plain link leads here (`pages.verify.start_consent`)."""
     services = portal.services
     try:
-        link = link_for_consent(services, _secret(request), _address(request))
+        link = link_for_consent(services, _PAGES.secret(request), caller_of(request))
     except (NotAllowed, TooManyAttempts) as wrong:
         return _refused(portal, request, wrong)
     binding = browser_binding(request)
@@ -128,13 +118,13 @@ async def take_repair_consent(portal: Portal, request: Request) -> Response:
     except AskedWrongly as wrong:
         return _not_signed_in(portal, request, wrong)
     page = replace(_page_of(None, result), may_try_again=not result.is_kept)
-    return _answer(portal, request, page, status_code=_status(result))
+    return _PAGES.answer(portal, request, page, status_code=_status(result))
 
 
 def _ended(portal: Portal, request: Request, plan: RepairPlan, result: Verification) -> Response:
-    answer = _answer(portal, request, _page_of(plan, result), status_code=_status(result))
+    answer = _PAGES.answer(portal, request, _page_of(plan, result), status_code=_status(result))
     if result.is_kept:
-        answer.delete_cookie(REPAIR_COOKIE, path="/repair")
+        _PAGES.forget(answer)
     return answer
 
 
@@ -149,30 +139,13 @@ def _status(result: Verification) -> int:
 def _not_signed_in(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
     gettext = portal.rendering.gettext(language_of(request))
     page = RepairPage(error=gettext(_NOT_SIGNED_IN), detail=wrong.message, may_try_again=True)
-    return _answer(portal, request, page, status_code=400)
+    return _PAGES.answer(portal, request, page, status_code=400)
 
 
 def _refused(portal: Portal, request: Request, wrong: AskedWrongly) -> Response:
     gettext = portal.rendering.gettext(language_of(request))
     if not isinstance(wrong, TooManyAttempts):
         page = RepairPage(error=gettext(_NOT_GOOD), advice=gettext(_ASK_AGAIN))
-        return _answer(portal, request, page, status_code=400)
-    minutes = (wrong.retry_after_seconds + 59) // 60
-    page = RepairPage(error=gettext(_TOO_MANY), advice=gettext(_WAIT) % {"minutes": minutes})
-    answer = _answer(portal, request, page, status_code=429)
-    answer.headers["retry-after"] = str(wrong.retry_after_seconds)
-    return answer
-
-
-def _answer(portal: Portal, request: Request, page: RepairPage, status_code: int = 200) -> Response:
-    # Whoever is signed in in this browser: the page is the same, and shows nothing of what is theirs.
-    request.state.person = None
-    return portal.answer(request, "repair.html", status_code=status_code, page=page)
-
-
-def _secret(request: Request) -> str:
-    return request.cookies.get(REPAIR_COOKIE, "")
-
-
-def _address(request: Request) -> str:
-    return str(getattr(request.state, "address", "") or (request.client.host if request.client else ""))
+        return _PAGES.answer(portal, request, page, status_code=400)
+    page = RepairPage(error=gettext(_TOO_MANY), advice=gettext(_WAIT) % {"minutes": wrong.retry_after_minutes})
+    return with_waiting_time(_PAGES.answer(portal, request, page, status_code=429), wrong)
