@@ -81,5 +81,9 @@ def test_add_installs_a_tree_and_goes_on_after_one_that_does_not_read(tree: Path
     assert "Broken is not installed" in result.stderr
     listed = flowmend("connector", "list", "--json", "--data", str(server.data))
     assert {"shop", "scripted", "pets"} <= {one["id"] for one in listed}
+    wanted = next(one for one in listed if one["id"] == "pets")["display_name"].split()
+    found = flowmend("connector", "list", *wanted, "--json", "--data", str(server.data))
+    assert "pets" in {one["id"] for one in found}
+    assert len(found) < len(listed)
     renamed = runner.invoke(app, [*arguments, "--name", "one"])
     assert "--name is for a single connector" in renamed.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
+from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR
 from flowmend.use_cases.connections import list_connectors, read_choice
 from flowmend.use_cases.connector_gallery import find_connectors, read_connector_view
 from flowmend.use_cases.create_connection import create_connection
@@ -186,5 +187,7 @@ async def test_a_list_of_many_connectors_reads_none_of_their_documents(house: An
     found = {one.connector_id: one for one in await list_connectors(house.services)}
     assert [field.name for field in found["c299"].parameters] == ["key"]
     assert found["c0"].sign_in == "api_key"
+    assert [one.connector_id for one in await list_connectors(house.services, "c123")] == ["c123"]
+    assert EMBEDDED_CONNECTOR not in found
     loaded = house.services.connectors
     assert not any(connector_id.startswith("c2") for connector_id in loaded._loaded)

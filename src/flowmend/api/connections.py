@@ -143,8 +143,9 @@ async def test(services: Services, request: Request) -> JsonAnswer:
     return JsonAnswer(verification_shape(verification))
 
 
-async def list_connectors(services: Services, _request: Request) -> JsonAnswer:
-    return list_answer([connector_shape(choice) for choice in await connections.list_connectors(services)])
+async def list_connectors(services: Services, request: Request) -> JsonAnswer:
+    found = await connections.list_connectors(services, query_text(request, "text") or "")
+    return list_answer([connector_shape(choice) for choice in found])
 
 
 async def install_connector(services: Services, request: Request) -> JsonAnswer:
@@ -242,10 +243,11 @@ CONNECTION_OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/connectors",
         handler=list_connectors,
-        summary="Installed connectors",
+        summary="Connectors one can connect to",
         tag=_TAG,
         gives=ConnectorShape,
         is_list=True,
+        query=(QueryParameter(name="text", description="Words that its name or its operations' names hold"),),
     ),
     Operation(
         method="POST",

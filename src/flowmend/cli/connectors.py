@@ -28,19 +28,28 @@ _NONE = (
 
 
 @connectors.command("list")
-def list_connectors(data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
-    """Every installed connector and how one signs in to it."""
+def list_connectors(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Only those in whose names, or operations' names, each of them stands.")
+    ] = None,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every connector one can connect to, and how one signs in to it."""
     from flowmend.cli.output import print_json, print_table
     from flowmend.cli.server_client import find_server
 
-    found = find_server(url, data).get("/connectors")["value"]
+    found = find_server(url, data).get("/connectors", text=" ".join(words or ()) or None)["value"]
     if json:
         print_json(found)
         return
     print_table(
         ("Name", "Sign-in", "Asks for", "Id"),
         ((one["display_name"], one["sign_in"], ", ".join(_asked_for(one["parameters"])), one["id"]) for one in found),
-        nothing="No connectors yet. `flowmend connector add FOLDER` installs one.",
+        nothing="None has these words."
+        if words
+        else "No connectors yet. `flowmend connector add FOLDER` installs one.",
     )
 
 

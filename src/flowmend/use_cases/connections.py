@@ -19,7 +19,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.use_cases.app_values import app_value_names
 from flowmend.use_cases.built_in_connectors import EMBEDDED_CONNECTOR, built_in_connector
 from flowmend.use_cases.changed_connector import ask_for_secrets_again
-from flowmend.use_cases.connector_gallery import keep_entry, sign_in_methods
+from flowmend.use_cases.connector_gallery import find_connectors, keep_entry, sign_in_methods
 from flowmend.use_cases.credential_handover import hand_over
 from flowmend.use_cases.give_back_tokens import give_back_tokens
 from flowmend.use_cases.incident_watch import note_departure
@@ -77,12 +77,16 @@ class ConnectorChoice:
     unreadable: str = ""
 
 
-async def list_connectors(services: Services) -> list[ConnectorChoice]:
-    """The connectors one can connect to by name: not the one whose connections flows bring along."""
+async def list_connectors(services: Services, text: str = "") -> list[ConnectorChoice]:
+    """The connectors one can connect to by name: not the one whose connections flows bring along.
+
+    text: as `find_connectors` has it.
+    """
+    found = {one.connector_id for one in await find_connectors(services, text)}
     choices = [
         _choice(services, connector_id, name, methods)
         for connector_id, name, methods in sign_in_methods(services)
-        if connector_id != EMBEDDED_CONNECTOR
+        if connector_id in found
     ]
     return sorted(choices, key=lambda choice: choice.display_name.casefold())
 
