@@ -128,6 +128,12 @@ async def test_a_mail_that_is_sent_again_has_the_same_message_id(smtp: Performer
     assert first == again != other
 
 
+async def test_a_line_break_at_the_end_of_a_subject_is_left_out(smtp: Performer, postbox: Postbox) -> None:
+    answer = await send(smtp, To="bob@shop.example", Subject="Hello\r\n", Body="y")
+    assert isinstance(answer, ProtocolAnswer), answer
+    assert b"Subject: Hello\r\nDate:" in postbox.mails[0][1]
+
+
 async def test_recipients_are_refused_one_by_one(smtp: Performer, postbox: Postbox) -> None:
     postbox.refused["bob@shop.example"] = "550 5.1.1 no such user"
     answer = await send(smtp, To="bob@shop.example;eve@shop.example", Subject="x", Body="y")

@@ -142,7 +142,7 @@ def _address(name: str, address: str, field: str) -> Address:
 
 
 def _one_line(asked: Mapping[str, Json], name: str) -> str:
-    found = text(asked, name)
+    found = text(asked, name).strip()  # an expression's text often ends in a line break
     if _CONTROL.search(found):
         raise BadArgument(f"'{name}' must be one line.")
     return found
