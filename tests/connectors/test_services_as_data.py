@@ -225,3 +225,15 @@ def test_a_row_of_the_former_dataverse_connector_says_its_id_by_its_old_name() -
     answer = {"statusCode": 200, "headers": {}, "body": {"value": [row]}}
     changed = changed_answer(service("commondataservice"), "GetItems_V2", answer, {}, {})
     assert changed["body"] == {"value": [{**row, "ItemInternalId": "a-1"}]}
+
+
+def test_an_attachment_is_read_by_the_id_it_is_listed_under() -> None:
+    place = {"dataset": "https://new.sharepoint.com/sites/T", "table": "L", "itemId": "3"}
+    listed = {"statusCode": 200, "headers": {}, "body": {"value": [{"ServerRelativeUrl": "/sites/T/it's.txt"}]}}
+    (one,) = changed_answer(service("sharepointonline"), "GetItemAttachments", listed, SITE, place)["body"]
+    read = named("sharepointonline", "GetAttachmentContent", {**place, "attachmentId": one["Id"]}, **SITE)
+    assert isinstance(read, HttpRequest), read
+    file = "%2Fsites%2FT%2Fit%27%27s.txt"
+    assert read.url == (
+        f"https://new.sharepoint.com/sites/T/_api/web/GetFileByServerRelativePath(decodedurl='{file}')/$value"
+    )
