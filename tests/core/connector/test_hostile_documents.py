@@ -125,3 +125,17 @@ def test_a_text_that_nothing_ends_is_refused_in_no_time() -> None:
     with pytest.raises(InvalidDocument):
         parse_lenient_json(b'["' + b'\\"' * 200_000)
     assert time.monotonic() - before < 5
+
+
+def test_many_paths_that_refer_to_one_large_item_are_refused_in_no_time() -> None:
+    item = {method: {"parameters": [{"$ref": "#/components/parameters/p"}] * 200} for method in ("get", "put", "post")}
+    definition = {
+        "openapi": "3.1.0",
+        "servers": [{"url": "https://api.example.com"}],
+        "paths": {f"/a{number}": {"$ref": "#/components/pathItems/i"} for number in range(20_000)},
+        "components": {"pathItems": {"i": item}, "parameters": {"p": {"name": "p", "in": "query"}}},
+    }
+    before = time.monotonic()
+    reading = read_connector(definition, None, connector_id="x")
+    assert [problem.code for problem in reading.problems] == ["DocumentTooLarge"]
+    assert time.monotonic() - before < 5

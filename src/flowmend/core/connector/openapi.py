@@ -34,7 +34,7 @@ from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.connector.sign_in_methods import read_sign_in_methods
 from flowmend.core.connector.trigger_reading import read_poll_facts, read_subscription_facts
 from flowmend.core.connector.xml_bodies import read_xml_shape
-from flowmend.core.errors import ExpressionError
+from flowmend.core.errors import ExpressionError, InvalidDocument
 from flowmend.core.json_value import Json
 from flowmend.core.problem import Problem, Severity
 
@@ -58,7 +58,12 @@ def read_connector(definition: Json, properties: Json, *, connector_id: str) -> 
     definition: apiDefinition.swagger.json, or an OpenAPI 3 document. properties: apiProperties.json, or its inner
     `properties`; None is bare.
     """
-    declared, definition = definition, as_openapi2(definition)
+    declared = definition
+    try:
+        definition = as_openapi2(definition)
+    except InvalidDocument as error:
+        problem = Problem(severity=Severity.ERROR, code=error.code, pointer="/paths", message=error.message)
+        return ConnectorReading(connector=None, problems=(problem,))
     reader = _Reader(definition)
     if not isinstance(definition, dict) or not isinstance(definition.get("paths"), dict):
         reader.error("InvalidConnector", "", "The document is no OpenAPI definition: it has no 'paths' object.")

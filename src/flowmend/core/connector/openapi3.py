@@ -5,19 +5,22 @@ host; sign-in is read from its own place (`openapi3_sign_in`). `$ref`s keep poin
 Source: spec.openapis.org/oas/v3.0, spec.openapis.org/oas/v3.1
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flowmend.core.connector.body_kinds import BodyKind, body_kind
 from flowmend.core.connector.local_references import resolved
 from flowmend.core.connector.operation import ConnectionParameter, Policy
+from flowmend.core.errors import InvalidDocument
 from flowmend.core.json_value import Json
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"})
 #: The parameter that chooses among several servers.
 SERVER = "server"
 _FORMATS = {"spaceDelimited": "ssv", "pipeDelimited": "pipes"}
+#: The largest connectors that are published have some thousands.
+_MOST_PARAMETERS = 100_000
 _KEPT_OF_SCHEMA = ("type", "format", "default", "enum")
 
 
@@ -35,7 +38,10 @@ def is_openapi3(document: Json) -> bool:
 
 
 def as_openapi2(document: Json) -> Json:
-    """The document as OpenAPI 2.0; one that is no OpenAPI 3 stays as it is."""
+    """The document as OpenAPI 2.0; one that is no OpenAPI 3 stays as it is.
+
+    Errors: InvalidDocument `DocumentTooLarge` for one that is small only as long as nobody follows its `$ref`s.
+    """
     if not is_openapi3(document):
         return document
     try:
@@ -54,8 +60,20 @@ def as_openapi2(document: Json) -> Json:
             for name, scheme in _mapping(_mapping(document.get("components")).get("securitySchemes")).items()
             if _mapping(scheme).get("type") in ("oauth2", "openIdConnect")
         },
-        "paths": {path: _path_item(document, item) for path, item in paths.items()},
+        "paths": dict(_bounded((path, _path_item(document, item)) for path, item in paths.items())),
     }
+
+
+def _bounded(items: Iterable[tuple[str, Json]]) -> Iterator[tuple[str, Json]]:
+    """The path items as long as they are few enough to be read: thousands of paths may refer to one large item."""
+    parameters = 0
+    for path, item in items:
+        held = [item, *(node for name, node in item.items() if name.lower() in _METHODS)]
+        parameters += sum(len(_list(_mapping(one).get("parameters"))) + 1 for one in held)
+        if parameters > _MOST_PARAMETERS:
+            message = f"The document's paths have more than {_MOST_PARAMETERS:,} parameters, their references followed."
+            raise InvalidDocument(message, code="DocumentTooLarge")
+        yield path, item
 
 
 def placed_at(document: Mapping[str, Json]) -> Placed:
