@@ -75,7 +75,7 @@ from portal.sample_incidents import (
 )
 from portal.sample_repair import repair_pages
 from portal.sample_sign_in_apps import sign_in_app_pages
-from portal.sample_triggers import polling, with_trigger_problem
+from portal.sample_triggers import polling, with_missing_folder, with_trigger_problem
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
@@ -129,6 +129,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),
         "flow": SamplePage("flow.html", "flows", {"page": _flow(FlowState.ON, (broken,), runs)}),
         "flow-polling": SamplePage("flow.html", "flows", {"page": polling(_flow(FlowState.ON, (), runs), NOW)}),
+        "flow-missing-folder": SamplePage("flow.html", "flows", {"page": with_missing_folder(_flow(FlowState.ON, (broken,), runs), NOW)}),
         "flow-trigger-problem": SamplePage("flow.html", "flows", {"page": with_trigger_problem(_flow(FlowState.ON, (broken,), runs), NOW)}),
         "flow-off": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), ()), "done": "imported"}),
         "flow-blocked": SamplePage("flow.html", "flows", {"page": _flow(FlowState.OFF, (), (), blocking=_problems()[:1])}),

@@ -27,6 +27,19 @@ def with_trigger_problem(page: FlowPage, now: datetime) -> FlowPage:
     return replace(page, detail=detail, held_events=(), trigger_events=(failed, *page.trigger_events))
 
 
+def with_missing_folder(page: FlowPage, now: datetime) -> FlowPage:
+    """The page of a flow whose checks fail while its connections work."""
+    page = with_trigger_problem(page, now)
+    problem = page.detail.summary.trigger_problem
+    assert problem is not None
+    missing = msgspec.structs.replace(
+        problem, code="NotFound", message="There is no folder '<in>'.", connection_id="files-1"
+    )
+    detail = replace(page.detail, summary=replace(page.detail.summary, trigger_problem=missing))
+    first = msgspec.structs.replace(page.trigger_events[0], code="NotFound", error_message=missing.message)
+    return replace(page, detail=detail, broken=(), trigger_events=(first, *page.trigger_events[1:]))
+
+
 def polling(page: FlowPage, now: datetime) -> FlowPage:
     """The page of a flow whose trigger finds something now and then."""
     detail = replace(page.detail, asks_since=now - timedelta(days=8), next_at=now + timedelta(minutes=2), callback=None)
