@@ -89,7 +89,7 @@ async def _accept_items(
         run_name="", event_name=whole.run_name, client_tracking_id=whole.client_tracking_id, workflow_headers=headers
     )
     try:
-        items = split_items(trigger, scope)
+        items = split_items(trigger, scope) or []
     except ExpressionError as error:
         await _note_unfired(services, loaded, whole, Status.FAILED, error.code, cause=cause, message=error.message)
         return accepted

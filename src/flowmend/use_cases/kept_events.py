@@ -28,8 +28,12 @@ from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_e
 _BREATHES_AFTER = 100
 
 
-async def kept_events(services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json) -> list[TriggerEventRow]:
+async def kept_events(
+    services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, *, is_item: bool = False
+) -> list[TriggerEventRow]:
     """The rows of one event in order, one for each item its trigger splits it into.
+
+    is_item: the connector split already what it found; a `splitOn` that finds no list in an item has nothing left to do.
 
     Errors: AskedWrongly where a parameter of the flow has no value.
     """
@@ -41,6 +45,8 @@ async def kept_events(services: Services, loaded: LoadedFlow, trigger: Trigger, 
         items = split_items(trigger, scope)
     except ExpressionError as error:
         return [unfired_event(whole, Status.FAILED, error.code, message=error.message)]
+    if items is None and is_item:
+        return [_row(services, loaded, trigger, _start(services, loaded, trigger, outputs, ""))]
     if not items:
         return [unfired_event(whole, Status.SKIPPED, "SplitOnWithoutItems")]
     expression = tracking_expression(trigger)

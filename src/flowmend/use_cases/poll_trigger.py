@@ -46,7 +46,7 @@ async def poll_trigger(services: Services, state: TriggerStateRow) -> None:
         return
     memory = (state.memory or {}).get("poll") or {}
     regular_at = _regular_time(services, trigger, state)
-    connection_id = ""
+    facts, connection_id = PLAIN_POLL, ""
     if _has_no_place(services, loaded, trigger):
         polled = Polled(memory=memory, next_at=regular_at, status=Status.SKIPPED, code=WAITS_FOR_TURN)
     else:
@@ -63,7 +63,7 @@ async def poll_trigger(services: Services, state: TriggerStateRow) -> None:
         )
     rows: list[TriggerEventRow] = []
     for outputs in polled.events:
-        rows += await kept_events(services, loaded, trigger, outputs)
+        rows += await kept_events(services, loaded, trigger, outputs, is_item=facts.is_single)
     await _write(services, state, polled, rows, connection_id)
     if any(row.status == Status.WAITING for row in rows):
         await release_events(services, state.flow_id)

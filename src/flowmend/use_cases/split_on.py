@@ -14,14 +14,14 @@ MOST_ITEMS = 100_000
 MOST_WITH_CONCURRENCY = 100
 
 
-def split_items(trigger: Trigger, scope: Scope) -> list[Json]:
-    """The items an event is split into; none for null. scope: sees the whole event.
+def split_items(trigger: Trigger, scope: Scope) -> list[Json] | None:
+    """The items an event is split into, None where the expression gives null. scope: sees the whole event.
 
     Errors: ExpressionError where `splitOn` does not evaluate, gives no list, or one that is too long.
     """
     items = compile_template(trigger.split_on).evaluate(scope)
     if items is None:
-        return []
+        return None
     if not isinstance(items, list):
         raise ExpressionError(
             f"The 'splitOn' expression of trigger '{trigger.name}' gives a value of type '{kind_name(items)}', not a list.",
