@@ -1,11 +1,14 @@
 """`flowmend runs …`: list, show, resubmit, cancel."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flowmend.cli.options import DataOption, JsonOption, UrlOption
 from flowmend.core.json_value import Json
+
+if TYPE_CHECKING:
+    from flowmend.cli.server_client import Server
 
 runs = typer.Typer(help="Runs of the running server.", no_args_is_help=True)
 
@@ -106,9 +109,7 @@ def show_run(run: RunArgument, data: DataOption = None, url: UrlOption = None, j
         nothing="No action has begun.",
     )
     if found.get("connection") and found["status"] == "Failed":
-        typer.echo(
-            f"How to fix: flowmend connections verify {found['connection']}, then flowmend runs resubmit {one['name']}"
-        )
+        typer.echo(f"How to fix: {_cure(server, found['connection'])}, then flowmend runs resubmit {one['name']}")
 
 
 @runs.command("trace")
@@ -209,3 +210,8 @@ def _print_trace(trace: dict[str, Json], depth: int) -> None:
     typer.echo(f"{'  ' * depth}{place}{trace['text']} → {value}{other}")
     for inner in trace.get("subexpressions", ()):
         _print_trace(inner, depth + 1)
+
+
+def _cure(server: "Server", connection_id: str) -> str:
+    in_need = {one["id"] for one in server.pages("/connections", limit=1_000_000, needs_attention="true")}
+    return f"flowmend connections verify {connection_id}" if connection_id in in_need else "see to what the error says"
