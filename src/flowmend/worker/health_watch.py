@@ -7,7 +7,7 @@ no timer. Few probes run at once, fewer still against one host, and a host that 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +20,10 @@ from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.probe_connections import needs_probe, planned_at, probe_connection
+from flowmend.worker.row_watch import RowWatch
 
 _log = logging.getLogger(__name__)
 
-#: A look at the store at least this often: schedules move, the clock may be set.
 _LOOK_AGAIN = timedelta(seconds=60)
 _SOONEST = timedelta(milliseconds=50)
 #: What failed for a reason of ours is left alone this long.
@@ -45,28 +45,21 @@ class _Due:
     is_all: bool
 
 
-class HealthWatch:
+class HealthWatch(RowWatch):
     """One task that sleeps until the next connection is to be probed."""
 
     def __init__(self, services: Callable[[], Services]) -> None:
-        self._services = services
-        self._changed = asyncio.Event()
+        super().__init__(services, name="health watch", look_again=_LOOK_AGAIN, soonest=_SOONEST)
+        self._is_planned = False
         self._news: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._hosts: Counter[str] = Counter()
         self._lists_all_at = 0.0
 
     def start(self) -> None:
         if self._services().settings.probe_period_minutes:
-            self._task = asyncio.get_running_loop().create_task(self._watch(), name="health watch")
-
-    async def stop(self) -> None:
-        """Let go of what is asked just now; it stays due and is asked after the next start."""
-        tasks = [*self._probing.values(), *([self._task] if self._task is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._is_planned = False
+            super().start()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`: a connection is new, doubtful, broken or mended."""
@@ -74,28 +67,14 @@ class HealthWatch:
             self._news.add(facts["connection_id"])
             self._changed.set()
 
-    async def _watch(self) -> None:
-        is_first = True
-        while True:
-            self._changed.clear()
-            wait = _LOOK_AGAIN
-            try:
-                if is_first:
-                    await asyncio.to_thread(_plan_at_start, self._services())
-                    is_first = False
-                wait = await self._look()
-            except FlowmendError as error:
-                _log.warning("The health watch could not look at the store: %s", error)
-            except Exception:  # noqa: BLE001  # our own defect must not stop every probe
-                _log.exception("The health watch failed; it looks again")
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment the event is set.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait.total_seconds()):
-                    await self._changed.wait()
+    def _under_way(self) -> Collection[asyncio.Task[None]]:
+        return self._probing.values()
 
     async def _look(self) -> timedelta:
-        """Begin what is due and may be begun; how long nothing more is to be done."""
         services = self._services()
+        if not self._is_planned:
+            await asyncio.to_thread(_plan_at_start, services)
+            self._is_planned = True
         news, self._news = self._news, set()
         due = await asyncio.to_thread(_due, services, news, _MOST_LISTED)
         self._begin_some(services, due)
@@ -109,10 +88,7 @@ class HealthWatch:
             return _ALL_LISTED_EVERY
         if due.rows:
             return _LOOK_AGAIN  # whichever probe ends says so
-        next_at = await asyncio.to_thread(services.store.probes.next_due)
-        if next_at is None:
-            return _LOOK_AGAIN
-        return min(_LOOK_AGAIN, max(_SOONEST, next_at - services.clock.now))
+        return self._until(await asyncio.to_thread(services.store.probes.next_due))
 
     def _begin_some(self, services: Services, due: _Due) -> None:
         """Begin as many probes as may be under way."""

@@ -7,7 +7,7 @@ service that is slow holds up nobody else's.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 
@@ -17,10 +17,10 @@ from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.poll_states import resume_polls
 from flowmend.use_cases.poll_trigger import poll_trigger
 from flowmend.use_cases.ports import Services
+from flowmend.worker.row_watch import RowWatch
 
 _log = logging.getLogger(__name__)
 
-#: A look at the store at least this often: the clock may be set, another process may have changed a row.
 _LOOK_AGAIN = timedelta(seconds=30)
 _SOONEST = timedelta(milliseconds=20)
 #: What failed for a reason of ours is left alone this long.
@@ -32,26 +32,14 @@ _MOST_LISTED = 500
 _Key = tuple[str, str]
 
 
-class Polls:
+class Polls(RowWatch):
     """One task that sleeps until the next trigger is to be polled."""
 
     def __init__(self, services: Callable[[], Services]) -> None:
-        self._services = services
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        super().__init__(services, name="polls", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._polling: dict[_Key, asyncio.Task[None]] = {}
         self._poked: set[_Key] = set()
         self._sources: Counter[str] = Counter()
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._watch(), name="polls")
-
-    async def stop(self) -> None:
-        """Let go of the polls under way: they stay due, and what they would have found is found after the next start."""
-        tasks = [*self._polling.values(), *([self._task] if self._task is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`: a flow is on, a connection works again, a service said that there is news."""
@@ -62,23 +50,10 @@ class Polls:
         if topic in {"flow", "connection", "poke", "polls"}:
             self._changed.set()
 
-    async def _watch(self) -> None:
-        while True:
-            self._changed.clear()
-            wait = _LOOK_AGAIN
-            try:
-                wait = self._look()
-            except FlowmendError as error:
-                _log.warning("Polls could not look at the store: %s", error)
-            except Exception:  # noqa: BLE001  # our own defect must not stop every poll
-                _log.exception("Polls failed; they look again")
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment the event is set.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait.total_seconds()):
-                    await self._changed.wait()
+    def _under_way(self) -> Collection[asyncio.Task[None]]:
+        return self._polling.values()
 
-    def _look(self) -> timedelta:
-        """Begin what is due and may be begun; how long nothing more is to be done."""
+    async def _look(self) -> timedelta:
         services = self._services()
         resume_polls(services)
         now = services.clock.now
@@ -88,10 +63,7 @@ class Polls:
             source = _source(state)
             if (state.flow_id, state.trigger_name) not in self._polling and self._sources[source] < _MOST_PER_SOURCE:
                 self._begin(services, state, source)
-        next_at = services.store.triggers.next_poll(now)
-        if next_at is None:
-            return _LOOK_AGAIN
-        return min(_LOOK_AGAIN, max(_SOONEST, next_at - services.clock.now))
+        return self._until(services.store.triggers.next_poll(now))
 
     def _begin(self, services: Services, state: TriggerStateRow, source: str) -> None:
         key = (state.flow_id, state.trigger_name)

@@ -1,6 +1,5 @@
 """What is due: recurrences that fire and runs at rest that go on."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,58 +16,28 @@ from flowmend.use_cases.batches import release_batches
 from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import following_state, outputs_of
+from flowmend.worker.row_watch import RowWatch
 from flowmend.worker.run_loop import RunLoop
 
 _log = logging.getLogger(__name__)
 
-#: A look at the store at least this often: the clock may be set, another process may have changed a row.
 _LOOK_AGAIN = timedelta(seconds=30)
 _SOONEST = timedelta(milliseconds=20)
 _MOST_AT_ONCE = 100
 
 
-class Timers:
+class Timers(RowWatch):
     """One task that sleeps until the next row is due."""
 
     def __init__(self, services: Callable[[], Services], run_loop: Callable[[], RunLoop]) -> None:
-        self._services = services
+        super().__init__(services, name="timers", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._run_loop = run_loop
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._release_at: datetime | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._watch(), name="timers")
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def schedule_changed(self) -> None:
         self._changed.set()
 
-    async def _watch(self) -> None:
-        while True:
-            self._changed.clear()
-            try:
-                next_at = await self._fire_due()
-            except FlowmendError as error:
-                _log.warning("Timers could not look at the store: %s", error)
-                next_at = None
-            except Exception:  # noqa: BLE001  # our own defect must not stop every schedule
-                _log.exception("Timers failed; they look again")
-                next_at = None
-            wait = _LOOK_AGAIN
-            if next_at is not None:
-                wait = min(wait, max(_SOONEST, next_at - self._services().clock.now))
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes in the moment the event is set.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait.total_seconds()):
-                    await self._changed.wait()
-
-    async def _fire_due(self) -> datetime | None:
-        """Fire what is due and say when to look next."""
+    async def _look(self) -> timedelta:
         services = self._services()
         now = services.clock.now
         if self._release_at is None or now >= self._release_at:
@@ -80,7 +49,7 @@ class Timers:
         for name in services.store.runs.due(now, _MOST_AT_ONCE):
             await self._run_loop().wake(name)
         times = (services.store.triggers.next_due(), services.store.runs.next_due(), self._run_loop().end_overdue())
-        return min((at for at in times if at is not None), default=None)
+        return self._until(min((at for at in times if at is not None), default=None))
 
     async def _fire_trigger(self, services: Services, state: TriggerStateRow, now: datetime) -> None:
         stored = services.store.triggers.get(state.flow_id, state.trigger_name)
