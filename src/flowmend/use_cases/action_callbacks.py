@@ -9,8 +9,8 @@ import msgspec
 from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Outcome, Status
-from flowmend.core.run import ActionKey, AnswerArrived, Call, ConnectorCall, FollowUp, HttpCall
-from flowmend.core.run.callbacks import callback_path, callback_placeholder, with_callback_url
+from flowmend.core.run import ActionKey, AnswerArrived, Call
+from flowmend.core.run.callbacks import call_with_callback_url, callback_path, callback_placeholder
 from flowmend.core.trigger.callback_url import sign_action_callback, verify_action_callback
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
@@ -46,19 +46,7 @@ def with_real_callback(services: Services, loaded: LoadedFlow, run_name: str, ke
     url = sign_action_callback(
         services.settings.base_url, loaded.row.flow_id, callback_path(run_name, *key), key=loaded.access_key
     )
-
-    def real(value: Json) -> Json:
-        return with_callback_url(value, placeholder, url)
-
-    if isinstance(call, FollowUp):
-        inner = with_real_callback(services, loaded, run_name, key, call.call)
-        return msgspec.structs.replace(call, call=inner)
-    parts: tuple[str, ...] = ()
-    if isinstance(call, HttpCall):
-        parts = ("uri", "headers", "queries", "body")
-    elif isinstance(call, ConnectorCall):
-        parts = ("parameters", "path", "queries", "headers", "body", "notification_url")
-    return msgspec.structs.replace(call, **{part: real(getattr(call, part)) for part in parts})
+    return call_with_callback_url(call, placeholder, url)
 
 
 async def deliver_callback(

@@ -15,7 +15,7 @@ from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import Call, ConnectorCall, FollowUp
-from flowmend.core.run.callbacks import callback_placeholder
+from flowmend.core.run.callbacks import call_with_callback_url, callback_placeholder
 from flowmend.core.run.naming import run_name
 from flowmend.core.trigger.subscription import (
     filled_request,
@@ -31,7 +31,7 @@ from flowmend.use_cases.poll_states import NOTIFIED_TYPES, note_trigger_problem
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.subscription_calls import SubscriptionCalls, open_calls, seal_calls
 from flowmend.use_cases.trigger_calls import unsubscribing_call
-from flowmend.use_cases.trigger_subscriptions import add_subscription, with_callback
+from flowmend.use_cases.trigger_subscriptions import add_subscription
 
 _log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ def _written_out(services: Services, row: SubscriptionRow, calls: SubscriptionCa
     except FlowmendError as error:
         _log.warning("How to end the subscription of trigger %s cannot be said: %s", row.trigger_name, error)
         return calls.end
-    return calls.end if call is None else with_callback(call, stand_in, calls.callback)
+    return calls.end if call is None else call_with_callback_url(call, stand_in, calls.callback)
 
 
 def _facts(services: Services, calls: SubscriptionCalls) -> SubscriptionFacts:

@@ -16,8 +16,8 @@ from flowmend.core.errors import FlowmendError
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail
 from flowmend.core.problem import Problem, Severity
-from flowmend.core.run import Call, ConnectorCall, FollowUp, HttpCall
-from flowmend.core.run.callbacks import callback_placeholder, with_callback_url
+from flowmend.core.run import Call, ConnectorCall
+from flowmend.core.run.callbacks import call_with_callback_url, callback_placeholder
 from flowmend.core.trigger.callback_url import sign_callback
 from flowmend.core.trigger.subscription import filled, lasts_until, written_time
 from flowmend.store.rows import SubscriptionRow, SubscriptionState
@@ -76,7 +76,7 @@ def add_subscription(services: Services, loaded: LoadedFlow, trigger: Trigger) -
     if known.operation is not None:
         call = _with_arguments(call, known.operation.subscription, subscription_id, now=now)
     calls = SubscriptionCalls(
-        callback=callback, mappings=dict(loaded.mappings), begin=with_callback(call, stand_in, callback)
+        callback=callback, mappings=dict(loaded.mappings), begin=call_with_callback_url(call, stand_in, callback)
     )
     services.store.subscriptions.add(
         SubscriptionRow(
@@ -123,20 +123,6 @@ def address_problems(services: Services, flow: Flow) -> tuple[Problem, ...]:
             hint="Set FLOWMEND_PUBLIC_URL to the address at which Flowmend is reached from outside.",
         ),
     )
-
-
-def with_callback(call: Call, placeholder: str, url: str) -> Call:
-    """The call with the callback's stand-in replaced by the URL itself."""
-    if isinstance(call, FollowUp):
-        inner = with_callback(call.call, placeholder, url)
-        return msgspec.structs.replace(call, call=inner)
-    parts: tuple[str, ...] = ()
-    if isinstance(call, HttpCall):
-        parts = ("uri", "headers", "queries", "body")
-    elif isinstance(call, ConnectorCall):
-        parts = ("parameters", "path", "queries", "headers", "body", "notification_url")
-    changes = {part: with_callback_url(getattr(call, part), placeholder, url) for part in parts}
-    return msgspec.structs.replace(call, **changes)
 
 
 def _with_arguments(call: Call, facts: SubscriptionFacts, row_id: str, *, now: datetime) -> Call:

@@ -7,7 +7,10 @@ instead; whoever sends the call puts the real one in its place, so neither stand
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import msgspec
+
 from flowmend.core.json_value import Json
+from flowmend.core.run.events import Call, ConnectorCall, FollowUp, HttpCall
 
 #: Nothing answers here (RFC 2606), should a stand-in ever be sent unresolved.
 _ORIGIN = "https://callback.flowmend.invalid"
@@ -37,3 +40,16 @@ def with_callback_url(value: Json, placeholder: str, url: str) -> Json:
     if isinstance(value, list):
         return [with_callback_url(inner, placeholder, url) for inner in value]
     return value
+
+
+def call_with_callback_url(call: Call, placeholder: str, url: str) -> Call:
+    """The call as it is sent: the stand-in replaced wherever its request may hold it."""
+    if isinstance(call, FollowUp):
+        return msgspec.structs.replace(call, call=call_with_callback_url(call.call, placeholder, url))
+    parts: tuple[str, ...] = ()
+    if isinstance(call, HttpCall):
+        parts = ("uri", "headers", "queries", "body")
+    elif isinstance(call, ConnectorCall):
+        parts = ("parameters", "path", "queries", "headers", "body", "notification_url")
+    changes = {part: with_callback_url(getattr(call, part), placeholder, url) for part in parts}
+    return msgspec.structs.replace(call, **changes)
