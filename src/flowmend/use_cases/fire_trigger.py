@@ -1,7 +1,7 @@
 """What a trigger's event leads to: a run, one run for each item, or an event held, skipped or refused."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from datetime import datetime
 from typing import NoReturn
 
@@ -82,7 +82,7 @@ async def _accept_items(
     cause: Cause,
 ) -> Accepted:
     """One run for each item, in order; all of them are durable. An event without items leaves a Skipped one in the history."""
-    whole = whole_event(services, loaded, trigger, outputs, client_tracking_id)
+    whole = start_of_event(services, loaded, trigger, outputs, client_tracking_id)
     scope = RunScope(new_state(loaded.compiled, whole), services.clock, (), ())
     headers = workflow_headers(loaded, whole.run_name, whole.client_tracking_id, whole.trigger["trackingId"])
     accepted = Accepted(
@@ -95,22 +95,37 @@ async def _accept_items(
         return accepted
     if not items:
         await _note_unfired(services, loaded, whole, Status.SKIPPED, "SplitOnWithoutItems", cause=cause)
-    expression = tracking_expression(trigger)
     last = msgspec.structs.replace(cause, may_queue=True)
     each = msgspec.structs.replace(last, together_with=())  # what goes with the event is written with the last of it
-    for position, item in enumerate(items):
-        part = item_outputs(outputs, item)
-        name = client_tracking_id
-        if expression is not None:
-            seen = msgspec.structs.replace(whole, trigger={**whole.trigger, "outputs": part})
-            name = tracking_id(expression, RunScope(new_state(loaded.compiled, seen), services.clock, (), ())) or name
-        is_last = position == len(items) - 1
-        one = await _accept_one(services, loaded, trigger, part, name, cause=last if is_last else each)
+    for position, (part, name) in enumerate(
+        tracked_items(services, loaded, trigger, whole, outputs=outputs, items=items)
+    ):
+        one = await _accept_one(
+            services,
+            loaded,
+            trigger,
+            part,
+            name or client_tracking_id,
+            cause=last if position == len(items) - 1 else each,
+        )
         accepted = one if position == 0 else accepted
     return accepted
 
 
-def whole_event(
+def tracked_items(
+    services: Services, loaded: LoadedFlow, trigger: Trigger, whole: RunStart, *, outputs: Json, items: Iterable[Json]
+) -> Iterator[tuple[Json, str]]:
+    """(trigger outputs, client tracking id) for each item of an event; the id is "" where the trigger computes none."""
+    expression = tracking_expression(trigger)
+    for item in items:
+        part, name = item_outputs(outputs, item), ""
+        if expression is not None:
+            seen = msgspec.structs.replace(whole, trigger={**whole.trigger, "outputs": part})
+            name = tracking_id(expression, RunScope(new_state(loaded.compiled, seen), services.clock, (), ()))
+        yield part, name
+
+
+def start_of_event(
     services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, client_tracking_id: str
 ) -> RunStart:
     """What a run of an event would start with, for what is asked of the event before there are runs."""

@@ -6,23 +6,20 @@ nothing and repeats nothing.
 
 import asyncio
 
-import msgspec
-
 from flowmend.core.definition.flow import Trigger
 from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import RunStart, new_state
-from flowmend.core.run.naming import run_name
 from flowmend.core.run.scope import RunScope
 from flowmend.core.trigger import are_met
 from flowmend.store.rows import TriggerEventRow
-from flowmend.use_cases.fire_trigger import trigger_view, unfired_event, whole_event, with_own_tracking_id
+from flowmend.use_cases.fire_trigger import start_of_event, tracked_items, unfired_event, with_own_tracking_id
 from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import WAITS_FOR_TURN
-from flowmend.use_cases.split_on import item_outputs, split_items, tracking_expression, tracking_id
-from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event, new_start
+from flowmend.use_cases.split_on import split_items
+from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event
 
 #: Others get their turn after so many items.
 _BREATHES_AFTER = 100
@@ -39,7 +36,7 @@ async def kept_events(
     """
     if trigger.split_on is None:
         return [_row(services, loaded, trigger, _start(services, loaded, trigger, outputs, ""))]
-    whole = whole_event(services, loaded, trigger, outputs, "")
+    whole = start_of_event(services, loaded, trigger, outputs, "")
     scope = RunScope(new_state(loaded.compiled, whole), services.clock, (), ())
     try:
         items = split_items(trigger, scope)
@@ -49,13 +46,8 @@ async def kept_events(
         return [_row(services, loaded, trigger, _start(services, loaded, trigger, outputs, ""))]
     if not items:
         return [unfired_event(whole, Status.SKIPPED, "SplitOnWithoutItems")]
-    expression = tracking_expression(trigger)
     rows: list[TriggerEventRow] = []
-    for item in items:
-        part, name = item_outputs(outputs, item), ""
-        if expression is not None:
-            seen = msgspec.structs.replace(whole, trigger={**whole.trigger, "outputs": part})
-            name = tracking_id(expression, RunScope(new_state(loaded.compiled, seen), services.clock, (), ()))
+    for part, name in tracked_items(services, loaded, trigger, whole, outputs=outputs, items=items):
         rows.append(_row(services, loaded, trigger, _start(services, loaded, trigger, part, name)))
         if len(rows) % _BREATHES_AFTER == 0:
             await asyncio.sleep(0)
@@ -65,17 +57,7 @@ async def kept_events(
 def _start(
     services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, client_tracking_id: str
 ) -> RunStart:
-    name = run_name(services.clock.ticks(), services.clock.draw())
-    view = trigger_view(
-        services,
-        trigger,
-        outputs,
-        name=name,
-        client_tracking_id=client_tracking_id or name,
-        tracking_id=str(services.clock.guid()),
-        scheduled_at=None,
-    )
-    start = new_start(services, loaded, trigger=view, name=name, client_tracking_id=client_tracking_id or name)
+    start = start_of_event(services, loaded, trigger, outputs, client_tracking_id)
     if not client_tracking_id and trigger.correlation:
         return with_own_tracking_id(services, loaded, trigger, start)
     return start
