@@ -7,7 +7,6 @@ import msgspec
 from flowmend.core.connection.credentials import Credential, decode_credential
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, SecretUnreadable
-from flowmend.store.rows import ConnectionRow
 from flowmend.use_cases.attempts import at_risk
 from flowmend.use_cases.connections import connection_row
 from flowmend.use_cases.credential_holder import credential_holder
@@ -18,11 +17,6 @@ from flowmend.use_cases.sealed_credentials import open_credential, open_previous
 from flowmend.use_cases.secret_uses import Purpose, used_for
 from flowmend.use_cases.swap_credential import good
 from flowmend.use_cases.verify_connection import Verification, mended, verification_of
-
-
-def can_put_back(row: ConnectionRow) -> bool:
-    """Whether the sign-in before the present one is still kept."""
-    return bool(row.sealed_candidate)
 
 
 async def put_back(services: Services, connection_id: str, *, person_id: str) -> Verification:
