@@ -15,6 +15,7 @@ from dataclasses import replace
 from flowmend.core.definition import parts_of
 from flowmend.core.definition.document_text import read_document
 from flowmend.core.definition.flow import Flow, Parameter
+from flowmend.core.definition.parameter_types import is_of_type
 from flowmend.core.errors import AskedWrongly, InvalidDocument
 from flowmend.core.json_value import Json
 from flowmend.store.rows import FlowVersionRow
@@ -24,16 +25,6 @@ _OURS = "flowmend"
 _GIVEN = "given"
 _SEALED = "sealedParameters"
 _TEXT_TYPES = frozenset({"string", "securestring"})
-_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "securestring": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "secureobject": (dict, list),
-}
 
 
 def holding_definition(document: Json) -> dict[str, Json]:
@@ -51,8 +42,7 @@ def typed_value(parameter: Parameter, value: Json) -> Json:
             value = read_document(value.encode())
         except InvalidDocument as error:
             raise _unfit(parameter) from error
-    expected = _PYTHON_TYPES.get(parameter.type)
-    if expected and (not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected)):
+    if not is_of_type(value, parameter.type):
         raise _unfit(parameter)
     if parameter.allowed_values and value not in parameter.allowed_values:
         allowed = ", ".join(json.dumps(one) for one in parameter.allowed_values)

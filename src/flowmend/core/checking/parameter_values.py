@@ -1,23 +1,14 @@
 """Values of parameters that their declarations do not allow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from flowmend.core.checking.expressions import is_literal
 from flowmend.core.definition.findings import Findings
 from flowmend.core.definition.flow import Flow, Packaging, Parameter
 from flowmend.core.definition.json_pointer import pointer_to
+from flowmend.core.definition.parameter_types import is_of_type
 from flowmend.core.json_value import Json
 
-_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "securestring": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "secureobject": (dict, list),
-}
 #: Source: wdl.md §8.
 _MOST_PARAMETERS = 50
 
@@ -34,8 +25,7 @@ def check_parameter_values(flow: Flow, findings: Findings) -> None:
     for parameter, value, pointer in _values(flow):
         if isinstance(value, str) and not is_literal(value):
             continue
-        expected = _PYTHON_TYPES.get(parameter.type)
-        if expected and (not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected)):
+        if not is_of_type(value, parameter.type):
             findings.warning(
                 "WrongParameterType",
                 pointer,
