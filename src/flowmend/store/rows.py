@@ -98,6 +98,7 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
     outputs: payload. code: `ConnectionNeedsRepair` while held. origin_event: the event it resubmits.
     client_request_id: what the caller named its request, "" if it named none; a repeat is known by it.
     checks: how many checks of the same result in a row this one entry tells of; from started_at to ended_at.
+    business_key: what a held event is about, "" where its flow has no word for it.
     """
 
     event_name: str
@@ -119,6 +120,7 @@ class TriggerEventRow(Row, frozen=True, kw_only=True):
     inputs: bytes = b""
     outputs: bytes = b""
     checks: int = 1
+    business_key: str = ""
 
 
 class TriggerStateRow(Row, frozen=True, kw_only=True):

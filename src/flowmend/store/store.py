@@ -15,9 +15,11 @@ from flowmend.store.database import Database
 from flowmend.store.flows import Flows
 from flowmend.store.incidents import Incidents
 from flowmend.store.journal import Journal
+from flowmend.store.notices import Notices
 from flowmend.store.opening import open_database
 from flowmend.store.probes import Probes
 from flowmend.store.repair_links import RepairLinks
+from flowmend.store.repair_plans import RepairPlans
 from flowmend.store.runs import Runs
 from flowmend.store.secret_uses import SecretUses
 from flowmend.store.sole_server import SoleServer
@@ -47,6 +49,8 @@ class Store:
         self.secret_uses = SecretUses(database)
         self.incidents = Incidents(database)
         self.blast_radius = BlastRadius(database)
+        self.repair_plans = RepairPlans(database)
+        self.notices = Notices(database)
         self.approvals = Approvals(database)
         self.access = Access(database)
         self.audit = Audit(database)

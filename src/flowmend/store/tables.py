@@ -263,6 +263,7 @@ trigger_events = Table(
     must("inputs", LargeBinary),
     must("outputs", LargeBinary),
     later("checks", BigInteger, "1"),
+    later("business_key", Words, "''"),
 )
 Index("ix_trigger_events_flow_id_event_name", trigger_events.c.flow_id, trigger_events.c.event_name)
 IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")
