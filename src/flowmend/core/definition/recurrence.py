@@ -77,11 +77,16 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recurrence:
-    """starts_at, ends_at: UTC. zone: whose wall clock the schedule and whole days keep."""
+    """starts_at, ends_at: UTC. zone: whose wall clock the schedule and whole days keep.
+
+    starts_on_wall: the start as that clock shows it, without a zone; as written where daylight saving skips it, so that
+    `starts_at` is later that day alone.
+    """
 
     frequency: Frequency
     interval: int = 1
     starts_at: datetime | None = None
+    starts_on_wall: datetime | None = None
     ends_at: datetime | None = None
     zone: tzinfo = UTC
     schedule: Schedule = field(default_factory=Schedule)
@@ -99,11 +104,11 @@ def read_recurrence(raw: Mapping[str, Json], pointer: str, findings: Findings) -
         _refuse(raw.get("interval"), pointer_to(pointer, "interval"), message, findings)
     home, is_zone_known = _read_zone(raw.get("timeZone"), pointer_to(pointer, "timeZone"), findings)
     is_zoned = bool(raw.get("timeZone"))
-    starts_at = _read_time(raw.get("startTime"), home, pointer_to(pointer, "startTime"), findings, is_zoned=is_zoned)
-    ends_at = _read_time(raw.get("endTime"), home, pointer_to(pointer, "endTime"), findings, is_zoned=is_zoned)
+    starts = _read_time(raw.get("startTime"), home, pointer_to(pointer, "startTime"), findings, is_zoned=is_zoned)
+    ends = _read_time(raw.get("endTime"), home, pointer_to(pointer, "endTime"), findings, is_zoned=is_zoned)
     if frequency is None or interval is None or interval < 1 or not is_zone_known:
         return None
-    if (raw.get("startTime") and starts_at is None) or (raw.get("endTime") and ends_at is None):
+    if (raw.get("startTime") and starts is None) or (raw.get("endTime") and ends is None):
         return None
     longest = _LONGEST_INTERVAL.get(frequency)
     if longest is not None and interval > longest:
@@ -112,11 +117,14 @@ def read_recurrence(raw: Mapping[str, Json], pointer: str, findings: Findings) -
             pointer_to(pointer, "interval"),
             f"{interval} is over the limit of {longest} per {frequency}.",
         )
+    # A time that is in its zone already stays as written, also where the clock skips it.
+    on_wall = None if starts is None else starts.astimezone(home).replace(tzinfo=None)
     return Recurrence(
         frequency=frequency,
         interval=interval,
-        starts_at=starts_at,
-        ends_at=ends_at,
+        starts_at=None if starts is None else starts.astimezone(UTC),
+        starts_on_wall=on_wall,
+        ends_at=None if ends is None else ends.astimezone(UTC),
         zone=home,
         schedule=_read_schedule(raw.get("schedule"), frequency, pointer_to(pointer, "schedule"), findings),
     )
@@ -146,7 +154,7 @@ def _read_time(raw: Json, home: tzinfo, pointer: str, findings: Findings, *, is_
                 "InvalidRecurrence", pointer, "The time has no zone and is taken as UTC.", "End it with Z."
             )
         moment = moment.replace(tzinfo=home)
-    return moment.astimezone(UTC)
+    return moment
 
 
 def _read_schedule(raw: Json, frequency: Frequency, pointer: str, findings: Findings) -> Schedule:

@@ -63,7 +63,7 @@ def _next_by_clock(recurrence: Recurrence, anchor: datetime, after: datetime) ->
 
 
 def _next_by_calendar(recurrence: Recurrence, anchor: datetime, after: datetime) -> datetime | None:
-    home = anchor.astimezone(recurrence.zone)
+    home = recurrence.starts_on_wall or anchor.astimezone(recurrence.zone)
     if recurrence.starts_at is None and recurrence.schedule.minutes:
         # A schedule that names its minutes means the full minute, not the second in which somebody turned it on.
         home = home.replace(second=0, microsecond=0)
