@@ -25,34 +25,14 @@ from pathlib import Path
 from counting_service import NOTE, ORDER, CountingService, free_port
 from fault_checks import IN_DOUBT, check_accepted, check_ends, check_orders_and_notes
 from fault_flows import Posted, order_and_note, post_events, prepare, report, settled
-from fault_server import Server
+from fault_server import KILL_TAKES, Server, kill_at_random
 from flowmend.assembly import open_services
 from flowmend.settings import read_settings
 
 #: Long enough for a kill to find both calls under way, short enough that most runs end between two kills.
 LATENCY_SECONDS = 0.3
-#: Between two kills, from the moment the server listens.
-SOONEST_KILL, LATEST_KILL = 0.2, 2.6
-#: Of the kills, so many hit the server while it starts.
-DURING_START = 0.15
-#: A server takes about so long to start.
-START_TAKES = 1.5
 #: At once in the beginning; a kill finds as many as a restart then takes up.
 AT_ONCE = 300
-
-
-async def kill_at_random(server: Server, draws: random.Random, kills: int) -> None:
-    for count in range(kills):
-        if draws.random() < DURING_START:
-            server.begin()
-            await asyncio.sleep(draws.uniform(0.0, START_TAKES))
-        else:
-            await server.start()
-            await asyncio.sleep(draws.uniform(SOONEST_KILL, LATEST_KILL))
-        server.kill()
-        if (count + 1) % max(1, kills // 10) == 0:
-            print(f"kill {count + 1} of {kills}", flush=True)
-    await server.start()
 
 
 async def run(runs: int, kills: int, seed: int) -> int:
@@ -64,14 +44,13 @@ async def run(runs: int, kills: int, seed: int) -> int:
     posted = Posted()
     with tempfile.TemporaryDirectory(prefix="flowmend-kill-") as folder:
         hosts = frozenset({f"localhost:{service.port}"})
-        settings = read_settings({}, data=Path(folder) / "data", port=free_port(), allowed_private_hosts=hosts)
+        settings = read_settings({}, data=Path(folder), port=free_port(), allowed_private_hosts=hosts)
         server = Server(settings, service.port)
         try:
             url = (await prepare(settings, service.url, {"kill": order_and_note()}))["kill"]
             numbers = [f"K-{index:05d}" for index in range(runs)]
-            seconds = kills * ((SOONEST_KILL + LATEST_KILL) / 2 + START_TAKES)
             await asyncio.gather(
-                post_events(url, numbers, seconds=seconds, at_once=min(AT_ONCE, runs // 2), posted=posted),
+                post_events(url, numbers, seconds=kills * KILL_TAKES, at_once=min(AT_ONCE, runs // 2), posted=posted),
                 kill_at_random(server, draws, kills),
             )
             application = open_services(settings)
@@ -86,8 +65,13 @@ async def run(runs: int, kills: int, seed: int) -> int:
         finally:
             server.stop()
             await service.stop()
-    print(f"accepted {len(posted.accepted)}, no answer {dict(posted.unknown) or 0}, refused {dict(posted.refused) or 0}")
-    print(f"runs stored {by_status.total()}: " + ", ".join(f"{count} {status}" for status, count in sorted(by_status.items())))
+    print(
+        f"accepted {len(posted.accepted)}, no answer {dict(posted.unknown) or 0}, refused {dict(posted.refused) or 0}"
+    )
+    print(
+        f"runs stored {by_status.total()}: "
+        + ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
+    )
     for kind in (ORDER, NOTE):
         heard = [one for one in service.heard if one.kind == kind]
         effects = sum(times for (what, _), times in service.done.items() if what == kind)

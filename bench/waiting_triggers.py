@@ -25,15 +25,16 @@ from typing import Any
 
 from aiohttp import web
 
+from counting_service import free_port
+from fault_flows import SCHEMA, report
+from fault_server import KILL_TAKES, Server, kill_at_random
 from flowmend.assembly import Application, open_services
 from flowmend.settings import Settings, read_settings
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.flows import turn_off, turn_on
 from flowmend.use_cases.import_flow import import_flows
-from kill_test import Server, free_port
 
-SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 PAGE = 20
 FAILING = 1 / 3
 SETTLES_WITHIN_SECONDS = 600.0
@@ -138,14 +139,6 @@ async def bring_news(service: Service, items: int, seconds: float) -> None:
     service.items += items % 20
 
 
-async def kill_at_random(server: Server, draws: random.Random, kills: int) -> None:
-    for count in range(kills):
-        await asyncio.sleep(draws.uniform(0.3, 3.0))
-        server.kill()
-        print(f"kill {count + 1} of {kills}", flush=True)
-        await server.start()
-
-
 async def until(holds: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
     while not holds():
@@ -199,8 +192,7 @@ async def run(items: int, subscriptions: int, kills: int, seed: int) -> int:
         reader = open_services(settings)
         try:
             news, hooked = await add_flows(settings, f"http://localhost:{port}", subscriptions)
-            await server.start()
-            await asyncio.gather(bring_news(service, items, kills * 2.5), kill_at_random(server, draws, kills))
+            await asyncio.gather(bring_news(service, items, kills * KILL_TAKES), kill_at_random(server, draws, kills))
             if not await until(lambda: len(items_run(reader, news)) >= service.items):
                 wrong.append("not every item started a run in time")
             await asyncio.sleep(3)  # one that comes twice comes now
@@ -212,7 +204,6 @@ async def run(items: int, subscriptions: int, kills: int, seed: int) -> int:
                 wrong.append(f"{len(service.there)} subscriptions for {subscriptions} flows, {service.made} were made")
             server.stop()
             await turn_all_off(settings, hooked)
-            await server.start()
             await kill_at_random(server, draws, kills // 2)
             if not await until(lambda: not any(rows.of_flow(flow) for flow in hooked)) or service.there:
                 wrong.append(f"{len(service.there)} subscriptions are left behind")
@@ -221,10 +212,7 @@ async def run(items: int, subscriptions: int, kills: int, seed: int) -> int:
             server.stop()
     await runner.cleanup()
     print(f"{service.items} items by {service.polls} polls; {service.made} subscriptions by {service.calls} calls")
-    for sentence in wrong:
-        print(f"WRONG: {sentence}")
-    print("everything holds" if not wrong else "not everything holds")
-    return 1 if wrong else 0
+    return report(wrong)
 
 
 if __name__ == "__main__":
