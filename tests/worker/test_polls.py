@@ -128,6 +128,48 @@ async def test_a_broken_connection_stops_the_polls_and_its_repair_catches_up(
     assert (await read_flow_detail(running.services, flow_id)).summary.trigger_problem is None
 
 
+@pytest.mark.parametrize(
+    ("operation", "trouble"), [("OnTimed", "refused"), ("OnPlaced", "refused"), ("OnPlaced", "unavailable")]
+)
+async def test_two_hundred_polls_that_could_not_be_are_caught_up_each_item_once_and_in_order(
+    open_flowmend: Open, local_server: LocalServer, operation: str, trouble: str
+) -> None:
+    news = News()
+    origin = await local_server(news.answer)
+    running = await opened(open_flowmend, origin)
+    connection_id = await connected(running, origin)
+    flow_id = await flow_with_news(running, connection_id, polling(operation), TITLE)
+    await first_poll(running, news)
+    polls = running.application.polls
+    if trouble == "refused":
+        news.password = "second"
+    else:
+        news.status = 503
+    before = asked(news)
+    for poll in range(200):
+        if poll % 2:
+            news.add(3)
+        running.clock.move(minutes=16)  # so far apart they come while the service does not answer
+        polls.heard("polls", {})
+        if trouble == "unavailable" or poll == 0:
+            due = before + poll + 1
+            await until(lambda due=due: asked(news) >= due and not polls._polling, lambda: "nobody asked")  # type: ignore[misc]
+    assert running.runs(flow_id) == []
+    if trouble == "refused":
+        assert running.connection(connection_id).health == "broken"
+        assert asked(news) - before < 5  # a dead password is not tried two hundred times
+
+    news.status = 0
+    if trouble == "refused":
+        await verify_connection(running.services, connection_id, {"password": "second"}, person_id=running.owner)
+    await look(running, lambda: len(running.runs(flow_id)) == 300)
+    running.clock.move(minutes=5)
+    await running.settled()
+
+    assert await titles(running, flow_id) == [f"News {number}" for number in range(300)]
+    assert (await read_flow_detail(running.services, flow_id)).summary.trigger_problem is None
+
+
 async def test_a_flow_turned_off_asks_nothing_and_goes_on_from_its_place(
     open_flowmend: Open, local_server: LocalServer
 ) -> None:
