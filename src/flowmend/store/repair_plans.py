@@ -1,8 +1,58 @@
-"""Repair plans and their items."""
+"""Repair plans and their items.
 
-from flowmend.store.database import Database, select_row
-from flowmend.store.repair_rows import RepairPlanRow
-from flowmend.store.repair_tables import repair_plans
+An item begins in the transaction that stores its run (`begin_item`), and only while it is planned and its plan goes on: so
+of two who begin it one alone does, and whatever ends the server, either both are there or neither.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+
+from flowmend.core.errors import Conflict
+from flowmend.store.database import Database, columns_of, select_row
+from flowmend.store.journal_writes import Statement
+from flowmend.store.repair_rows import (
+    BegunItem,
+    EndedItem,
+    GroupRow,
+    ItemMode,
+    ItemState,
+    LaneItem,
+    PlanState,
+    RepairItemRow,
+    RepairPlanRow,
+)
+from flowmend.store.repair_tables import IS_UNDER_WAY, repair_items, repair_plans
+from flowmend.store.tables import runs
+
+#: Bound values in one statement: SQLite takes 32,766.
+_BLOCK = 1000
+_GOES_ON = (PlanState.CANARY, PlanState.RUNNING)
+_UNBEGUN = (ItemState.PLANNED, ItemState.LEFT_OUT)
+_SETTLED = (ItemState.BEGUN, ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
+_GROUPED = ("flow_id", "kind", "mode", "from_action", "flow_version", "reason")
+
+items = repair_items.c
+
+_BEGIN = (
+    update(repair_items)
+    .where(items.plan_id == bindparam("of_plan"), items.position == bindparam("at_position"))
+    .where(items.state == ItemState.PLANNED)
+    .where(
+        select(repair_plans.c.plan_id)
+        .where(repair_plans.c.plan_id == bindparam("of_plan"), repair_plans.c.state.in_(_GOES_ON))
+        .exists()
+    )
+    .values(state=ItemState.BEGUN, new_run=bindparam("becomes"), begun_at=bindparam("at"))
+)
+_END = (
+    update(repair_items)
+    .where(items.plan_id == bindparam("of_plan"), items.position == bindparam("at_position"))
+    .where(items.state.in_((ItemState.PLANNED, ItemState.BEGUN)))
+    .values(state=bindparam("end_state"), ended_at=bindparam("end_at"), error_code=bindparam("code"))
+)
 
 
 class RepairPlans:
@@ -11,7 +61,288 @@ class RepairPlans:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    # -- plans --
+
     def get(self, plan_id: str) -> RepairPlanRow | None:
-        return self._database.first(
-            select_row(repair_plans, RepairPlanRow).where(repair_plans.c.plan_id == plan_id), RepairPlanRow
+        return self._database.first(_plans().where(repair_plans.c.plan_id == plan_id), RepairPlanRow)
+
+    def list(self, limit: int = 50, cursor: str = "", incident_id: str = "") -> tuple[Sequence[RepairPlanRow], str]:
+        """Plans, the newest first, and the cursor of the next page ("" at the end). incident_id: "" for all."""
+        chosen = _plans()
+        if incident_id:
+            chosen = chosen.where(repair_plans.c.incident_id == incident_id)
+        after = self.get(cursor) if cursor else None
+        if after is not None:
+            earlier = repair_plans.c.created_at < after.created_at
+            same = (repair_plans.c.created_at == after.created_at) & (repair_plans.c.plan_id > after.plan_id)
+            chosen = chosen.where(earlier | same)
+        in_order = chosen.order_by(repair_plans.c.created_at.desc(), repair_plans.c.plan_id).limit(limit + 1)
+        found = self._database.every(in_order, RepairPlanRow)
+        return found[:limit], found[limit - 1].plan_id if len(found) > limit else ""
+
+    def under_way(self) -> Sequence[RepairPlanRow]:
+        """The plans that are neither done nor dismissed, the first made first."""
+        chosen = _plans().where(IS_UNDER_WAY).order_by(repair_plans.c.created_at, repair_plans.c.plan_id)
+        return self._database.every(chosen, RepairPlanRow)
+
+    def of_incidents(self, incident_ids: Collection[str]) -> dict[str, RepairPlanRow]:
+        """{incident id: its plan that was made last}, incidents without one left out."""
+        chosen = _plans().where(repair_plans.c.incident_id != "", repair_plans.c.incident_id.in_(list(incident_ids)))
+        in_order = chosen.order_by(repair_plans.c.created_at, repair_plans.c.plan_id.desc())
+        return {plan.incident_id: plan for plan in self._database.every(in_order, RepairPlanRow)}
+
+    def make(self, plan: RepairPlanRow, made: Sequence[RepairItemRow]) -> None:
+        """Add a plan with its items."""
+        with self._database.writing() as connection:
+            connection.execute(insert(repair_plans), columns_of(plan))
+            _insert(connection, made)
+
+    def remake(
+        self, plan: RepairPlanRow, made: Sequence[RepairItemRow], *, world: str, at: datetime
+    ) -> RepairPlanRow | None:
+        """Replace what has not begun, under the next version; None where somebody was quicker or the plan goes on.
+
+        made: their positions are counted on from those that have begun.
+        """
+        changed = {"version": plan.version + 1, "world": world, "changed_at": at}
+        with self._database.writing() as connection:
+            if not _change(connection, plan.plan_id, (PlanState.DRAFT, PlanState.STOPPED), plan.version, changed):
+                return None
+            connection.execute(delete(repair_items).where(items.plan_id == plan.plan_id, items.state.in_(_UNBEGUN)))
+            last = connection.execute(select(func.max(items.position)).where(items.plan_id == plan.plan_id)).scalar()
+            _insert(connection, made, after=-1 if last is None else int(last))
+        return self.get(plan.plan_id)
+
+    def change(
+        self, plan_id: str, states: Collection[PlanState], *, version: int | None = None, **changes: Any
+    ) -> bool:
+        """Set columns of a plan that is in one of these states, and of this version; False where it is not."""
+        with self._database.writing() as connection:
+            return _change(connection, plan_id, states, version, changes)
+
+    def forget_ended(self, before: datetime) -> int:
+        """Remove plans that ended before then, with their items; how many there were."""
+        with self._database.writing() as connection:
+            old = select(repair_plans.c.plan_id).where(repair_plans.c.ended_at < before)
+            connection.execute(delete(repair_items).where(items.plan_id.in_(old)))
+            return connection.execute(delete(repair_plans).where(repair_plans.c.ended_at < before)).rowcount
+
+    # -- items as a whole --
+
+    def groups(self, plan_id: str) -> Sequence[GroupRow]:
+        """How many items are alike, the flow's first arrival first."""
+        columns = [items[name] for name in _GROUPED]
+        chosen = (
+            select(
+                *columns,
+                items.state,
+                items.repeats,
+                func.count().label("count"),
+                func.min(items.position).label("first"),
+            )
+            .where(items.plan_id == plan_id)
+            .group_by(*columns, items.state, items.repeats)
+            .order_by(func.min(items.position))
         )
+        return self._database.every(chosen, GroupRow)
+
+    def counts(self, plan_id: str) -> dict[ItemState, int]:
+        """{state: number of items}."""
+        counted = select(items.state, func.count()).where(items.plan_id == plan_id).group_by(items.state)
+        return dict(self._database.tuples(counted))
+
+    def counts_of_each_flow(self, plan_id: str) -> dict[str, dict[ItemState, int]]:
+        """{flow id: {state: number of items}}, the flow of the first arrival first."""
+        counted = select(items.flow_id, items.state, func.count(), func.min(items.position))
+        counted = counted.where(items.plan_id == plan_id).group_by(items.flow_id, items.state)
+        by_flow: dict[str, dict[ItemState, int]] = {}
+        for flow_id, state, count, _ in sorted(self._database.tuples(counted), key=lambda one: int(one[3])):
+            by_flow.setdefault(flow_id, {})[state] = count
+        return by_flow
+
+    def items(
+        self, plan_id: str, *, after: int = -1, limit: int = 500, states: Collection[ItemState] = ()
+    ) -> Sequence[RepairItemRow]:
+        """Items in order of arrival from behind a position on. states: empty means all."""
+        chosen = _items().where(items.plan_id == plan_id, items.position > after)
+        if states:
+            chosen = chosen.where(items.state.in_(list(states)))
+        return self._database.every(chosen.order_by(items.position).limit(limit), RepairItemRow)
+
+    def lanes(self, plan_id: str) -> Sequence[LaneItem]:
+        """What is planned, in order of arrival, with what the choice of the first ones needs alone."""
+        columns = [items[name] for name in LaneItem.__struct_fields__]
+        chosen = select(*columns).where(items.plan_id == plan_id, items.state == ItemState.PLANNED)
+        return self._database.every(chosen.order_by(items.position), LaneItem)
+
+    def set_canaries(self, plan_id: str, positions: Collection[int]) -> None:
+        """These go first, and no others."""
+        with self._database.writing() as connection:
+            of_plan = update(repair_items).where(items.plan_id == plan_id)
+            connection.execute(of_plan.where(items.is_canary).values(is_canary=False))
+            connection.execute(of_plan.where(items.position.in_(list(positions))).values(is_canary=True))
+
+    def canaries(self, plan_id: str) -> Sequence[RepairItemRow]:
+        """Those that go first, in order of arrival."""
+        chosen = _items().where(items.plan_id == plan_id, items.is_canary).order_by(items.position)
+        return self._database.every(chosen, RepairItemRow)
+
+    def recent(self, plan_id: str, limit: int) -> Sequence[RepairItemRow]:
+        """What began last, the latest first."""
+        found: list[RepairItemRow] = []
+        for state in _SETTLED:  # an index leads to the last of each; those still planned are not read
+            chosen = _items().where(items.plan_id == plan_id, items.state == state)
+            found += self._database.every(chosen.order_by(items.position.desc()).limit(limit), RepairItemRow)
+        found.sort(key=lambda one: (one.begun_at or one.ended_at or one.arrived_at, one.position), reverse=True)
+        return found[:limit]
+
+    def leave_out(self, plan_id: str, chosen: Collection[Mapping[str, Any]]) -> None:
+        """These groups, each by its columns, are left out; every other that can be done is planned."""
+        of_plan = update(repair_items).where(items.plan_id == plan_id)
+        can_be_done = items.mode != ItemMode.NONE
+        with self._database.writing() as connection:
+            connection.execute(
+                of_plan.where(items.state == ItemState.LEFT_OUT, can_be_done).values(state=ItemState.PLANNED)
+            )
+            for group in chosen:
+                of_group = of_plan.where(*_in_group(group), items.state == ItemState.PLANNED)
+                connection.execute(of_group.values(state=ItemState.LEFT_OUT))
+
+    def of_group(self, plan_id: str, group: Mapping[str, Any]) -> Sequence[RepairItemRow]:
+        """The items of a group that have not begun, in order of arrival."""
+        chosen = _items().where(items.plan_id == plan_id, *_in_group(group), items.state.in_(_UNBEGUN))
+        return self._database.every(chosen.order_by(items.position), RepairItemRow)
+
+    def replace(self, plan_id: str, version: int, changed: Sequence[RepairItemRow], *, at: datetime) -> bool:
+        """Put these in place of the same positions, under the next version; False as for `remake`."""
+        with self._database.writing() as connection:
+            states = (PlanState.DRAFT, PlanState.STOPPED)
+            if not _change(connection, plan_id, states, version, {"version": version + 1, "changed_at": at}):
+                return False
+            positions = [one.position for one in changed]
+            for start in range(0, len(positions), _BLOCK):
+                block = positions[start : start + _BLOCK]
+                gone = delete(repair_items).where(items.plan_id == plan_id, items.position.in_(block))
+                connection.execute(gone.where(items.state.in_(_UNBEGUN)))
+            connection.execute(insert(repair_items), [columns_of(one) for one in changed])
+            return True
+
+    # -- one by one --
+
+    def begun(self, plan_id: str) -> Sequence[BegunItem]:
+        """What has begun and is not noted as ended, with what became of its run: "" where there is none (any more)."""
+        columns = [items[name] for name in ("position", "new_run", "flow_id", "business_key", "is_canary")]
+        status, code, ended_at = (
+            func.coalesce(runs.c.status, "").label("status"),
+            func.coalesce(runs.c.code, "").label("code"),
+            runs.c.ended_at,
+        )
+        chosen = select(*columns, status, code, ended_at, func.coalesce(runs.c.error_code, "").label("error_code"))
+        chosen = chosen.select_from(repair_items.outerjoin(runs, runs.c.run_name == items.new_run))
+        chosen = chosen.where(items.plan_id == plan_id, items.state == ItemState.BEGUN)
+        return self._database.every(chosen.order_by(items.position), BegunItem)
+
+    def of_new_run(self, run_name: str) -> RepairItemRow | None:
+        """The item that became this run, None where no plan began it."""
+        chosen = _items().where(items.new_run != "", items.new_run == run_name)
+        return self._database.first(chosen.limit(1), RepairItemRow)
+
+    def new_runs(self, plan_id: str, state: ItemState) -> Sequence[str]:
+        """The runs that items of this state became."""
+        chosen = select(items.new_run).where(items.plan_id == plan_id, items.state == state, items.new_run != "")
+        return [name for (name,) in self._database.tuples(chosen.order_by(items.position))]
+
+    def taken(self, subjects: Sequence[str], *, besides: Collection[str] = ()) -> dict[str, str]:
+        """{subject: the plan under way that has begun it or is to}. besides: plans that do not count."""
+        is_meant = items.state.in_((ItemState.PLANNED, ItemState.BEGUN))
+        joined = repair_items.join(repair_plans, repair_plans.c.plan_id == items.plan_id)
+        chosen = select(items.subject, items.plan_id).select_from(joined).where(IS_UNDER_WAY, is_meant)
+        if besides:
+            chosen = chosen.where(items.plan_id.not_in(list(besides)))
+        found: dict[str, str] = {}
+        for start in range(0, len(subjects), _BLOCK):
+            block = chosen.where(items.subject.in_(list(subjects[start : start + _BLOCK])))
+            found |= dict(self._database.tuples(block))
+        return found
+
+    def needed(self, run_names: Sequence[str]) -> frozenset[str]:
+        """Those of these runs that a plan under way is about or has begun: they must not be deleted."""
+        found: set[str] = set()
+        joined = repair_items.join(repair_plans, repair_plans.c.plan_id == items.plan_id)
+        for start in range(0, len(run_names), _BLOCK):
+            block = list(run_names[start : start + _BLOCK])
+            for column in (items.subject, items.new_run):
+                is_meant = column.in_(block) & (column != "")
+                found |= {
+                    name
+                    for (name,) in self._database.tuples(
+                        select(column).select_from(joined).where(IS_UNDER_WAY, is_meant)
+                    )
+                }
+        return frozenset(found)
+
+    def flows_of(self, plan_id: str) -> Sequence[str]:
+        """The flows of a plan, those left out altogether too."""
+        return [
+            one for (one,) in self._database.tuples(select(items.flow_id).where(items.plan_id == plan_id).distinct())
+        ]
+
+    def end(self, plan_id: str, ended: Sequence[EndedItem]) -> None:
+        """As `end_items`, at once."""
+        with self._database.writing() as connection:
+            end_items(plan_id, ended).carry_out(connection)
+
+
+def begin_item(plan_id: str, position: int, new_run: str, at: datetime) -> Statement:
+    """To be written together with the run it becomes: fails with Conflict `ItemNotPlanned` where it began, was left out,
+    or its plan does not go on.
+    """
+    values = {"of_plan": plan_id, "at_position": position, "becomes": new_run, "at": at}
+
+    def carry_out(connection: Connection) -> None:
+        if connection.execute(_BEGIN, values).rowcount == 0:
+            raise Conflict("The item of the repair plan is planned no longer.", code="ItemNotPlanned", target=new_run)
+
+    return Statement(carry_out)
+
+
+def end_items(plan_id: str, ended: Sequence[EndedItem]) -> Statement:
+    """Note how items ended, those of them that have not."""
+    rows = [
+        {
+            "of_plan": plan_id,
+            "at_position": one.position,
+            "end_state": one.state,
+            "end_at": one.ended_at,
+            "code": one.error_code,
+        }
+        for one in ended
+    ]
+    return Statement(lambda connection: connection.execute(_END, rows) if rows else None)
+
+
+def _plans() -> Any:
+    return select_row(repair_plans, RepairPlanRow)
+
+
+def _items() -> Any:
+    return select_row(repair_items, RepairItemRow)
+
+
+def _in_group(group: Mapping[str, Any]) -> Sequence[ColumnElement[bool]]:
+    return [items[name] == group[name] for name in _GROUPED]
+
+
+def _insert(connection: Connection, made: Sequence[RepairItemRow], after: int = -1) -> None:
+    rows = [columns_of(one) | {"position": after + 1 + place} for place, one in enumerate(made)]
+    if rows:
+        connection.execute(insert(repair_items), rows)
+
+
+def _change(
+    connection: Connection, plan_id: str, states: Collection[PlanState], version: int | None, changes: Mapping[str, Any]
+) -> bool:
+    changed = update(repair_plans).where(repair_plans.c.plan_id == plan_id, repair_plans.c.state.in_(list(states)))
+    if version is not None:
+        changed = changed.where(repair_plans.c.version == version)
+    return connection.execute(changed.values(**changes)).rowcount > 0

@@ -110,3 +110,53 @@ class RepairItemRow(Row, frozen=True, kw_only=True):
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     error_code: str = ""
+
+
+class LaneItem(Row, frozen=True, kw_only=True):
+    """An item as the choice of the first ones sees it."""
+
+    position: int
+    kind: ItemKind
+    flow_id: str
+    business_key: str
+
+
+class GroupRow(Row, frozen=True, kw_only=True):
+    """Items that are alike in everything shown. first: the position of the first of them."""
+
+    flow_id: str
+    kind: ItemKind
+    mode: ItemMode
+    from_action: str
+    flow_version: str
+    reason: str
+    state: ItemState
+    repeats: Json
+    count: int
+    first: int
+
+
+class BegunItem(Row, frozen=True, kw_only=True):
+    """An item whose run is under way as far as its plan knows. status, code, error_code, ended_at: of the run itself.
+
+    status: "" where there is no such run: a resubmission that is held, or a run that was deleted.
+    """
+
+    position: int
+    new_run: str
+    flow_id: str
+    business_key: str
+    is_canary: bool
+    status: str
+    code: str
+    error_code: str
+    ended_at: datetime | None
+
+
+class EndedItem(Row, frozen=True, kw_only=True):
+    """How an item ended. error_code: of its run's failure, or why it could not begin."""
+
+    position: int
+    state: ItemState
+    ended_at: datetime
+    error_code: str = ""

@@ -172,6 +172,18 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
     )
 
 
+def summaries_of(services: Services, incident_ids: Iterable[str]) -> tuple[IncidentSummary, ...]:
+    """These incidents with their numbers, unknown ones left out."""
+    rows = [services.store.incidents.get(incident_id) for incident_id in incident_ids]
+    return _summaries(services, [row for row in rows if row is not None])
+
+
+async def read_incident_summary(services: Services, incident_id: str) -> IncidentSummary:
+    """One incident with its numbers; of a merged one the one it was part of. Errors: NotFound."""
+    (summary,) = _summaries(services, [_unmerged(services, incident_id)])
+    return summary
+
+
 def windows_of(services: Services, incident_id: str) -> tuple[Window, ...]:
     """When each connection of an incident was broken, for a list of the runs it failed. Errors: NotFound."""
     row = _unmerged(services, incident_id)

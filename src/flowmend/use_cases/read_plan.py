@@ -1,0 +1,234 @@
+"""A repair plan as its page shows it: before it starts what would happen, then what happens, at last what happened.
+
+`read_plan(services, plan_id) -> PlanView`; `list_plans(services, …) -> PlanList`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from flowmend.core.outcome import Status
+from flowmend.core.repair.pace import time_left
+from flowmend.core.repair.stopping import StopCode
+from flowmend.store.repair_rows import GroupRow, ItemKind, ItemMode, ItemState, PlanState, RepairItemRow, RepairPlanRow
+from flowmend.store.rows import FlowRow
+from flowmend.use_cases.incidents import IncidentSummary, read_incident_summary
+from flowmend.use_cases.plan_view import (
+    FlowProgress,
+    PlanGroup,
+    PlanList,
+    PlanSummary,
+    PlanView,
+    Repeat,
+    ShownItem,
+    added_up,
+)
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.repair_plan import CHANGEABLE, ENDED, REASONS, group_id_of, plan_row, read_plan_settings
+
+_MOST_RECENT = 20
+_MOST_FIRST = 20
+_STOP_WORDS: Mapping[str, str] = {
+    StopCode.AUTHENTICATION: "A credential was refused again. What has not begun waits; repair the connection, then go on.",
+    StopCode.FAILURES: "Runs failed for another reason. Look at them, then go on or stop for good.",
+    StopCode.CANARY: "The first ones went well. The rest waits until somebody lets it go on.",
+}
+#: A person may insist on doing these again.
+_ON_PURPOSE = frozenset({"AlreadyTriedAgain", "StartedByAnotherRun"})
+
+
+async def list_plans(services: Services, *, incident_id: str = "", limit: int = 50, cursor: str = "") -> PlanList:
+    """Plans, the newest first. incident_id: "" for all."""
+    rows, next_cursor = services.store.repair_plans.list(limit, cursor, incident_id)
+    people = _people(services)
+    return PlanList(plans=tuple(_summary(services, row, people) for row in rows), next_cursor=next_cursor)
+
+
+async def read_plan(services: Services, plan_id: str) -> PlanView:
+    """A plan as it stands now. Errors: NotFound `RepairPlanNotFound`."""
+    row = plan_row(services, plan_id)
+    store = services.store.repair_plans
+    settings = read_plan_settings(row.settings)
+    counts = store.counts(plan_id)
+    by_flow = store.counts_of_each_flow(plan_id)
+    flows = {flow_id: services.store.flows.get(flow_id) for flow_id in by_flow}
+    groups = _groups(store.groups(plan_id), flows)
+    begun = store.begun(plan_id)
+    waiting = sum(one.status == Status.WAITING for one in begun)
+    done = sum(counts.get(state, 0) for state in ENDED)
+    cannot = sum(group.count for group in groups if not group.can_be_done)
+    to_go = counts.get(ItemState.PLANNED, 0)
+    now = services.clock.now
+    incident = await read_incident_summary(services, row.incident_id) if row.incident_id else None
+    reason = _cannot_start_reason(row, incident, to_go)
+    first = store.canaries(plan_id) or store.items(plan_id, limit=1, states=(ItemState.PLANNED,))
+    people = _people(services)
+    return PlanView(
+        row=row,
+        settings=settings,
+        incident=incident,
+        created_by=people.get(row.created_by, ""),
+        started_by=people.get(row.started_by, ""),
+        can_start=row.state in CHANGEABLE and not reason,
+        cannot_start_reason=reason,
+        groups=groups,
+        failed_runs=sum(group.count for group in groups if group.kind is ItemKind.RUN),
+        held_events=sum(group.count for group in groups if group.kind is ItemKind.EVENT),
+        cannot=cannot,
+        total=sum(counts.values()) - counts.get(ItemState.LEFT_OUT, 0),
+        done=done,
+        succeeded=counts.get(ItemState.SUCCEEDED, 0),
+        failed=counts.get(ItemState.FAILED, 0),
+        refused=counts.get(ItemState.REFUSED, 0),
+        running=len(begun) - waiting,
+        waiting=waiting,
+        to_go=to_go,
+        left_out=counts.get(ItemState.LEFT_OUT, 0) - cannot,
+        first=_shown(services, first[:_MOST_FIRST], flows, now),
+        recent=_shown(services, store.recent(plan_id, _MOST_RECENT), flows, now),
+        by_flow=tuple(_progress(flow_id, _flow_name(flow_id, flows), of_flow) for flow_id, of_flow in by_flow.items()),
+        left=time_left(
+            to_go=to_go + len(begun) - waiting,
+            done=done,
+            began_at=row.started_at,
+            now=now,
+            per_minute=settings.per_minute,
+        ),
+        stop_words=_STOP_WORDS.get(row.stop_code, "") if row.state in (PlanState.STOPPED, PlanState.PAUSED) else "",
+        now=now,
+    )
+
+
+def _groups(rows: Sequence[GroupRow], flows: Mapping[str, FlowRow | None]) -> tuple[PlanGroup, ...]:
+    together: dict[str, list[GroupRow]] = {}
+    for row in rows:
+        together.setdefault(group_id_of(row), []).append(row)
+    return tuple(_group(group_id, alike, flows[alike[0].flow_id]) for group_id, alike in together.items())
+
+
+def _group(group_id: str, alike: Sequence[GroupRow], flow: FlowRow | None) -> PlanGroup:
+    one = alike[0]
+    counts: dict[ItemState, int] = {}
+    for row in alike:
+        counts[row.state] = counts.get(row.state, 0) + row.count
+    return PlanGroup(
+        group_id=group_id,
+        flow_id=one.flow_id,
+        flow_name=flow.name if flow is not None else one.flow_id,
+        kind=one.kind,
+        mode=one.mode,
+        from_action=one.from_action,
+        version=one.flow_version,
+        version_is_latest=flow is not None and one.flow_version == flow.version,
+        reason=one.reason,
+        reason_words=reason_words(one.reason),
+        modes=_modes(one),
+        repeats=added_up(repeat for row in alike for repeat in _repeats(row)),
+        count=sum(counts.values()),
+        planned=counts.get(ItemState.PLANNED, 0),
+        left_out=counts.get(ItemState.LEFT_OUT, 0),
+        begun=counts.get(ItemState.BEGUN, 0),
+        succeeded=counts.get(ItemState.SUCCEEDED, 0),
+        failed=counts.get(ItemState.FAILED, 0),
+        refused=counts.get(ItemState.REFUSED, 0),
+    )
+
+
+def _modes(one: GroupRow) -> tuple[ItemMode, ...]:
+    if one.kind is not ItemKind.RUN or one.mode is ItemMode.CANCEL:
+        return ()
+    if one.mode is ItemMode.RESUME or (one.mode is ItemMode.NONE and one.reason not in REASONS):
+        return (ItemMode.RESUBMIT,)
+    if one.mode is ItemMode.RESUBMIT:
+        return () if one.reason else (ItemMode.RESUME,)
+    return (ItemMode.RESUME, ItemMode.RESUBMIT) if one.reason in _ON_PURPOSE else ()
+
+
+def _repeats(row: GroupRow) -> Iterable[Repeat]:
+    for one in msgspec.convert(row.repeats or [], list[_KeptRepeat]):
+        yield Repeat(
+            action=one.action,
+            operation=one.operation,
+            count=one.count * row.count,
+            key_is_honoured=one.key_is_honoured,
+        )
+
+
+class _KeptRepeat(msgspec.Struct, frozen=True, kw_only=True):
+    """As an item keeps it, counted for one run."""
+
+    action: str
+    operation: str
+    count: int
+    key_is_honoured: bool = False
+
+
+def _shown(
+    services: Services, items: Sequence[RepairItemRow], flows: Mapping[str, FlowRow | None], now: datetime
+) -> tuple[ShownItem, ...]:
+    headlines = services.store.tracked_values.of_runs([one.subject for one in items if not one.business_key])
+    return tuple(
+        ShownItem(
+            position=one.position,
+            subject=one.subject,
+            kind=one.kind,
+            flow_id=one.flow_id,
+            flow_name=_flow_name(one.flow_id, flows),
+            headline=one.business_key or next((each.value for each in headlines.get(one.subject, ())), ""),
+            mode=one.mode,
+            state=one.state,
+            is_first=one.is_canary,
+            new_run=one.new_run,
+            begun_at=one.begun_at,
+            ended_at=one.ended_at,
+            took=(one.ended_at or now) - one.begun_at if one.begun_at is not None else None,
+            error_code=one.error_code,
+        )
+        for one in items
+    )
+
+
+def _flow_name(flow_id: str, flows: Mapping[str, FlowRow | None]) -> str:
+    flow = flows.get(flow_id)
+    return flow.name if flow is not None else flow_id
+
+
+def _progress(flow_id: str, flow_name: str, counts: Mapping[ItemState, int]) -> FlowProgress:
+    return FlowProgress(
+        flow_id=flow_id,
+        flow_name=flow_name,
+        done=sum(counts.get(state, 0) for state in ENDED),
+        total=sum(counts.values()) - counts.get(ItemState.LEFT_OUT, 0),
+        failed=counts.get(ItemState.FAILED, 0) + counts.get(ItemState.REFUSED, 0),
+    )
+
+
+def _cannot_start_reason(row: RepairPlanRow, incident: IncidentSummary | None, to_go: int) -> str:
+    if row.state not in CHANGEABLE:
+        return ""
+    if incident is not None and incident.waiting:
+        return f"{incident.name} is not proven yet. Verify it first."
+    return "" if to_go else "Nothing in this plan can be done."
+
+
+def reason_words(reason: str) -> str:
+    """Why an item is done this way, or not at all, in English; "" where nothing is to be said."""
+    return REASONS.get(reason, reason)
+
+
+def _summary(services: Services, row: RepairPlanRow, people: Mapping[str, str]) -> PlanSummary:
+    counts = services.store.repair_plans.counts(row.plan_id)
+    incident = services.store.incidents.get(row.incident_id) if row.incident_id else None
+    return PlanSummary(
+        row=row,
+        name=incident.source_id if incident is not None else "",
+        created_by=people.get(row.created_by, ""),
+        done=sum(counts.get(state, 0) for state in ENDED),
+        total=sum(counts.values()) - counts.get(ItemState.LEFT_OUT, 0),
+        failed=counts.get(ItemState.FAILED, 0) + counts.get(ItemState.REFUSED, 0),
+    )
+
+
+def _people(services: Services) -> dict[str, str]:
+    return {one.person_id: one.name for one in services.store.access.people()}

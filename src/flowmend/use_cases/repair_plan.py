@@ -1,0 +1,111 @@
+"""What the use cases of repair plans share: a plan's settings, its groups' names, and why an item cannot be done."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.json_value import Json
+from flowmend.core.repair.first_ones import Canary
+from flowmend.store.repair_rows import GroupRow, ItemState, PlanState, RepairItemRow, RepairPlanRow
+from flowmend.use_cases.ports import Services
+
+MOST_AT_ONCE = 64
+_MOST_A_MINUTE = 60_000
+
+#: A plan in these states has not begun anything that still has to be waited for, and can be changed.
+CHANGEABLE = (PlanState.DRAFT, PlanState.STOPPED)
+GOING_ON = (PlanState.CANARY, PlanState.RUNNING)
+OVER = (PlanState.DONE, PlanState.DISMISSED)
+#: Items that nothing more happens to in this plan.
+ENDED = (ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
+
+#: {code: why nothing can be done with an item, or why it is done this way}, in English. The codes with which a run cannot be
+#: resumed come with their own sentences.
+REASONS: Mapping[str, str] = {
+    "FlowOff": "The flow is turned off. Turn it on, then make the plan anew.",
+    "FlowGone": "The flow was deleted.",
+    "FlowUnreadable": "The flow's definition does not read.",
+    "ConnectionNeedsRepair": "The flow needs another connection that is broken too.",
+    "InAnotherPlan": "Another repair plan is putting it right.",
+    "AlreadyTriedAgain": "It was resubmitted already.",
+    "ResubmissionHeld": "Its resubmission is held already and goes on by itself.",
+    "StartedByAnotherRun": "The run that started it is put right too and starts it again.",
+    "WorkflowRunInProgress": "The run has not finished.",
+    "WorkflowRunFinished": "The run has finished already.",
+}
+
+
+class PlanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a plan runs.
+
+    canary: who goes first, alone. ask_before_rest: pause once the first ones have gone well. per_minute: runs that begin in a
+    minute at most, None for as many as go. at_once: runs under way at most, 1 to 64.
+    """
+
+    canary: Canary = Canary.ONE
+    ask_before_rest: bool = False
+    per_minute: int | None = None
+    at_once: int = MOST_AT_ONCE
+
+
+def read_plan_settings(value: Json) -> PlanSettings:
+    """What a plan's row, or a request, says. Errors: AskedWrongly `InvalidPlanSettings`."""
+    try:
+        settings = msgspec.convert(value if value is not None else {}, PlanSettings)
+    except msgspec.ValidationError as error:
+        raise AskedWrongly(
+            f"The settings of the repair plan do not read: {error}.", code="InvalidPlanSettings"
+        ) from error
+    if settings.per_minute is not None and not 1 <= settings.per_minute <= _MOST_A_MINUTE:
+        raise AskedWrongly(
+            f"A repair plan begins 1 to {_MOST_A_MINUTE} runs a minute, not {settings.per_minute}.",
+            code="InvalidPlanSettings",
+            target="per_minute",
+        )
+    if not 1 <= settings.at_once <= MOST_AT_ONCE:
+        raise AskedWrongly(
+            f"A repair plan has 1 to {MOST_AT_ONCE} runs under way at once, not {settings.at_once}.",
+            code="InvalidPlanSettings",
+            target="at_once",
+        )
+    return settings
+
+
+def plan_row(services: Services, plan_id: str) -> RepairPlanRow:
+    """Errors: NotFound `RepairPlanNotFound`."""
+    row = services.store.repair_plans.get(plan_id)
+    if row is None:
+        raise NotFound(f"There is no repair plan {plan_id}.", code="RepairPlanNotFound", target=plan_id)
+    return row
+
+
+def group_of(one: GroupRow | RepairItemRow) -> dict[str, Any]:
+    """What the items of a group have in common, by column."""
+    return {
+        "flow_id": one.flow_id,
+        "kind": one.kind,
+        "mode": one.mode,
+        "from_action": one.from_action,
+        "flow_version": one.flow_version,
+        "reason": one.reason,
+    }
+
+
+def group_id_of(one: GroupRow | RepairItemRow) -> str:
+    """The name by which a group is chosen; the same as long as its items are done alike."""
+    text = "\x1f".join(str(value) for value in group_of(one).values())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tell_progress(services: Services, plan_id: str) -> None:
+    """Tell open pages where a plan stands."""
+    row = services.store.repair_plans.get(plan_id)
+    if row is None:
+        return
+    counts = services.store.repair_plans.counts(plan_id)
+    done = sum(counts.get(state, 0) for state in ENDED)
+    total = sum(counts.values()) - counts.get(ItemState.LEFT_OUT, 0)
+    services.changes.publish("repair", plan_id=plan_id, state=row.state.value, done=done, total=total)
