@@ -121,7 +121,9 @@ class TestMappings:
 
 class TestTrackedNames:
     def test_the_names_that_runs_track_are_listed_once(self, store: Store, examples: Any, write: Any) -> None:
-        for run_name, flow_id, name in (("r1", "f1", "order"), ("r2", "f1", "order"), ("r3", "f2", "customer")):
-            write(store, AddTracked(TrackedValueRow(run_name=run_name, flow_id=flow_id, name=name, value="1")))
-        assert store.tracked_values.names() == ["customer", "order"]
-        assert store.tracked_values.names("f1") == ["order"]
+        for number, flow_id, name in ((1, "f1", "order"), (2, "f1", "order"), (3, "f2", "customer")):
+            run = examples.run(number, flow_id=flow_id)
+            value = TrackedValueRow(run_name=run.run_name, flow_id=flow_id, name=name, value="1")
+            write(store, StartRun(run), AddTracked(value))
+        assert store.runs.tracked_names() == ["customer", "order"]
+        assert store.runs.tracked_names("f1") == ["order"]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import CompoundSelect, LargeBinary, Select, func, insert, literal, select, union_all, update
+from sqlalchemy import CompoundSelect, LargeBinary, Select, and_, func, insert, literal, select, union_all, update
 
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
@@ -13,7 +13,8 @@ from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import Tick, select_ticks
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
-from flowmend.store.run_filter import RunFilter, matching
+from flowmend.store.run_filter import RunFilter, select_count, select_names
+from flowmend.store.run_search import search
 from flowmend.store.tables import (
     HAS_CONNECTION,
     HAS_ORIGIN,
@@ -23,11 +24,13 @@ from flowmend.store.tables import (
     journal_pages,
     run_requests,
     runs,
+    tracked_values,
 )
 
 __all__ = ["Counts", "RunFilter", "Runs"]
 
 _BLOCK = 1000
+_ASKED_FOR_NAMES = 500
 _NO_START = literal(b"", LargeBinary).label("start")
 
 #: {status: number of runs}
@@ -60,13 +63,42 @@ class Runs:
 
     def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
         """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
-        chosen = _select_head()
-        if wanted is not None:
-            chosen = chosen.where(*matching(wanted))
-        if cursor:
-            chosen = chosen.where(runs.c.run_name > cursor)
-        found = self._database.every(chosen.order_by(runs.c.run_name).limit(limit + 1), RunRow)
+        found, _ = self.search(wanted or RunFilter(), limit, cursor)
         return found[:limit], found[limit - 1].run_name if len(found) > limit else ""
+
+    def search(self, wanted: RunFilter, limit: int, cursor: str = "") -> tuple[Sequence[RunRow], bool]:
+        """As `list`, with one run more where there are more; and whether a text was looked for in every run (`run_search`)."""
+        if not wanted.text:
+            names = select_names(wanted, limit=limit + 1, cursor=cursor).subquery()
+            chosen, is_whole = runs.c.run_name.in_(select(names.c.run_name)), True
+        else:
+            found = search(self._database, wanted)
+            later = [name for name in found.names if name > cursor]
+            chosen, is_whole = runs.c.run_name.in_(later[: limit + 1]), found.is_whole
+        return self._database.every(_select_head().where(chosen).order_by(runs.c.run_name), RunRow), is_whole
+
+    def every(self, wanted: RunFilter) -> Iterator[Sequence[RunRow]]:
+        """All runs that meet the filter, newest first, read block by block as they are asked for."""
+        cursor = ""
+        while True:
+            rows, cursor = self.list(wanted, _BLOCK, cursor)
+            if rows:
+                yield rows
+            if not cursor:
+                return
+
+    def count(self, wanted: RunFilter, most: int) -> int:
+        """How many runs meet the filter, counted no further than `most`."""
+        if wanted.text:
+            return min(most, len(search(self._database, wanted).names))
+        return int(self._database.value(select_count(wanted, most)) or 0)
+
+    def tracked_names(self, flow_id: str = "") -> Sequence[str]:
+        """The names under which the newest runs of this flow, or of any, tracked values, in alphabetical order."""
+        newest = select_names(RunFilter(flow_id=flow_id), limit=_ASKED_FOR_NAMES).subquery()
+        same = tracked_values.c.run_name == newest.c.run_name
+        names = select(tracked_values.c.name).select_from(newest.join(tracked_values, same)).distinct()
+        return sorted(name for (name,) in self._database.tuples(names))
 
     def count_by_status(self, flow_id: str | None = None, since: datetime | None = None) -> Counts:
         """How many runs, of one flow or of all, have each status. since: only those not ended before then."""
@@ -85,22 +117,26 @@ class Runs:
 
     def last_of_each_flow(self) -> Mapping[str, RunRow]:
         """{flow id: its newest run}, flows without runs left out."""
-        newest = select(func.min(runs.c.run_name)).where(runs.c.flow_id == flows.c.flow_id).correlate(flows)
-        chosen = _select_head().join(flows, runs.c.run_name == newest.scalar_subquery())
+        newest = [
+            select(func.min(runs.c.run_name)).where(runs.c.flow_id == flows.c.flow_id, runs.c.status == status.value)
+            for status in Status  # by index; the newest of all would be looked for among all
+        ]
+        names = union_all(
+            *(select(one.correlate(flows).scalar_subquery().label("name")).select_from(flows) for one in newest)
+        )
+        chosen = (
+            _select_head().where(runs.c.run_name.in_(select(names.subquery().c.name))).order_by(runs.c.run_name.desc())
+        )
         return {row.flow_id: row for row in self._database.every(chosen, RunRow)}
 
-    def unfinished(self) -> Iterator[RunRow]:
-        """All runs that have not ended, oldest first, read in blocks."""
-        last = ""
-        while True:
-            chosen = _select_head().where(IS_UNFINISHED)
-            if last:
-                chosen = chosen.where(runs.c.run_name < last)
-            block = self._database.every(chosen.order_by(runs.c.run_name.desc()).limit(_BLOCK), RunRow)
-            yield from block
-            if len(block) < _BLOCK:
-                return
-            last = block[-1].run_name
+    def under_way(self) -> Sequence[str]:
+        """Names of the runs that were doing something, oldest first: neither ended nor at rest.
+
+        One at rest waits for somebody, or its row says when it goes on.
+        """
+        is_awake = and_(IS_UNFINISHED, runs.c.wake_at.is_(None), runs.c.status != Status.WAITING.value)
+        found = self._database.tuples(select(runs.c.run_name).where(is_awake).order_by(runs.c.run_name.desc()))
+        return [name for (name,) in found]
 
     def unfinished_of(self, flow_id: str) -> Sequence[str]:
         """Names of one flow's runs that have not ended."""

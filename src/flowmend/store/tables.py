@@ -181,8 +181,6 @@ runs = Table(
 )
 
 UNFINISHED = frozenset(status.value for status in Status if not status.is_terminal)
-#: Every end but success: few runs, and those that people look for.
-ENDED_BADLY = frozenset(status.value for status in Status) - UNFINISHED - {Status.SUCCEEDED.value}
 
 
 def _has_status(statuses: frozenset[str]) -> ColumnElement[bool]:
@@ -190,18 +188,36 @@ def _has_status(statuses: frozenset[str]) -> ColumnElement[bool]:
 
 
 IS_UNFINISHED = _has_status(UNFINISHED)
-HAS_ENDED_BADLY = _has_status(ENDED_BADLY)
+HAS_ENDED = _has_status(frozenset(status.value for status in Status) - UNFINISHED)
 HAS_CONNECTION = runs.c.connection_id != NOTHING
 HAS_ORIGIN = runs.c.origin_run != NOTHING
+HAS_CATEGORY = runs.c.diagnosis_category != NOTHING
 HAS_OWN_TRACKING_ID = runs.c.client_tracking_id != runs.c.run_name
+#: Runs that wait at an action for their connection to be repaired.
+IS_HELD_RUN = (runs.c.status == literal_column(f"'{Status.WAITING}'")) & (
+    runs.c.code == literal_column("'ConnectionNeedsRepair'")
+)
 
-Index("ix_runs_flow_id_run_name", runs.c.flow_id, runs.c.run_name)
+# Every list is in the order of the names, which is that of time; whatever it asks for is found in this order, so that a page
+# of it reads no more rows than it shows. A list of several statuses is merged of one for each (`run_filter`).
+Index("ix_runs_flow_id_status_run_name", runs.c.flow_id, runs.c.status, runs.c.run_name)
+Index("ix_runs_started_at", runs.c.started_at)
+index_where("status", HAS_ENDED, runs.c.status, runs.c.run_name)
 # Counting reads this index alone, and it is written once for each run: when it ends.
 index_where("ended", runs.c.ended_at.is_not(None), runs.c.ended_at, runs.c.flow_id, runs.c.status)
 index_where("due", runs.c.wake_at.is_not(None), runs.c.wake_at)
 index_where("unfinished", IS_UNFINISHED, runs.c.run_name)
-index_where("ended_badly", HAS_ENDED_BADLY, runs.c.run_name)
-index_where("connection", HAS_CONNECTION, runs.c.connection_id, runs.c.run_name)
+# What else such a list may ask for stands beside, so that what does not match costs no look at its row.
+index_where(
+    "failed_by",
+    HAS_CONNECTION,
+    runs.c.connection_id,
+    runs.c.run_name,
+    runs.c.flow_id,
+    runs.c.status,
+    runs.c.diagnosis_category,
+)
+index_where("category", HAS_CATEGORY, runs.c.diagnosis_category, runs.c.run_name, runs.c.flow_id, runs.c.status)
 # Counts what a broken connection did without reading a run.
 index_where(
     "connection_ended",
@@ -213,6 +229,7 @@ index_where(
     runs.c.started_at,
 )
 index_where("origin", HAS_ORIGIN, runs.c.origin_run)
+index_where("held", IS_HELD_RUN, runs.c.flow_id, runs.c.run_name)
 index_where("tracking_id", HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
 
 journal_pages = Table(
@@ -238,7 +255,8 @@ tracked_values = Table(
     key("name"),
     key("value"),
     must("flow_id"),
-    Index("ix_tracked_values_name_value", "name", "value", "run_name"),
+    # By value alone too: whoever looks for an order's number need not know what it is called.
+    Index("ix_tracked_values_value", "value", "run_name", "name"),
 )
 
 trigger_events = Table(
@@ -268,7 +286,9 @@ trigger_events = Table(
 Index("ix_trigger_events_flow_id_event_name", trigger_events.c.flow_id, trigger_events.c.event_name)
 IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")
 HAS_CLIENT_REQUEST = trigger_events.c.client_request_id != NOTHING
+REPEATS_AN_EVENT = trigger_events.c.origin_event != NOTHING
 index_where("held", IS_HELD, trigger_events.c.flow_id, trigger_events.c.started_at)
+index_where("origin", REPEATS_AN_EVENT, trigger_events.c.origin_event)
 index_where("client_request", HAS_CLIENT_REQUEST, trigger_events.c.flow_id, trigger_events.c.client_request_id)
 
 #: Which migration the tables are at. Alembic's own table, as Alembic makes it; written by plain SQL for a new database.

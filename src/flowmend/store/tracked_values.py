@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
-
 from flowmend.store.column_types import storable_text
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import TrackedValueRow
@@ -38,13 +36,6 @@ class TrackedValues:
         ):
             found.setdefault(row.run_name, []).append(row)
         return found
-
-    def names(self, flow_id: str | None = None) -> Sequence[str]:
-        """The names that runs of this flow, or of any, have tracked, in alphabetical order."""
-        names = select(tracked_values.c.name).distinct().order_by(tracked_values.c.name)
-        if flow_id is not None:
-            names = names.where(tracked_values.c.flow_id == flow_id)
-        return [found[0] for found in self._database.tuples(names)]
 
 
 def storable_tracked_value(row: TrackedValueRow) -> tuple[str, str, str, str]:

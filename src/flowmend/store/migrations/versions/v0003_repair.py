@@ -23,8 +23,28 @@ def _may(name: str) -> sa.Column[Any]:
 
 def upgrade() -> None:
     op.add_column("trigger_events", sa.Column("business_key", sa.Text(), nullable=False, server_default=sa.text("''")))
+    is_held = _where("status = 'Waiting' AND code = 'ConnectionNeedsRepair'")
+    op.create_index("ix_runs_held", "runs", ["flow_id", "run_name"], **is_held)
+    _find_history_faster()
     _make_plans()
     _make_notices()
+
+
+def _find_history_faster() -> None:
+    for name in ("ix_runs_flow_id_run_name", "ix_runs_ended_badly", "ix_runs_connection"):
+        op.drop_index(name, table_name="runs")
+    op.drop_index("ix_tracked_values_name_value", table_name="tracked_values")
+    op.create_index("ix_tracked_values_value", "tracked_values", ["value", "run_name", "name"])
+    op.create_index("ix_runs_flow_id_status_run_name", "runs", ["flow_id", "status", "run_name"])
+    op.create_index("ix_runs_started_at", "runs", ["started_at"])
+    ended = ("Aborted", "Cancelled", "Failed", "Faulted", "Ignored", "Skipped", "Succeeded", "TimedOut")
+    quoted = ", ".join(f"'{status}'" for status in ended)
+    op.create_index("ix_runs_status", "runs", ["status", "run_name"], **_where(f"status IN ({quoted})"))
+    failed_by = ["connection_id", "run_name", "flow_id", "status", "diagnosis_category"]
+    op.create_index("ix_runs_failed_by", "runs", failed_by, **_where("connection_id != ''"))
+    by_category = ["diagnosis_category", "run_name", "flow_id", "status"]
+    op.create_index("ix_runs_category", "runs", by_category, **_where("diagnosis_category != ''"))
+    op.create_index("ix_trigger_events_origin", "trigger_events", ["origin_event"], **_where("origin_event != ''"))
 
 
 def _make_plans() -> None:
@@ -131,3 +151,6 @@ def _make_notices() -> None:
         sa.PrimaryKeyConstraint("notice_id", "route_id", name="pk_deliveries"),
     )
     op.create_index("ix_deliveries_due", "deliveries", ["next_at"], **_where("next_at IS NOT NULL"))
+    op.create_table(
+        "preferences", _must("name"), _must("value"), sa.PrimaryKeyConstraint("name", name="pk_preferences")
+    )

@@ -1,0 +1,58 @@
+"""Runs found by a text that people type: the number of an order, part of an error, the name of a run.
+
+What is typed whole is found among all runs, by index. A part of a word is looked for in the newest runs only that meet
+the rest of the filter: no index finds parts the same way on both databases, and reading a history of millions takes
+seconds. How far it looked is told, and a narrower filter lets it look further back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, exists, or_, select
+
+from flowmend.store.database import Database
+from flowmend.store.run_filter import RunFilter, matching, select_count, select_names
+from flowmend.store.tables import HAS_OWN_TRACKING_ID, runs, tracked_values
+from flowmend.store.tracked_values import findable_value
+
+#: Among so many of the newest runs parts are looked for, and so many runs are taken that hold the whole text.
+MOST_SEARCHED = 10_000
+_BLOCK = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """names: newest first. is_whole: every run that meets the rest of the filter was looked at."""
+
+    names: tuple[str, ...]
+    is_whole: bool
+
+
+def search(database: Database, wanted: RunFilter) -> Found:
+    """The runs that meet the filter. Errors: StoreUnavailable."""
+    with database.reading() as connection:
+        names = set(_holding_whole(connection, wanted))
+        parts, looked_at = _holding_part(connection, wanted)
+        return Found(names=tuple(sorted(names.union(parts))), is_whole=looked_at < MOST_SEARCHED)
+
+
+def _holding_whole(connection: Connection, wanted: RunFilter) -> Iterator[str]:
+    values, text = tracked_values.c, wanted.text
+    tracking = select(values.run_name).where(values.value == findable_value(text)).order_by(values.run_name).distinct()
+    called = select(runs.c.run_name).where(HAS_OWN_TRACKING_ID, runs.c.client_tracking_id == text)
+    names = [text, *connection.scalars(called.limit(MOST_SEARCHED)), *connection.scalars(tracking.limit(MOST_SEARCHED))]
+    for first in range(0, len(names), _BLOCK):
+        of_block = runs.c.run_name.in_(names[first : first + _BLOCK])
+        yield from connection.scalars(select(runs.c.run_name).where(of_block, *matching(wanted)))
+
+
+def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Sequence[str], int]:
+    """Their names, and how many runs were looked at."""
+    searched = (runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
+    newest = select_names(wanted, *searched, limit=MOST_SEARCHED).cte("newest")
+    values = tracked_values.c
+    tells = exists().where(values.run_name == newest.c.run_name, values.value.icontains(wanted.text, autoescape=True))
+    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in newest.c), tells)
+    found = connection.scalars(select(newest.c.run_name).where(holds)).all()
+    looked_at = connection.scalar(select_count(wanted, MOST_SEARCHED))
+    return found, int(looked_at or 0)
