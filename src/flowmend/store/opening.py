@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, insert, i
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from flowmend.core.errors import AskedWrongly, StoreUnavailable
+from flowmend.core.errors import AskedWrongly, NotFound, StoreUnavailable
 from flowmend.store.database import Database
 from flowmend.store.failures import our_errors
 from flowmend.store.tables import alembic_version, metadata
@@ -17,8 +17,8 @@ from flowmend.store.tables import alembic_version, metadata
 #: The newest migration, which `metadata` equals; a test holds both together.
 LATEST_REVISION = "0003"
 
-#: Any number, as long as nobody else locks the same one in this database.
-_ADVISORY_LOCK = 0x666C6F776D656E64
+#: Whoever makes tables holds it: any number, as long as nobody else locks the same one in this database.
+ADVISORY_LOCK = 0x666C6F776D656E64
 
 _BUSY_TIMEOUT_SECONDS = 10
 _POOL_SIZE = 8
@@ -39,6 +39,14 @@ def open_database(url: str) -> Database:
         engine.dispose()
         raise
     return Database(engine)
+
+
+def engine_as_it_is(url: str) -> Engine:
+    """The database at an SQLAlchemy URL with nothing made or migrated. Errors: AskedWrongly `InvalidSetting`; NotFound."""
+    read = _read_url(url)
+    if read.get_backend_name() == "sqlite" and not Path(str(read.database)).is_file():
+        raise NotFound(f"There is no database file {read.database}.", code="NoDatabase", target=str(read.database))
+    return _make_engine(read)
 
 
 def _read_url(text: str) -> URL:
@@ -66,7 +74,7 @@ def _make_engine(url: URL) -> Engine:
             hide_parameters=True,
             connect_args={"prepare_threshold": 2},
         )
-    _make_private(Path(str(url.database)))
+    make_private(Path(str(url.database)))
     engine = create_engine(
         url,
         pool_size=_POOL_SIZE,
@@ -78,7 +86,7 @@ def _make_engine(url: URL) -> Engine:
     return engine
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
     """A new database file that its owner alone may read, for it holds whole histories; one that is there stays as it is.
 
     SQLite gives the files beside it the same mode.
@@ -112,7 +120,7 @@ def _prepare(engine: Engine) -> None:
             return
     with engine.execution_options(flowmend_writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":  # SQLite has locked the file already
-            connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+            connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
         revision = _revision(connection)  # once more: another process may have been quicker
         if revision is None:
             metadata.create_all(connection)

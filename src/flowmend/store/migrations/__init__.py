@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from flowmend.core.errors import AskedWrongly
 
 
-def migrate(connection: Connection) -> None:
-    """Carry out the migrations that are missing, within the connection's transaction.
+def migrate(connection: Connection, *, to: str = "head") -> None:
+    """Carry out the migrations that are missing, within the connection's transaction. to: the revision to stop at.
 
     Errors: AskedWrongly `DatabaseTooNew` where a newer Flowmend has written the database.
     """
@@ -27,7 +27,7 @@ def migrate(connection: Connection) -> None:
         with EnvironmentContext(
             config,
             scripts,
-            fn=lambda revision, _: scripts._upgrade_revs("head", revision),  # noqa: SLF001  # as Alembic's own command
+            fn=lambda revision, _: scripts._upgrade_revs(to, revision),  # noqa: SLF001  # as Alembic's own command
         ) as environment:
             environment.configure(connection=connection, transactional_ddl=True)
             environment.run_migrations()

@@ -1,0 +1,161 @@
+"""Restoring: a backup built up beside what is there, checked, and only then put in its place.
+
+A file of SQLite's is built beside and renamed. In PostgreSQL all is one transaction. A kill at any moment leaves what was
+there, or what was restored. Whoever calls holds the data folder alone, so that no server runs on it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy.engine import make_url
+
+from flowmend.core.errors import Conflict, StoreUnavailable
+from flowmend.store.backup.contents import BackupReport, Progress
+from flowmend.store.backup.loading import load_backup
+from flowmend.store.backup.making import flush_folder
+from flowmend.store.backup.standing_still import note_restored, stand_still
+from flowmend.store.failures import our_errors
+from flowmend.store.opening import ADVISORY_LOCK, engine_as_it_is, make_private
+from flowmend.store.tables import alembic_version, metadata
+
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """kept_as: where what was there before is kept, "" where nothing was. flows_off: ids of flows that were on.
+    runs_waiting: how many runs wait for somebody to let them go on.
+    """
+
+    kept_as: str
+    flows_off: tuple[str, ...]
+    runs_waiting: int
+
+
+def restore_backup(
+    url: str, report: BackupReport, *, at: datetime, replace: bool, go_on: bool, progress: Progress | None = None
+) -> Restored:
+    """Put what a checked backup holds into the database at an SQLAlchemy URL.
+
+    replace: keep what is there aside instead of refusing. go_on: let flows be on and runs go on as they were; else they
+    stand still. Errors: Conflict `DatabaseNotEmpty`, `DatabaseInUse`; AskedWrongly `InvalidBackup`; StoreUnavailable. Then
+    nothing is changed.
+    """
+    loading = _Loading(report=report, at=at, go_on=go_on, progress=progress)
+    read = make_url(url)
+    if read.get_backend_name() == "sqlite":
+        return _into_file(Path(str(read.database)), loading, replace=replace)
+    return _into_postgresql(url, loading, replace=replace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loading:
+    report: BackupReport
+    at: datetime
+    go_on: bool
+    progress: Progress | None
+
+    @property
+    def aside(self) -> str:
+        return f"before_restore_{self.at:%Y%m%d_%H%M%S}"
+
+    def carry_out(self, connection: Connection) -> tuple[list[str], int]:
+        load_backup(connection, self.report.path, self.report, self.progress)
+        were_on, held = ([], 0) if self.go_on else stand_still(connection)
+        note_restored(connection, made_at=self.report.made_at, at=self.at, were_on=were_on, held=held)
+        return were_on, held
+
+
+def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
+    if path.exists() and not replace:
+        raise _not_empty(str(path))
+    beside = path.with_name(f".{path.name}.restoring")
+    _remove(beside)
+    try:
+        make_private(beside)
+        with _engine(f"sqlite:///{beside}") as engine, our_errors():
+            with engine.connect() as connection:  # no log: a file that is not whole is thrown away
+                connection.exec_driver_sql("PRAGMA journal_mode=OFF")
+                connection.exec_driver_sql("PRAGMA synchronous=OFF")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                were_on, held = loading.carry_out(connection)
+                connection.commit()
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        kept = _keep_file_aside(path, loading.aside)
+        beside.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be restored: {error.strerror}.", target=str(path)) from error
+    finally:
+        _remove(beside)
+    return Restored(kept_as=kept, flows_off=tuple(were_on), runs_waiting=held)
+
+
+def _keep_file_aside(path: Path, aside: str) -> str:
+    """Give the old file another name as well; its log is put into it first, for a log beside the new one would ruin that."""
+    if not path.exists():
+        return ""
+    with _engine(f"sqlite:///{path}") as engine, our_errors(), engine.connect() as connection:
+        is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    if is_busy or any(path.with_name(path.name + end).exists() for end in _COMPANIONS):
+        raise Conflict(
+            f"Another program has {path} open. End it first; nothing was changed.",
+            code="DatabaseInUse",
+            target=str(path),
+        )
+    kept = path.with_name(f"{aside}.db")
+    try:
+        kept.hardlink_to(path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: for a moment the name is free
+        path.rename(kept)
+    return str(kept)
+
+
+def _into_postgresql(url: str, loading: _Loading, *, replace: bool) -> Restored:
+    with _engine(url) as engine, our_errors(), engine.begin() as connection:
+        connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        schema = str(connection.execute(text("SELECT current_schema()")).scalar_one())
+        names = [*(table.name for table in metadata.sorted_tables), alembic_version.name]
+        there = sorted(set(names) & set(inspect(connection).get_table_names(schema)))
+        if there and not replace:
+            raise _not_empty(str(connection.engine.url.database))
+        if there:
+            connection.execute(text(f'CREATE SCHEMA "{loading.aside}"'))
+            for name in there:
+                connection.execute(text(f'ALTER TABLE "{name}" SET SCHEMA "{loading.aside}"'))
+        were_on, held = loading.carry_out(connection)
+    kept = f"schema {loading.aside}" if there else ""
+    return Restored(kept_as=kept, flows_off=tuple(were_on), runs_waiting=held)
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[Engine]:
+    engine = engine_as_it_is(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _not_empty(what: str) -> Conflict:
+    return Conflict(
+        f"{what} holds a Flowmend already. Restore to another data folder, or add --replace, which keeps what is there "
+        "aside.",
+        code="DatabaseNotEmpty",
+        target=what,
+    )
+
+
+def _remove(path: Path) -> None:
+    for end in ("", *_COMPANIONS):
+        path.with_name(path.name + end).unlink(missing_ok=True)

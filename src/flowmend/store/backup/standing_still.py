@@ -1,0 +1,50 @@
+"""What a restored database does at first: nothing.
+
+Nobody knows what happened between the backup and now. So flows that were on are off, as if somebody had turned them off,
+plans that ran are paused, and runs that were under way wait with a code of their own, until somebody lets them go on.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from flowmend.store.repair_rows import PlanState
+from flowmend.store.repair_tables import repair_plans
+from flowmend.store.rows import FlowState
+from flowmend.store.tables import IS_UNFINISHED, audit, flows, runs, trigger_states
+
+#: The code of a run that was under way when its backup was made.
+RESTORED_CODE = "RestoredFromBackup"
+#: Where the audit keeps what was made and restored.
+BACKUP_TARGET = "backup"
+MADE, RESTORED = "backup", "restore"
+
+_WAITING = "Waiting"
+
+
+def stand_still(connection: Connection) -> tuple[list[str], int]:
+    """Within a transaction: let nothing go on by itself. Ids of the flows that were on, and how many runs wait."""
+    on = list(connection.execute(select(flows.c.flow_id).where(flows.c.state == FlowState.ON)).scalars())
+    connection.execute(update(flows).where(flows.c.state == FlowState.ON).values(state=FlowState.OFF))
+    connection.execute(delete(trigger_states).where(trigger_states.c.next_at.is_not(None)))  # a clock begins anew
+    connection.execute(update(trigger_states).values(poll_at=None))  # and polls keep their place
+    is_running = repair_plans.c.state.in_([PlanState.CANARY, PlanState.RUNNING])
+    connection.execute(update(repair_plans).where(is_running).values(state=PlanState.PAUSED))
+    held = connection.execute(
+        update(runs).where(IS_UNFINISHED).values(status=_WAITING, code=RESTORED_CODE, wake_at=None)
+    ).rowcount
+    return on, held
+
+
+def note_restored(connection: Connection, *, made_at: datetime, at: datetime, were_on: list[str], held: int) -> None:
+    """Within a transaction: say in the audit what was restored, and what stands still since."""
+    connection.execute(
+        insert(audit),
+        {
+            "at": at,
+            "person_id": "",
+            "verb": RESTORED,
+            "target": BACKUP_TARGET,
+            "details": {"made_at": made_at.isoformat(), "flows": were_on, "runs": held},
+        },
+    )
