@@ -16,7 +16,7 @@ from flowmend.core.run import (
     RunState,
     SendResponse,
 )
-from flowmend.store.journal import Write
+from flowmend.store.journal import ChangeRun, Write
 from flowmend.use_cases.journal_pages import PageWriter
 from flowmend.use_cases.loaded_flows import LoadedFlow
 
@@ -45,12 +45,13 @@ class ActiveRun:
 
     entries: decided, not yet written. writes: other rows to write with them. awaiting: who waits until these are
     durable. flushing: who waits for the group on its way, None where there is none. retry_writes: a group the store
-    could not take, to be tried again. person_waits: {action: (code, connection id)}.
+    could not take, to be tried again. person_waits: {action: (code, connection id)}. is_at_rest: whether its row says
+    when it goes on, so that a restart leaves it alone until then.
     """
 
     __slots__ = (
-        "awaiting", "calls", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_stored", "loaded",
-        "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "traces",
+        "awaiting", "calls", "ended", "entries", "epoch", "failure", "flow_id", "flushing", "is_at_rest", "is_stored",
+        "loaded", "name", "pages", "person_waits", "response", "retry_writes", "sequence", "shown_status", "state", "timers", "traces",
         "writes",
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ class ActiveRun:
         self.epoch = epoch
         self.sequence = sequence
         self.is_stored = True
+        self.is_at_rest = False
         self.entries: list[Entry] = []
         self.writes: list[Write] = []
         self.retry_writes: list[Write] = []
@@ -83,6 +85,11 @@ class ActiveRun:
     def is_being_written(self) -> bool:
         """Whether what was decided is on its way to the store, or about to be."""
         return self.flushing is not None or bool(self.awaiting)
+
+    def rests_until(self, wake_at: datetime | None) -> None:
+        """Let the row say, with what is written next, when the run goes on; None while it is awake."""
+        self.is_at_rest = wake_at is not None
+        self.writes.append(ChangeRun(self.name, self.epoch, {"wake_at": wake_at}))
 
     def note(self, entry: Entry) -> None:
         """Remember what lists and pages show of the run."""
@@ -114,7 +121,7 @@ class ActiveRun:
             # By this connection the run is found once it works, whatever failed before.
             return {**self._failure(), **waits, "connection_id": connection_id}
         if self.shown_status is not Status.RUNNING:
-            self.shown_status = Status.RUNNING
+            self.shown_status, self.is_at_rest = Status.RUNNING, False
             return {"status": Status.RUNNING.value, "code": "", "wake_at": None, **_NO_FAILURE, **self._failure()}
         return None
 

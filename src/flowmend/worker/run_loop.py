@@ -38,7 +38,7 @@ from flowmend.core.run import (
     new_state,
 )
 from flowmend.store.journal import AddTracked, ChangeRun, StartRun
-from flowmend.store.rows import RunRow, TrackedValueRow
+from flowmend.store.rows import TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
@@ -126,9 +126,11 @@ class RunLoop:
         self._schedule_changed()
 
     async def recover(self) -> int:
-        """Go on with every run that was under way when the process ended; how many there were."""
-        services = self._services()
-        names = [row.run_name for row in services.store.runs.unfinished() if not _is_at_rest(row, services.clock.now)]
+        """Go on with every run that was under way when the process ended; how many there were.
+
+        Those at rest that are due by now are left to the timers: there may be tens of thousands.
+        """
+        names = self._services().store.runs.under_way()
         for position in range(0, len(names), _RECOVER_AT_ONCE):
             await asyncio.gather(*(self._load(name) for name in names[position : position + _RECOVER_AT_ONCE]))
         return len(names)
@@ -140,7 +142,7 @@ class RunLoop:
             await self._load(run_name)
         elif run.ended is None and not run.is_being_written:
             self._fire_due(run)
-            run.writes.append(ChangeRun(run_name, run.epoch, {"wake_at": None}))  # or the timers look at it for ever
+            run.rests_until(None)  # or the timers look at it for ever
             self._writing.write(run)
 
     def end_overdue(self) -> datetime | None:
@@ -201,7 +203,7 @@ class RunLoop:
         )
         run.shown_status = Status(row.status)
         if row.wake_at is not None:  # it is awake now: the timers need not look at it again
-            run.writes.append(ChangeRun(run_name, epoch, {"wake_at": None}))
+            run.rests_until(None)
         for entry in entries:
             run.note(entry)
         self._active[run_name] = run
@@ -276,19 +278,26 @@ class RunLoop:
         if run.ended is not None:
             return
         if run.calls:
+            self._keep_awake(run)
             self._writing.write_lazily(run)
             return
         wake_at = run.next_wake_at()
         now = self._services().clock.now
         caller_waits = run.state.has_caller and not run.state.has_responded and not run.state.start.is_patient
         if caller_waits or (wake_at is not None and wake_at - now <= AT_REST_AFTER):
+            self._keep_awake(run)
             self._writing.write(run)
             return
         if wake_at is None and not run.person_waits:
             wake_at = now + _LOOK_AT_REST  # it waits for a callback; so it need not be read at every start
         if wake_at is not None:
-            run.writes.append(ChangeRun(run.name, run.epoch, {"wake_at": wake_at}))
+            run.rests_until(wake_at)
         self._writing.when_written(run, lambda _error: self._leave(run))
+
+    def _keep_awake(self, run: ActiveRun) -> None:
+        """A run that something came up for on its way out of memory: a restart must not take it for one at rest."""
+        if run.is_at_rest:
+            run.rests_until(None)
 
     def _leave(self, run: ActiveRun) -> None:
         """Drop a run at rest from memory, unless something came up meanwhile."""
@@ -373,11 +382,6 @@ def _track(run: ActiveRun, tracked: Json) -> None:
     for name, value in tracked.items() if isinstance(tracked, dict) else ():
         text = value if isinstance(value, str) else str(value)
         run.writes.append(AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text)))
-
-
-def _is_at_rest(row: RunRow, now: datetime) -> bool:
-    """Waiting for a later time, or for somebody alone."""
-    return row.wake_at > now if row.wake_at is not None else row.status == Status.WAITING
 
 
 def _note_failure(run_name: str, error: BaseException | None) -> None:
