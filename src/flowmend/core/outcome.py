@@ -88,7 +88,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One try of a call, an entry of `retryHistory`."""
+    """One try of a call, an entry of `retryHistory`. was_refused: as of its `Outcome`."""
 
     started_at: datetime
     ended_at: datetime
@@ -96,6 +96,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_request_id: str
     service_request_id: str = ""
     error: ErrorDetail | None = None
+    was_refused: bool = False
 
 
 class ContentAwaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from flowmend.core.run import RunStart
+from flowmend.core.run import ActionRecord, RunStart
 from flowmend.store.journal import Write
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -10,7 +10,7 @@ from flowmend.use_cases.loaded_flows import LoadedFlow
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run to begin. event: the history entry to store with it, None where it is stored already. together_with: what
-    else is written in the same transaction.
+    else is written in the same transaction. taken_over: what it begins with, of the run it resumes.
     """
 
     loaded: LoadedFlow
@@ -18,4 +18,5 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     row: RunRow
     event: TriggerEventRow | None
     awaits_response: bool = False
+    taken_over: tuple[ActionRecord, ...] = ()
     together_with: tuple[Write, ...] = ()

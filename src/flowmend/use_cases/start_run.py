@@ -7,7 +7,7 @@ import msgspec
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
-from flowmend.core.run import RunStart
+from flowmend.core.run import ActionRecord, RunStart
 from flowmend.core.run.record import ParentAction
 from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
@@ -75,9 +75,13 @@ def new_start(
     origin_run: str = "",
     is_synchronous: bool = False,
     is_patient: bool = False,
+    attempt: int = 1,
     cause: Cause | None = None,
 ) -> RunStart:
-    """What a run of this flow starts with. Errors: AskedWrongly where a parameter has no value."""
+    """What a run of this flow starts with. attempt: 1 for the first of its trigger event.
+
+    Errors: AskedWrongly where a parameter has no value.
+    """
     if loaded.missing_parameters:
         names = ", ".join(loaded.missing_parameters)
         raise AskedWrongly(
@@ -98,6 +102,7 @@ def new_start(
         origin_run=origin_run,
         is_synchronous=is_synchronous,
         is_patient=is_patient,
+        attempt=attempt,
         parent=cause.parent if cause else None,
         depth=cause.depth if cause else 0,
     )
@@ -113,6 +118,7 @@ def begin_run(
     awaits_response: bool = False,
     client_request_id: str = "",
     together_with: tuple[Write, ...] = (),
+    taken_over: tuple[ActionRecord, ...] = (),
 ) -> Begun:
     """Store the run with its trigger history entry and start to advance it."""
     trigger_name = start.trigger["name"]
@@ -126,6 +132,7 @@ def begin_run(
             event=event,
             awaits_response=awaits_response,
             together_with=(*track_business_key(services, loaded, start), *together_with),
+            taken_over=taken_over,
         )
     )
 

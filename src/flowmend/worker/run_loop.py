@@ -35,7 +35,6 @@ from flowmend.core.run import (
     WaitUntil,
     decide,
     fold,
-    new_state,
 )
 from flowmend.store.journal import AddTracked, ChangeRun, StartRun
 from flowmend.store.rows import TrackedValueRow
@@ -86,13 +85,20 @@ class RunLoop:
         run = ActiveRun(
             row.run_name,
             loaded,
-            new_state(loaded.compiled, new_run.start),
+            fold(loaded.compiled, new_run.start, new_run.taken_over),
             PageWriter(row.run_name, services.vault),
             epoch=row.epoch,
             sequence=0,
         )
         run.is_stored = False
         run.writes += (StartRun(row, new_run.event), *new_run.together_with)
+        run.entries += new_run.taken_over
+        for entry in new_run.taken_over:
+            run.note(entry)
+            if entry.tracked_properties is not None:
+                _track(run, entry.tracked_properties)
+        # What it took over may be under way: containers with a time-out, a call its service is still busy with.
+        first: Event = Recovered() if new_run.taken_over else Started()
         self._active[run.name] = run
         self._overdue.expect(run)
         services.changes.publish("run", run_name=run.name, flow_id=run.flow_id, status=Status.RUNNING.value)
@@ -101,9 +107,9 @@ class RunLoop:
         if new_run.awaits_response:
             run.response = asyncio.get_running_loop().create_future()
             response = run.response
-            self._handle(run, Started())
+            self._handle(run, first)
             return Begun(durable=None, response=response)
-        self._handle(run, Started())
+        self._handle(run, first)
         return Begun(durable=self._writing.written(run), response=None)
 
     def is_active(self, run_name: str) -> bool:

@@ -56,7 +56,9 @@ def start_call(turn: Turn, node: Node, repetition: Repetition, started_at: datet
         )
         turn.finish(node, repetition, end, started_at)
         return
-    key = client_request_id(turn.state.start.run_name, node.name, repetition)
+    key = turn.state.kept_keys.get((node.name, repetition)) or client_request_id(
+        turn.state.start.run_name, node.name, repetition
+    )
     record = turn.begin(node, repetition, started_at, inputs=inputs.recorded, details=details, key=key)
     send(turn, node, record, first_call(turn, node, record, inputs.authentication))
 
@@ -85,6 +87,7 @@ def call_finished(turn: Turn, node: Node, begun: ActionRecord, event: CallFinish
         client_request_id=begun.key,
         service_request_id=outcome.service_request_id,
         error=outcome.error,
+        was_refused=outcome.was_refused,
     )
     attempts = (*begun.attempts, attempt)
     if outcome.status is Status.SUCCEEDED:

@@ -96,6 +96,14 @@ class ParentAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.action, self.repetition
 
 
+class KeptKey(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The key of a call whose fate an earlier run never learned: whoever honours it will know the repeat."""
+
+    action: str
+    repetition: tuple[int, ...]
+    key: str
+
+
 class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run starts with; stored beside the journal, never changed.
 
@@ -104,7 +112,9 @@ class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     this one resubmits. is_synchronous: a caller waits for a Response action. is_patient: it does so however long
     that takes and also over restarts, because it asks again or is a run itself. parent: the action that started this
     run as its child, None for all others. depth: how many runs stand above it. ends_by: when the run is ended where it
-    has not ended by itself, None for never.
+    has not ended by itself, None for never. attempt: 1 for the first run of its trigger event. resumed_from: the run whose
+    finished actions this one took over, which are the first `taken_over` entries of its journal; kept_keys: for the
+    calls it makes again.
     """
 
     run_name: str
@@ -121,3 +131,7 @@ class RunStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: ParentAction | None = None
     depth: int = 0
     ends_by: datetime | None = None
+    attempt: int = 1
+    resumed_from: str = ""
+    taken_over: int = 0
+    kept_keys: tuple[KeptKey, ...] = ()

@@ -65,7 +65,14 @@ class RunScope:
         return self._state.start.trigger
 
     def workflow(self) -> dict[str, Json]:
-        return self._state.start.workflow
+        """The service's own view, and in its `run` which attempt at its trigger event this is."""
+        start = self._state.start
+        run = start.workflow.get("run")
+        if not isinstance(run, dict):
+            return start.workflow
+        origin = start.origin_run if start.attempt > 1 else ""
+        facts = {"attempt": start.attempt, "originRunName": origin or None, "isResume": bool(start.resumed_from)}
+        return start.workflow | {"run": run | facts}
 
     def callback_url(self) -> str:
         if self._callback_url:

@@ -34,12 +34,16 @@ class OpenBranch:
 
 @dataclass(slots=True, eq=False, repr=False)
 class OpenLoop:
-    """A Foreach or Until under way. items: of a Foreach. next_index: the iteration to begin next."""
+    """A Foreach or Until under way. items: of a Foreach. next_index: the iteration to begin next.
+
+    again: iterations that an earlier run began and this one goes on with, before any new one.
+    """
 
     items: list[Json]
     next_index: int = 0
     open_count: int = 0
     has_failed: bool = False
+    again: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -78,7 +82,7 @@ class RunState:
     """Where a run stands; only `transitions.apply` changes it.
 
     records: the latest of each key. unfinished: those without an end, in the order they began. ready: what the next step may take up, in order. loops: also those that ended, for `items` of late readers is not
-    needed but their count is. has_caller: a synchronous caller waits for a Response.
+    needed but their count is. kept_keys: of calls that carry the key of an earlier run. has_caller: a synchronous caller waits for a Response.
     """
 
     compiled: CompiledFlow
@@ -91,6 +95,7 @@ class RunState:
     loops: dict[ActionKey, OpenLoop] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     ready: OrderedDict[ActionKey, Node] = field(default_factory=OrderedDict)
+    kept_keys: dict[ActionKey, str] = field(default_factory=dict)
     ending: Ending | None = None
     has_responded: bool = False
     end: EndRecord | None = None

@@ -5,6 +5,7 @@ say when an action may start and when a branch is through; nothing is searched f
 """
 
 from collections.abc import Iterable
+from itertools import islice
 
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
@@ -41,16 +42,22 @@ def new_state(compiled: CompiledFlow, start: RunStart) -> RunState:
     state.branches[compiled.root.number, ()] = root
     for node in compiled.root.starts:
         state.ready[node.name, ()] = node
+    for kept in start.kept_keys:
+        state.kept_keys[kept.action, kept.repetition] = kept.key
     return state
 
 
 def fold(compiled: CompiledFlow, start: RunStart, entries: Iterable[Entry]) -> RunState:
     """The state that a run's journal tells, entries in their order.
 
+    What a resumed run took over is not replayed, it is taken as it stands: its order of events is another run's.
     Errors: KeyError where the journal belongs to another version of the flow.
     """
     state = new_state(compiled, start)
-    for entry in entries:
+    remaining = iter(entries)
+    if start.taken_over:
+        _take_over(state, islice(remaining, start.taken_over))
+    for entry in remaining:
         apply(state, entry)
     return state
 
@@ -133,10 +140,7 @@ def _close_branch(state: RunState, opened: OpenBranch) -> None:
         state.ready[owner_key] = owner
         return
     loop.has_failed = loop.has_failed or has_failed
-    if loop.next_index < len(loop.items):
-        _open_iteration(state, owner, owner_key, loop)
-    elif loop.open_count == 0:
-        state.ready[owner_key] = owner
+    _open_iterations(state, owner, owner_key, loop)
 
 
 # -- a container begins, goes on, ends --------------------------------------------------------------------
@@ -147,11 +151,7 @@ def _open_container(state: RunState, node: Node, key: ActionKey, record: ActionR
     if node.type == "Foreach":
         items: Json = details.get("items", record.inputs)
         loop = state.loops[key] = OpenLoop(items=items)
-        if not node.branches[0].nodes:
-            loop.next_index = len(loop.items)
-            state.ready[key] = node
-        for _ in range(min(node.concurrency, len(loop.items) - loop.next_index)):
-            _open_iteration(state, node, key, loop)
+        _open_iterations(state, node, key, loop)
     elif node.type == "Until":
         loop = state.loops.setdefault(key, OpenLoop(items=[]))
         loop.next_index = details["iteration"]
@@ -163,6 +163,28 @@ def _open_container(state: RunState, node: Node, key: ActionKey, record: ActionR
             _open_branch(state, branch, key[1], key, skip)
         if not any(branch.name == taken and branch.nodes for branch in node.branches):
             state.ready[key] = node
+
+
+def _open_iterations(state: RunState, node: Node, key: ActionKey, loop: OpenLoop) -> None:
+    """Opens as many iterations of a Foreach as may run at once; it is through where none is open then."""
+    if not node.branches[0].nodes:
+        loop.next_index = len(loop.items)
+    while loop.open_count < node.concurrency:
+        if loop.again:
+            index = loop.again.pop(0)
+        elif loop.next_index < len(loop.items):
+            index = loop.next_index
+            loop.next_index += 1
+        else:
+            break
+        repetition = (*key[1], index)
+        if not state.start.taken_over:
+            _open_branch(state, node.branches[0], repetition, key, None)
+        elif not _reopen_branch(state, node.branches[0], repetition, key, None):
+            continue  # an earlier run was through with it
+        loop.open_count += 1
+    if loop.open_count == 0:
+        state.ready[key] = node
 
 
 def _open_iteration(state: RunState, node: Node, key: ActionKey, loop: OpenLoop) -> None:
@@ -222,4 +244,96 @@ def _end_branch(state: RunState, opened: OpenBranch) -> None:
         key = (node.name, opened.repetition)
         record = state.records.get(key)
         if record is None or not record.status.is_terminal:
+            state.ready[key] = node
+
+
+# -- what an earlier run finished is taken over ----------------------------------------------------------
+
+
+def _take_over(state: RunState, entries: Iterable[Entry]) -> None:
+    """The state after another run's records: its counters are those of what is left to do."""
+    for entry in entries:
+        if not isinstance(entry, ActionRecord):
+            continue
+        key = (entry.name, entry.repetition)
+        node = state.compiled.nodes[entry.name]
+        state.records[key] = entry
+        if not entry.status.is_terminal:
+            state.unfinished[key] = entry
+            continue
+        state.unfinished.pop(key, None)
+        if entry.status is _SUCCEEDED and not node.is_container:
+            _apply_effect(state, node, entry)
+    state.ready.clear()
+    state.branches.clear()
+    root = state.root
+    _count_what_is_left(state, root)
+    state.branches[root.branch.number, ()] = root
+    _make_ready(state, root)
+
+
+def _reopen_branch(
+    state: RunState, branch: Branch, repetition: Repetition, owner_key: ActionKey, skip: Skip | None
+) -> bool:
+    """Opens a branch of which an earlier run finished a part; False where nothing of it is left to do."""
+    opened = OpenBranch(
+        branch=branch,
+        repetition=repetition,
+        owner_key=owner_key,
+        remaining=len(branch.nodes),
+        waiting=list(branch.waits),
+        skip=skip,
+    )
+    _count_what_is_left(state, opened)
+    if not opened.remaining:
+        return False
+    state.branches[branch.number, repetition] = opened
+    _make_ready(state, opened)
+    return True
+
+
+def _count_what_is_left(state: RunState, opened: OpenBranch) -> None:
+    for node in opened.branch.nodes:
+        record = state.records.get((node.name, opened.repetition))
+        if record is not None and record.status.is_terminal:
+            opened.remaining -= 1
+            for follower in node.dependents:
+                opened.waiting[follower.index] -= 1
+
+
+def _make_ready(state: RunState, opened: OpenBranch) -> None:
+    for node in opened.branch.nodes:
+        key = (node.name, opened.repetition)
+        record = state.records.get(key)
+        if record is None:
+            if opened.skip is not None or opened.waiting[node.index] == 0:
+                state.ready[key] = node
+        elif node.is_container and record.status is _RUNNING:
+            _reopen_container(state, node, key, record)
+
+
+def _reopen_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord) -> None:
+    details = record.details or {}
+    if node.type == "Foreach":
+        loop = OpenLoop(
+            items=details.get("items", record.inputs),
+            next_index=details.get("begun", 0),
+            again=list(details.get("again", ())),
+        )
+        state.loops[key] = loop
+        _open_iterations(state, node, key, loop)
+    elif node.type == "Until":
+        loop = state.loops[key] = OpenLoop(items=[], next_index=details["iteration"] + 1, open_count=1)
+        repetition = (*key[1], details["iteration"])
+        if not _reopen_branch(state, node.branches[0], repetition, key, None):
+            loop.open_count = 0
+            loop.has_failed = branch_failed(state.records, node.branches[0], repetition)
+            state.ready[key] = node
+    else:
+        is_open = False
+        for branch in node.branches:
+            is_taken = branch.name == details["branch"]
+            left = _reopen_branch(state, branch, key[1], key, None if is_taken else Skip.BRANCH_NOT_TAKEN)
+            is_open = is_open or (is_taken and left)
+        if not is_open:
             state.ready[key] = node

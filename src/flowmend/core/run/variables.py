@@ -4,12 +4,15 @@ They belong to the whole run, also inside loops: two iterations at once see each
 A variable without a value is null; an append or increment takes null for the empty value of its type.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from flowmend.core.expression import to_text
 from flowmend.core.expression.conversion.kinds import kind_name
 from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
 from flowmend.core.run.compiling import Node
 from flowmend.core.run.finish import Finish, failed
 from flowmend.core.run.record import ActionRecord
@@ -18,6 +21,9 @@ from flowmend.core.run.state import Variable
 
 _OPERATION = "InvalidVariableOperation"
 _INITIALIZATION = "InvalidVariableInitialization"
+
+#: {action type: the sign of its step}
+_STEPS: Mapping[str, int] = MappingProxyType({"IncrementVariable": 1, "DecrementVariable": -1})
 
 #: {variable type: the types of value it takes}
 _ACCEPTED: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -119,6 +125,33 @@ def apply_to_variables(variables: dict[str, Variable], action_type: str, record:
     else:
         variable.value = body["value"]
         variable.is_lent = True  # an expression made it, so an output may be the same list
+
+
+def replayed_variables(action_types: Mapping[str, str], records: Iterable[ActionRecord]) -> tuple[ActionRecord, ...]:
+    """The records, with variables as they are without those that are not among them.
+
+    What counts is told by its step, whatever it counted to before; a change of a variable that nothing here
+    initializes is left out, and so to do again. action_types: `{action name: type}`.
+    """
+    variables: dict[str, Variable] = {}
+    replayed: list[ActionRecord] = []
+    for record in records:
+        kind = action_types[record.name]
+        if not kind.endswith("Variable") or record.status is not Status.SUCCEEDED:
+            replayed.append(record)
+            continue
+        if kind != "InitializeVariable":
+            variable = variables.get(record.outputs["body"]["name"].lower())
+            if variable is None:
+                continue
+            if kind in _STEPS:
+                step = record.inputs.get("value", 1) * _STEPS[kind]
+                value = (variable.value or 0) + step
+                if value != record.outputs["body"]["value"]:
+                    record = replace(record, outputs={"body": {"name": variable.name, "value": value}})
+        apply_to_variables(variables, kind, record)
+        replayed.append(record)
+    return tuple(replayed)
 
 
 def _append_to_array(variable: Variable, value: Json) -> None:

@@ -1,0 +1,70 @@
+"""What reached the outside in a run, and would again if it were run again."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from flowmend.core.outcome import Status
+from flowmend.core.run.call_making import CALLED_TYPES
+from flowmend.core.run.compiling import CompiledFlow, Node
+from flowmend.core.run.record import ActionRecord, KeptKey
+from flowmend.core.run.resume import is_fate_unknown
+
+
+class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a call. honours_key: its service knows a repeat by the key. words: what people call it."""
+
+    is_read: bool
+    honours_key: bool
+    words: str
+
+
+class RepeatedEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of one action that are made again.
+
+    operation: in words, e.g. `Send an email`. count: how many. is_certain: False where it is not known whether they
+    happened before. key_is_honoured: they carry their first key, and their service knows a repeat by it. starts_flow: what they
+    do is to start another flow.
+    """
+
+    action: str
+    operation: str
+    count: int
+    is_certain: bool = True
+    key_is_honoured: bool = False
+    starts_flow: bool = False
+
+
+def repeated_effects(
+    compiled: CompiledFlow,
+    records: Iterable[ActionRecord],
+    facts_of: Callable[[Node, ActionRecord], CallFacts],
+    *,
+    kept_keys: Iterable[KeptKey] = (),
+) -> tuple[RepeatedEffect, ...]:
+    """The effects of these records that would be repeated, in the order they first happened; reads are none.
+
+    records: the last of each action and pass that is done again. kept_keys: of calls that go out with their first key.
+    """
+    first_keys = {(kept.action, kept.repetition) for kept in kept_keys}
+    counts: dict[RepeatedEffect, int] = {}
+    for record in records:
+        node = compiled.nodes[record.name]
+        if node.type not in CALLED_TYPES or not record.key:  # a static result has no key: nothing was sent
+            continue
+        is_certain = record.status is Status.SUCCEEDED
+        if not is_certain and not is_fate_unknown(node, record):
+            continue
+        facts = facts_of(node, record)
+        if facts.is_read:
+            continue
+        effect = RepeatedEffect(
+            action=record.name,
+            operation=facts.words,
+            count=0,
+            is_certain=is_certain,
+            key_is_honoured=facts.honours_key and (record.name, record.repetition) in first_keys,
+            starts_flow=node.type == "Workflow",
+        )
+        counts[effect] = counts.get(effect, 0) + 1
+    return tuple(msgspec.structs.replace(effect, count=count) for effect, count in counts.items())
