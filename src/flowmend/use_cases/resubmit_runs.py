@@ -7,6 +7,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.naming import run_name as new_run_name
 from flowmend.core.run.views import timestamp
+from flowmend.store.journal import Write
 from flowmend.store.rows import FlowState
 from flowmend.store.runs import note_resubmission
 from flowmend.use_cases.journal_pages import decode_start
@@ -40,19 +41,22 @@ async def resubmit_run(
     person_id: str,
     request_id: str = "",
     original_definition: bool = False,
+    together_with: tuple[Write, ...] = (),
+    new_run: str = "",
 ) -> Resubmitted:
     """Start a new run with the trigger outputs of `run_name`.
 
     Runs the latest definition unless the original is asked for [choice: spec says both, rest-api §3]. request_id: the
     same id for the same run answers with the first new run instead of making another, and so does any request while a
-    resubmission of this run is held: it starts by itself, and a second one would do everything twice.
+    resubmission of this run is held: it starts by itself, and a second one would do everything twice. together_with: written in
+    the same transaction. new_run: the name of the new run, "" to choose one.
     Errors: NotFound; Conflict `WorkflowRunInProgress`; AskedWrongly `WorkflowTriggerIsNotEnabled`.
     """
     row = services.store.runs.get(run_name)
     if row is None:
         raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
     latest = services.flows.latest(row.flow_id)
-    if request_id and (earlier := _earlier(services, run_name, request_id)):
+    if request_id and (earlier := earlier_resubmission(services, run_name, request_id)):
         return earlier
     reason = cannot_resubmit_reason(row.status, latest.row.state)
     if reason:
@@ -64,7 +68,7 @@ async def resubmit_run(
         return Resubmitted(run_name=waiting.event_name, version=latest.version, held=True)
     loaded = services.flows.version(row.flow_id, row.version) if original_definition else latest
     before = decode_start(row.start, services.vault)
-    name = new_run_name(services.clock.ticks(), services.clock.draw())
+    name = new_run or new_run_name(services.clock.ticks(), services.clock.draw())
     start = new_start(
         services,
         loaded,
@@ -72,8 +76,9 @@ async def resubmit_run(
         name=name,
         client_tracking_id=name,
         origin_run=run_name,
+        attempt=before.attempt + 1,
     )
-    notes = (note_resubmission(run_name, request_id, name),) if request_id else ()
+    notes = (*((note_resubmission(run_name, request_id, name),) if request_id else ()), *together_with)
     is_held = bool(broken_connection(services, loaded)) and loaded.on_broken_connection == HOLD_EVENTS
     try:
         if is_held:
@@ -86,7 +91,7 @@ async def resubmit_run(
                 await begun.durable
     except Conflict:
         # The same request came twice at once: the database let the first in, and this one answers with it.
-        earlier = _earlier(services, run_name, request_id)
+        earlier = earlier_resubmission(services, run_name, request_id)
         if earlier is None:
             raise
         return earlier
@@ -94,8 +99,8 @@ async def resubmit_run(
     return Resubmitted(run_name=name, version=loaded.version, held=is_held)
 
 
-def _earlier(services: Services, run_name: str, request_id: str) -> Resubmitted | None:
-    """What the same request made before, None where it has not come yet."""
+def earlier_resubmission(services: Services, run_name: str, request_id: str) -> Resubmitted | None:
+    """What the same request to resubmit or resume made before, None where it has not come yet."""
     name = services.store.runs.resubmission(run_name, request_id)
     if name is None:
         return None
