@@ -14,15 +14,16 @@ PASSWORD = "right-password"
 
 
 class Mailbox:
-    """mails: those that came, in order. It listens in the clear on loopback."""
+    """mails: those that came, in order. refuses: whether it lets nobody in. It listens in the clear on loopback."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.refuses = False
         self._is_running = False
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self._controller = Controller(
-            self, hostname="127.0.0.1", port=self.port, auth_require_tls=False, authenticator=_judge
+            self, hostname="127.0.0.1", port=self.port, auth_require_tls=False, authenticator=self._judge
         )
 
     @property
@@ -55,6 +56,7 @@ class Mailbox:
         self.mails.append(cast("EmailMessage", message_from_bytes(envelope.content, policy=default)))
         return "250 OK"
 
-
-def _judge(_server: Any, _session: Any, _envelope: Any, _mechanism: str, shown: Any) -> AuthResult:
-    return AuthResult(success=shown.password.decode() == PASSWORD)
+    def _judge(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, shown: Any) -> AuthResult:
+        if self.refuses:
+            return AuthResult(success=False, handled=False, message="535 5.7.8 Error: authentication failed")
+        return AuthResult(success=shown.password.decode() == PASSWORD)

@@ -142,6 +142,7 @@ class Running:
         await self.application.timers.stop()
         await self.application.polls.stop()
         await self.application.subscriptions.stop()
+        await self.application.messages.stop()
         await self.services.http.close()
         self.services.store.close()
         await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from flowmend.api.routes import api_routes
 from flowmend.api.security import secure_app
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import StoreUnavailable
+from flowmend.portal.mail_text import mail_writer
 from flowmend.portal.routes import portal_routes
 from flowmend.settings import Settings
 from flowmend.store import Store, open_store
@@ -33,6 +34,7 @@ from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
 from flowmend.worker.health_watch import HealthWatch
 from flowmend.worker.housekeeping import Housekeeping
+from flowmend.worker.messages import Messages
 from flowmend.worker.polls import Polls
 from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.subscriptions import SubscriptionKeeper
@@ -88,6 +90,8 @@ class Application:
         self.polls = Polls(lambda: self.services)
         changes.listen(self.health_watch.heard)
         self.subscriptions = SubscriptionKeeper(lambda: self.services)
+        self.messages = Messages(lambda: self.services, mail_writer(settings, clock))
+        changes.listen(self.messages.heard)
         changes.listen(self.polls.heard)
         changes.listen(self.subscriptions.heard)
         self.services: Services = Services(
@@ -142,6 +146,8 @@ class Application:
         self._running.push_async_callback(self.housekeeping.stop)
         self.health_watch.start()
         self._running.push_async_callback(self.health_watch.stop)
+        self.messages.start()
+        self._running.push_async_callback(self.messages.stop)
 
     async def stop(self) -> None:
         """Stop in the opposite order; runs under way are recovered at the next start."""

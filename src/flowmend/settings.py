@@ -3,12 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from flowmend.core.errors import AskedWrongly
 
 MEGABYTE = 1024 * 1024
 _MOST_DAYS = 36_500
 _SECRET_USES_DAYS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed over. security: `tls`, `starttls` or `none`. port: 0 for the usual one. user: "" where nobody signs in."""
+
+    host: str
+    port: int
+    security: str
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"MailServer(host={self.host!r}, port={self.port}, security={self.security!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +36,13 @@ class Settings:
     allowed_private_hosts: `host:port` of private or loopback addresses that flows may call. caller_waits_seconds: how
     long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as
     text. run_duration_days: how long a run may take, 0 for any time, None for as long as the flow's own service lets it
-    (wdl.md §6). secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
+    (wdl.md §6). history_days: how long runs and trigger events are kept, 0 for ever; a flow may say otherwise.
+    secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
     connection is probed that no good call has proven meanwhile, 0 for never. probe_ahead_minutes: how long before a
     scheduled run its connections are probed, 0 for not at all. diagnosis_rules: a file or folder of an operator's own
     rules of diagnosis. files_roots: folders of this machine whose files connections may be made to, none by default.
+    mail: the server that messages to people go through, None for none. mail_from: their sender. notice_delay_seconds: how long a
+    connection is broken before people are told.
     """
 
     data: Path
@@ -41,11 +59,15 @@ class Settings:
     max_definition_bytes: int = 10 * MEGABYTE
     caller_waits_seconds: float = 120.0
     run_duration_days: int | None = None
+    history_days: int = 0
     secret_uses_days: int = _SECRET_USES_DAYS
     probe_period_minutes: int = 360
     probe_ahead_minutes: int = 120
     diagnosis_rules: Path | None = None
     files_roots: tuple[Path, ...] = ()
+    mail: "MailServer | None" = None
+    mail_from: str = ""
+    notice_delay_seconds: int = 30
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -72,11 +94,15 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "master_key": environment.get("FLOWMEND_MASTER_KEY", ""),
         "allowed_private_hosts": frozenset(_names(environment, "FLOWMEND_ALLOWED_PRIVATE_HOSTS")),
         "run_duration_days": _days(environment, "FLOWMEND_RUN_DURATION_DAYS"),
+        "history_days": _days(environment, "FLOWMEND_HISTORY_DAYS") or 0,
         "secret_uses_days": _SECRET_USES_DAYS if kept_days is None else kept_days,
         "probe_period_minutes": _whole_number(environment, "FLOWMEND_PROBE_PERIOD_MINUTES", 360),
         "probe_ahead_minutes": _whole_number(environment, "FLOWMEND_PROBE_AHEAD_MINUTES", 120),
         "diagnosis_rules": Path(named) if (named := environment.get("FLOWMEND_DIAGNOSIS_RULES", "")) else None,
         "files_roots": _folders(environment, "FLOWMEND_FILES_ROOTS"),
+        "mail": _mail_server(environment, "FLOWMEND_SMTP_URL"),
+        "mail_from": environment.get("FLOWMEND_MAIL_FROM", ""),
+        "notice_delay_seconds": _whole_number(environment, "FLOWMEND_NOTICE_DELAY_SECONDS", 30),
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above
@@ -98,6 +124,40 @@ def _days(environment: Mapping[str, str], name: str) -> int | None:
     if days > _MOST_DAYS:
         raise AskedWrongly(f"{name} must be at most {_MOST_DAYS}, not {days}.", code="InvalidSetting", target=name)
     return days
+
+
+def _mail_server(environment: Mapping[str, str], name: str) -> MailServer | None:
+    """Errors: AskedWrongly, which does not repeat the value: it holds a password."""
+    text = environment.get(name, "").strip()
+    if not text:
+        return None
+    wanted = "smtps://USER:PASSWORD@HOST or smtp://USER:PASSWORD@HOST:PORT (with ?security=none for no encryption)"
+    wrong = AskedWrongly(f"{name} must be {wanted}.", code="InvalidSetting", target=name)
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 0
+    except ValueError:
+        raise wrong from None
+    security = _mail_security(parts)
+    if not security or not parts.hostname or parts.path.strip("/"):
+        raise wrong
+    return MailServer(
+        host=parts.hostname,
+        port=port,
+        security=security,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+def _mail_security(parts: SplitResult) -> str:
+    """ "" where the address asks for none that there is."""
+    asked = parse_qs(parts.query).get("security", [""])[-1]
+    if parts.scheme == "smtps":
+        return "tls" if asked in {"", "tls"} else ""
+    if parts.scheme != "smtp":
+        return ""
+    return asked if asked in {"starttls", "none", "tls"} else "" if asked else "starttls"
 
 
 def _folders(environment: Mapping[str, str], name: str) -> tuple[Path, ...]:

@@ -28,7 +28,7 @@ from flowmend.portal.words import (
 )
 from flowmend.use_cases.connector_gallery import runs_here
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 #: Longer payloads are cut on the run page; a link shows the whole.
 SHOWN_CHARACTERS = 2_000
@@ -67,7 +67,7 @@ def exact(value: Json) -> str:
 
 def _environment(language: str, assets: Assets) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

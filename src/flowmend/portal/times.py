@@ -59,6 +59,13 @@ class Times:
         local = self._local(at)
         return self._time(at, f"{local:%H:%M:%S}") if self._days_ago(at) == 0 else self.moment(at)
 
+    def plain(self, at: datetime) -> str:
+        """As `moment`, to the minute, as text that stays true when it is read another day: never by "today"."""
+        local = self._local(at)
+        month = self.gettext(_MONTHS[local.month - 1])
+        day = self.gettext("{day} {month} {year}").format(day=local.day, month=month, year=local.year)
+        return f"{day} {local:%H:%M} ({self.zone_name})"
+
     def day(self, at: datetime) -> Markup:
         """A `<time>` that names only the day."""
         return self._time(at, self._day(at))

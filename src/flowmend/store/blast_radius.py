@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from flowmend.core.outcome import Status
-from flowmend.store.connection_tables import connection_mappings
+from flowmend.store.connection_tables import connection_mappings, incident_connections
 from flowmend.store.database import Database
 from flowmend.store.tables import HAS_CONNECTION, IS_UNFINISHED, flows, runs, tracked_values
 
@@ -50,6 +50,18 @@ class BlastRadius:
                 for flow_id, count in connection.execute(chosen):
                     counts[flow_id] = counts.get(flow_id, 0) + count
         return counts
+
+    def failed_for_other_reasons(self, since: datetime, until: datetime) -> Sequence[tuple[str, str, int]]:
+        """(flow id, error code, number of runs) of what ended badly within a time and no broken connection failed."""
+        members = incident_connections.c
+        broken = exists().where(
+            members.connection_id == runs.c.connection_id,
+            members.first_bad_at <= runs.c.ended_at,
+            or_(members.mended_at.is_(None), members.mended_at > runs.c.started_at),
+        )
+        ended = (runs.c.ended_at >= since, runs.c.ended_at < until, runs.c.status.in_(_FAILED))
+        chosen = select(runs.c.flow_id, runs.c.error_code, func.count()).where(*ended, ~broken)
+        return self._database.tuples(chosen.group_by(runs.c.flow_id, runs.c.error_code))
 
     def newest_failed(self, windows: Sequence[Window], limit: int) -> Sequence[AffectedRun]:
         """The runs that failed last, the latest end first."""

@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     ESCALATED = "escalated"  # still broken after the time a route gives
     DIGEST = "digest"  # runs that failed for other reasons, together
     REPAIRED = "repaired"  # a repair plan ended or stopped
+    TEST = "test"  # somebody asked whether messages arrive
 
 
 class ChannelKind(StrEnum):
@@ -28,14 +29,18 @@ class DeliveryState(StrEnum):
     """Where one message to one address stands."""
 
     DUE = "due"
+    SENDING = "sending"  # handed over just now; written before it is
     SENT = "sent"
+    UNKNOWN = "unknown"  # handed over, and no answer came: it may have arrived and is not sent again
     GIVEN_UP = "given_up"
+    DROPPED = "dropped"  # no longer true before it could be sent
 
 
 class NoticeRow(Row, frozen=True, kw_only=True):
-    """Something people are told, once. subject: of what: an incident, a plan, or the day of a digest; unique with kind.
+    """Something people are told, once. subject: of what; unique with kind.
 
-    facts: names, numbers and codes the texts are made of, in the reader's language, when they are shown or sent; no secrets.
+    Of an incident its id, with `/<minutes>` where it was escalated; of a digest when its time ended; of a plan
+    `<id>/<when it was started>/<state>`. facts: names, numbers and codes the texts are made of, in the reader's language, when they are shown or sent; no secrets.
     """
 
     notice_id: str
@@ -50,7 +55,7 @@ class NoticeRow(Row, frozen=True, kw_only=True):
 class MessageRouteRow(Row, frozen=True, kw_only=True):
     """Where messages go besides the portal.
 
-    address: of a mail, or a webhook's URL. sealed_secret: signs what a webhook gets. after_minutes: 0 is told at once, more only
+    address: of a mail, or a webhook's URL; "" is the owner's own address. sealed_secret: signs what a webhook gets. after_minutes: 0 is told at once, more only
     where nobody mended it by then. kinds: which notices, empty for all.
     """
 

@@ -49,3 +49,6 @@ deliveries = Table(
     must("message", Words),
 )
 index_where("due", deliveries.c.next_at.is_not(None), deliveries.c.next_at)
+
+#: What people chose in Settings for everybody, by name.
+preferences = Table("preferences", metadata, key("name"), must("value", JsonText))

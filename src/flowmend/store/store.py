@@ -12,11 +12,14 @@ from flowmend.store.connections import Connections
 from flowmend.store.connector_entries import ConnectorEntries
 from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
+from flowmend.store.deliveries import Deliveries
 from flowmend.store.flows import Flows
 from flowmend.store.incidents import Incidents
 from flowmend.store.journal import Journal
+from flowmend.store.message_routes import MessageRoutes
 from flowmend.store.notices import Notices
 from flowmend.store.opening import open_database
+from flowmend.store.preferences import Preferences
 from flowmend.store.probes import Probes
 from flowmend.store.repair_links import RepairLinks
 from flowmend.store.repair_plans import RepairPlans
@@ -51,6 +54,9 @@ class Store:
         self.blast_radius = BlastRadius(database)
         self.repair_plans = RepairPlans(database)
         self.notices = Notices(database)
+        self.deliveries = Deliveries(database)
+        self.message_routes = MessageRoutes(database)
+        self.preferences = Preferences(database)
         self.approvals = Approvals(database)
         self.access = Access(database)
         self.audit = Audit(database)

@@ -22,6 +22,7 @@ from flowmend.transport.operation_arguments import BadArgument, content, flag, n
 
 _MOST_RECIPIENTS = 500
 _LARGEST_BYTES = 35 * 1024 * 1024
+_LONGEST_ADDRESS = 254  # RFC 3696, erratum 1690
 #: What ends a line somewhere, U+2028 and U+2029 among it: the library takes those for line breaks of a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOCAL_PART = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]{1,64}")
@@ -43,7 +44,8 @@ def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> Outgoing
     """The mail these arguments mean. user: whose mailbox it is sent from, the sender where none is named.
 
     key: of the call; the Message-ID is made of it, so a mail that is sent again is recognised as the same one.
-    Errors: BadArgument.
+    Beside what flows give: `PlainBody`, the text of an HTML mail; `InReplyToKey`, the key of an earlier mail of this sender;
+    `IsAutomatic`, which keeps programs from answering (RFC 3834 §5). Errors: BadArgument.
     """
     sender = _sender(asked, user)
     people = {field: _addresses(asked, field) for field in ("To", "CC", "BCC", "ReplyTo")}
@@ -55,9 +57,13 @@ def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> Outgoing
     every = (sender, *(one for group in people.values() for one in group))
     is_utf8 = not all(one.addr_spec.isascii() for one in every)
     policy = SMTPUTF8 if is_utf8 else SMTP
-    message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.domain}>"
+    message_id = _message_id(key, sender)
+    message = EmailMessage(policy=policy)
+    answered = text(asked, "InReplyToKey")
+    if answered:
+        message["In-Reply-To"] = message["References"] = _message_id(answered, sender)
     try:
-        data = _written(asked, sender, people, message_id, EmailMessage(policy=policy))
+        data = _written(asked, sender, people, message_id, message)
     except BadArgument:
         raise
     except ValueError as error:  # of the library: a lone surrogate, say
@@ -69,6 +75,19 @@ def outgoing_mail(asked: Mapping[str, Json], *, user: str, key: str) -> Outgoing
     )
 
 
+def is_mail_address(written: str) -> bool:
+    """Whether it is one address that mail can go to, and nothing besides."""
+    try:
+        found = _addresses({"To": written}, "To") if len(written) <= _LONGEST_ADDRESS else ()
+    except BadArgument:
+        return False
+    return len(found) == 1 and not found[0].display_name
+
+
+def _message_id(key: str, sender: Address) -> str:
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.domain}>"
+
+
 def _written(
     asked: Mapping[str, Json],
     sender: Address,
@@ -76,7 +95,7 @@ def _written(
     message_id: str,
     message: EmailMessage,
 ) -> bytes:
-    """Header and body. message: empty. Errors: BadArgument, ValueError."""
+    """Header and body. message: without body. Errors: BadArgument, ValueError."""
     message["From"] = sender
     for header, field in (("To", "To"), ("Cc", "CC"), ("Reply-To", "ReplyTo")):
         if people[field]:
@@ -85,8 +104,15 @@ def _written(
     message["Date"] = formatdate(usegmt=True)
     message["Message-ID"] = message_id
     _set_importance(message, text(asked, "Importance"))
+    if flag(asked, "IsAutomatic"):
+        message["Auto-Submitted"] = "auto-generated"
     subtype = "html" if flag(asked, "IsHtml", default=True) else "plain"
-    message.set_content(text(asked, "Body"), subtype=subtype, charset="utf-8")
+    plain = text(asked, "PlainBody")
+    if plain:
+        message.set_content(plain, charset="utf-8")
+        message.add_alternative(text(asked, "Body"), subtype=subtype, charset="utf-8")
+    else:
+        message.set_content(text(asked, "Body"), subtype=subtype, charset="utf-8")
     for one in _attachments(asked):
         _attach(message, one)
     data = message.as_bytes(policy=message.policy)

@@ -3,11 +3,13 @@
 Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 3463 (enhanced status codes).
 """
 
+import asyncio
 import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import aiosmtplib
 import msgspec
@@ -19,11 +21,13 @@ from flowmend.core.json_value import Json
 from flowmend.transport.address_guard import AddressGuard
 from flowmend.transport.http import INVALID_RESPONSE, TLS_FAILED
 from flowmend.transport.mail_message import OutgoingMail, outgoing_mail
-from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, unsent
+from flowmend.transport.open_sockets import Unreachable, failure_of, open_socket, too_late, unsent
 from flowmend.transport.operation_arguments import Refused, mapping, refuse
 
 _ERRORS = (aiosmtplib.SMTPException, OSError, ValueError)
 
+#: From the first packet until a mail may be handed over.
+_ADMITS_WITHIN = timedelta(seconds=60)
 #: Without TLS, CRAM-MD5 at least keeps the password itself off the wire.
 _WAYS_IN_THE_CLEAR = ("cram-md5", "plain", "login")
 _WAYS_UNDER_TLS = ("plain", "login", "cram-md5")
@@ -54,9 +58,14 @@ class SmtpTransport:
         key: str,
     ) -> ProtocolAnswer | ProtocolRefusal:
         mail = outgoing_mail(mapping(arguments, "emailMessage"), user=credential.user, key=key)
-        async with self._session(server) as client:
+        async with AsyncExitStack() as ending:
             try:
-                refusal = await _authenticated(client, server, credential)
+                # A server that takes its time here was not given the mail yet, so it may be sent again.
+                async with asyncio.timeout(_ADMITS_WITHIN.total_seconds()):
+                    client = await ending.enter_async_context(self._session(server))
+                    refusal = await _admitted(client, server, credential)
+            except TimeoutError as error:
+                raise Unreachable(too_late(server.host, server.port, _ADMITS_WITHIN)) from error
             except _ERRORS as error:
                 return _refused_or_unreachable(error, server)
             return refusal or await _sent(client, server, mail)
@@ -105,6 +114,14 @@ async def _authenticated(
         others = f" It offers: {', '.join(sorted(offered))}." if offered else ""
         text = f"The mail server does not offer to sign in with a user name and a password here.{others}"
         return ProtocolRefusal(text=text, code="AuthNotOffered", protocol="smtp")
+    return None
+
+
+async def _admitted(client: aiosmtplib.SMTP, server: Server, credential: BasicCredential) -> ProtocolRefusal | None:
+    """As `_authenticated`; without a user name nobody signs in, where the server asks nobody. A connection has one."""
+    if credential.user:
+        return await _authenticated(client, server, credential)
+    await client.ehlo()
     return None
 
 
