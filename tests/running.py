@@ -139,6 +139,7 @@ class Running:
                 handle.cancel()
             for call in run.calls.values():
                 call.cancel()
+        await self.application.held_release.stop()
         await self.application.timers.stop()
         await self.application.polls.stop()
         await self.application.subscriptions.stop()
@@ -230,13 +231,15 @@ class Running:
         return await self.reached(run_name, lambda row: row.status == Status.WAITING)
 
     async def reached(self, run_name: str, is_there: Callable[[RunRow], bool]) -> RunRow:
-        seen = [self.run(run_name)]
+        """The run once it is there, which a held event's is within a moment, and as wanted."""
+        seen: list[RunRow | None] = [None]
 
         def look() -> bool:
-            seen[0] = self.run(run_name)  # and not once more afterwards: it may go on
-            return is_there(seen[0])
+            seen[0] = self.services.store.runs.get(run_name)  # and not once more afterwards: it may go on
+            return seen[0] is not None and is_there(seen[0])
 
-        await until(look, lambda: f"the run is {seen[0]}")
+        await until(look, lambda: f"the run {run_name} is {seen[0]}")
+        assert seen[0] is not None
         return seen[0]
 
     async def records(self, run_name: str) -> dict[str, ActionRecord]:
@@ -289,6 +292,11 @@ class SparseStore:
     @property
     def _path(self) -> str:
         return str(self._database.engine.url.database)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether a write was refused just now."""
+        return self._database.condition.trouble is not None
 
     def refuse_writes(self) -> None:
         self._tell("PRAGMA query_only = 1")

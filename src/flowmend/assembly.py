@@ -21,6 +21,7 @@ from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.approvals import make_good
 from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.call_operation import CallOperations
+from flowmend.use_cases.held_flows import HeldFlows
 from flowmend.use_cases.incident_watch import make_consistent
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
@@ -30,9 +31,13 @@ from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.ports import Clock, Services
 from flowmend.use_cases.repair_links import repair_door
 from flowmend.use_cases.secret_uses import SecretUses
+from flowmend.use_cases.start_run import NEEDS_REPAIR
 from flowmend.vault import Vault, open_vault
 from flowmend.worker.broadcast import Broadcast
+from flowmend.worker.cancellations import Cancellations
 from flowmend.worker.health_watch import HealthWatch
+from flowmend.worker.held_release import HeldRelease
+from flowmend.worker.history_keeping import HistoryKeeping
 from flowmend.worker.housekeeping import Housekeeping
 from flowmend.worker.messages import Messages
 from flowmend.worker.polls import Polls
@@ -82,7 +87,10 @@ class Application:
         self.run_loop = RunLoop(lambda: self.services, self.timers.schedule_changed)
         operations = CallOperations(lambda: self.services)
         self.housekeeping = Housekeeping(lambda: self.services)
+        self.history_keeping = HistoryKeeping(lambda: self.services)
         self.health_watch = HealthWatch(lambda: self.services)
+        self.held_release = HeldRelease(lambda: self.services)
+        changes.listen(self.held_release.heard)
         changes.listen(flows.heard)
         changes.listen(connectors.heard)
         changes.listen(health.heard)
@@ -94,6 +102,8 @@ class Application:
         changes.listen(self.messages.heard)
         changes.listen(self.polls.heard)
         changes.listen(self.subscriptions.heard)
+        self.cancellations = Cancellations(lambda: self.services)
+        changes.listen(self.cancellations.heard)
         self.services: Services = Services(
             settings=settings,
             store=store,
@@ -106,6 +116,7 @@ class Application:
             flows=flows,
             connectors=connectors,
             health=health,
+            held=HeldFlows(),
             operations=operations,
             consents=PendingConsents(),
             secret_uses=SecretUses(store),
@@ -129,6 +140,7 @@ class Application:
                 services.store.connections.change(row.connection_id, health=HealthState.BROKEN)
             services.health.note(row.connection_id, row.health)
         await make_consistent(services)
+        services.held.rebuild(services.store.held.counts(NEEDS_REPAIR))
         await services.http.start()
         self._running.push_async_callback(services.http.close)
         self._running.callback(services.protocols.close)
@@ -136,14 +148,20 @@ class Application:
         self._running.push_async_callback(self.run_loop.stop)
         await self.run_loop.recover()
         await make_good(services)
+        self.held_release.start()
+        self._running.push_async_callback(self.held_release.stop)
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
         self.polls.start()
         self._running.push_async_callback(self.polls.stop)
         self.subscriptions.start()
         self._running.push_async_callback(self.subscriptions.stop)
+        self.cancellations.start()
+        self._running.push_async_callback(self.cancellations.stop)
         self.housekeeping.start()
         self._running.push_async_callback(self.housekeeping.stop)
+        self.history_keeping.start()
+        self._running.push_async_callback(self.history_keeping.stop)
         self.health_watch.start()
         self._running.push_async_callback(self.health_watch.stop)
         self.messages.start()
@@ -158,7 +176,7 @@ class Application:
         """Portal, API and signed URLs behind one door."""
         services = self.services
         signed = SignedEntrance(services)
-        routes = [*health_routes(), *invoke_routes(services), *api_routes(services), *portal_routes(services)]
+        routes = [*health_routes(services), *invoke_routes(services), *api_routes(services), *portal_routes(services)]
         pages = Starlette(routes=routes)
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,7 @@ from flowmend.store.rows import ConnectionRow, ConnectorRow
 from flowmend.transport import HttpTransport, Protocols
 from flowmend.use_cases.attempts import new_account_attempts
 from flowmend.use_cases.call_operation import CallOperations
+from flowmend.use_cases.held_flows import HeldFlows
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -168,6 +169,7 @@ async def house(store: Store, vault: Vault, tmp_path: Path, anyio_backend: str) 
             secret_uses=SecretUses(store),
             new_account_attempts=new_account_attempts(),
             repair_door=repair_door(),
+            held=HeldFlows(),
         )
     )
     yield House(built[0], clock, published)

@@ -14,6 +14,8 @@ from flowmend.store.connectors import Connectors
 from flowmend.store.database import Database
 from flowmend.store.deliveries import Deliveries
 from flowmend.store.flows import Flows
+from flowmend.store.held import Held
+from flowmend.store.history import History
 from flowmend.store.incidents import Incidents
 from flowmend.store.journal import Journal
 from flowmend.store.message_routes import MessageRoutes
@@ -23,7 +25,9 @@ from flowmend.store.preferences import Preferences
 from flowmend.store.probes import Probes
 from flowmend.store.repair_links import RepairLinks
 from flowmend.store.repair_plans import RepairPlans
+from flowmend.store.repair_subjects import RepairSubjects
 from flowmend.store.runs import Runs
+from flowmend.store.sealed_columns import SealedColumns
 from flowmend.store.secret_uses import SecretUses
 from flowmend.store.sole_server import SoleServer
 from flowmend.store.subscriptions import Subscriptions
@@ -37,9 +41,12 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.condition = database.condition
         self.flows = Flows(database)
         self.runs = Runs(database)
+        self.history = History(database)
         self.trigger_events = TriggerEvents(database)
+        self.held = Held(database)
         self.triggers = Triggers(database)
         self.subscriptions = Subscriptions(database)
         self.tracked_values = TrackedValues(database)
@@ -50,9 +57,11 @@ class Store:
         self.probes = Probes(database)
         self.repair_links = RepairLinks(database)
         self.secret_uses = SecretUses(database)
+        self.sealed_columns = SealedColumns(database)
         self.incidents = Incidents(database)
         self.blast_radius = BlastRadius(database)
         self.repair_plans = RepairPlans(database)
+        self.repair_subjects = RepairSubjects(database)
         self.notices = Notices(database)
         self.deliveries = Deliveries(database)
         self.message_routes = MessageRoutes(database)

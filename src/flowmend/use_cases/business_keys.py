@@ -15,6 +15,7 @@ from flowmend.core.run import RunStart, new_state
 from flowmend.core.run.scope import RunScope
 from flowmend.store.journal import AddTracked, Write
 from flowmend.store.rows import TrackedValueRow
+from flowmend.store.tracked_values import findable_value
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 
@@ -27,15 +28,14 @@ def business_key(services: Services, loaded: LoadedFlow, start: RunStart) -> str
 
     Also "" where the trigger's outputs are secure: the key is shown and searched.
     """
-    ours: Json = loaded.flow.definition.metadata.get("flowmend")
-    expression = ours.get(BUSINESS_KEY) if isinstance(ours, Mapping) else None
-    if not isinstance(expression, str) or loaded.has_secure_trigger:
+    expression = _expression(loaded)
+    if expression is None:
         return ""
     try:
         value = _compiled(expression).evaluate(RunScope(new_state(loaded.compiled, start), services.clock, (), ()))
     except ExpressionError:
         return ""
-    return "" if value is None else to_text(value)
+    return "" if value is None else findable_value(to_text(value))
 
 
 def track_business_key(services: Services, loaded: LoadedFlow, start: RunStart) -> tuple[Write, ...]:
@@ -45,6 +45,17 @@ def track_business_key(services: Services, loaded: LoadedFlow, start: RunStart) 
         return ()
     row = TrackedValueRow(run_name=start.run_name, flow_id=start.flow_id, name=BUSINESS_KEY, value=key)
     return (AddTracked(row),)
+
+
+def has_business_key(loaded: LoadedFlow) -> bool:
+    """Whether the flow has a word for what its events are about."""
+    return _expression(loaded) is not None
+
+
+def _expression(loaded: LoadedFlow) -> str | None:
+    ours: Json = loaded.flow.definition.metadata.get("flowmend")
+    expression = ours.get(BUSINESS_KEY) if isinstance(ours, Mapping) else None
+    return expression if isinstance(expression, str) and not loaded.has_secure_trigger else None
 
 
 @lru_cache(maxsize=256)  # a flow's key is computed at each of its runs

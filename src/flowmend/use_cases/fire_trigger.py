@@ -30,6 +30,7 @@ from flowmend.use_cases.start_run import (
     begin_run,
     broken_connection,
     hold_event,
+    must_queue,
     new_event,
     new_start,
     workflow_headers,
@@ -189,6 +190,9 @@ async def _accept_one(
         return await _held(services, loaded, start, headers, cause)
     if broken and waits and loaded.on_broken_connection == FAIL:
         await _refuse_while_broken(services, loaded, start, broken)
+    is_awaited = waits or cause.parent is not None
+    if not broken and not is_awaited and must_queue(services, loaded, start):
+        return await _held(services, loaded, start, headers, cause)
     limit = limit_of(trigger)
     if limit is not None and not has_turn(services, loaded):
         count = services.store.trigger_events.count_held(loaded.row.flow_id)

@@ -16,7 +16,6 @@ from flowmend.use_cases.flow_needs import NO_NEEDS, FlowNeeds, blocking_problems
 from flowmend.use_cases.flow_parameters import shown_document
 from flowmend.use_cases.flow_references import ReferenceState, connector_wanted, references_of
 from flowmend.use_cases.granted_scopes import scope_problems
-from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.poll_states import (
@@ -172,7 +171,7 @@ async def turn_on(services: Services, flow_id: str, person_id: str) -> str:
         )
     _set_state(services, loaded.row, FlowState.ON, person_id)
     not_yet = await begin_subscriptions(services, schedule_triggers(services, loaded))
-    await release_events(services, flow_id)
+    services.held.wake(flow_id)
     warnings = [f"{one.message} {one.hint}" for one in address_problems(services, loaded.flow)]
     return " ".join([what_will_begin(loaded.flow), *not_yet, *warnings])
 
@@ -187,7 +186,7 @@ async def follow_new_version(services: Services, flow_id: str, person_id: str) -
         await turn_off(services, flow_id, person_id)
     else:
         await begin_subscriptions(services, schedule_triggers(services, loaded))
-        await release_events(services, flow_id)  # it may run more at once than before
+        services.held.wake(flow_id)  # it may run more at once than before
 
 
 async def turn_off(services: Services, flow_id: str, person_id: str) -> None:
@@ -233,10 +232,9 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
         at=services.clock.now,
     )
     services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
-    await release_events(services, flow_id)
     if before != connection_id:
         await follow_connection(services, flow_id)
-        await release_runs(services, flow_id, before)
+    services.held.wake(flow_id)
 
 
 async def change_settings(services: Services, flow_id: str, settings: dict[str, Json], person_id: str) -> None:

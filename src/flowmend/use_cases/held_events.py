@@ -1,83 +1,59 @@
-"""Events that waited for a connection go on once it works again."""
+"""Events that waited for a connection go on once it works again, by the drain (`worker/held_release`)."""
 
-import logging
-from contextlib import suppress
+from enum import StrEnum
 
-from flowmend.core.errors import Conflict, FlowmendError, NotFound
+from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
-from flowmend.core.run import ConnectionRepaired
 from flowmend.store.rows import FlowState, TriggerEventRow
 from flowmend.store.trigger_events import change_held
-from flowmend.use_cases.known_health import needs_repair
-from flowmend.use_cases.loaded_flows import HOLD_EVENTS
+from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.run_limits import has_room
-from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, start_held_event
+from flowmend.use_cases.start_run import broken_connection
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
-_log = logging.getLogger(__name__)
+
+class GoesOn(StrEnum):
+    """What of a flow's held events may begin now."""
+
+    NOTHING = "nothing"  # it is off, kept back by a repair plan, or a connection it surely needs is broken
+    TURNS = "turns"  # a connection is broken that does not stop it: what waits for the repair stays
+    ALL = "all"
+
+
+def what_goes_on(services: Services, loaded: LoadedFlow) -> GoesOn:
+    """What of a flow's held events may begin now, were there room."""
+    is_broken = bool(broken_connection(services, loaded))
+    if loaded.row.state is not FlowState.ON or services.held.is_kept_back(loaded.row.flow_id, services.clock.now):
+        return GoesOn.NOTHING
+    if not is_broken:
+        return GoesOn.ALL
+    return GoesOn.NOTHING if loaded.on_broken_connection == HOLD_EVENTS else GoesOn.TURNS
+
+
+def waits_for_nothing(services: Services, loaded: LoadedFlow, connection_id: str) -> bool:
+    """Whether a run that waits for this connection may go on: it works, or the flow uses another one now."""
+    return not services.health.first_broken((connection_id,)) or connection_id not in loaded.mappings.values()
 
 
 async def release_held(services: Services, connection_id: str) -> int:
-    """Start the held events of every flow that uses this connection, as `release_events`, and wake held runs.
+    """Let go on, in order of arrival, what waits for this connection, which works now.
 
-    Answers how many were released.
+    Answers how many held events and runs go on; they do so by themselves from here.
     """
-    released = 0
-    for flow in services.store.flows.using(connection_id):
-        released += await _release_if_it_reads(services, flow.flow_id)
-    return released + await _wake_runs(services, connection_id)
+    runs = services.store.held.flows_with_runs(connection_id)
+    events = services.store.held.counts()
+    flow_ids = {flow.flow_id for flow in services.store.flows.using(connection_id)}
+    services.held.wake(*flow_ids, *runs)
+    return sum(runs.values()) + sum(
+        events[flow_id] for flow_id in flow_ids if flow_id in events and _may_all_go_on(services, flow_id)
+    )
 
 
-async def release_runs(services: Services, flow_id: str, connection_id: str) -> None:
-    """Wake a flow's runs that wait for this connection, because the flow uses another one now."""
-    await _wake_runs(services, connection_id, flow_id)
-
-
-async def release_events(services: Services, flow_id: str) -> int:
-    """Start the held events of a flow in order of arrival; how many there were.
-
-    They stay held while the flow is off or a connection it surely needs is broken. An event that cannot start keeps
-    its place in the history as Failed, with the reason.
-    """
-    events = services.store.trigger_events.held(flow_id)
-    if not events:
-        return 0
-    loaded = services.flows.latest(flow_id)
-    is_broken = bool(broken_connection(services, loaded))
-    if loaded.row.state is not FlowState.ON or (is_broken and loaded.on_broken_connection == HOLD_EVENTS):
-        return 0
-    released = 0
-    for held in events:
-        if is_broken and held.code == NEEDS_REPAIR:
-            continue
-        # Somebody else may have released or discarded it since it was listed.
-        if not has_room(services, loaded):
-            break
-        event = services.store.trigger_events.get(held.event_name)
-        if event is None or event.status != Status.WAITING or services.dispatch.is_active(event.event_name):
-            continue
-        try:
-            begun = start_held_event(services, event)
-        except FlowmendError as error:
-            failed = {"status": Status.FAILED.value, "error_code": error.code, "error_message": error.message}
-            with suppress(Conflict):
-                await services.store.journal.write([change_held(event.event_name, **failed)])
-            continue
-        with suppress(Conflict):  # settled by somebody else in this very moment
-            if begun.durable is not None:
-                await begun.durable
-            released += 1
-    return released
-
-
-async def release_what_works(services: Services) -> None:
-    """Go on with what waits though its connection works: a release was cut off, or a call came back after it."""
-    for flow_id in services.store.trigger_events.held_of_each_flow():
-        await _release_if_it_reads(services, flow_id)
-    for connection in services.store.connections.list():
-        if not needs_repair(connection.health):
-            await _wake_runs(services, connection.connection_id)
+def _may_all_go_on(services: Services, flow_id: str) -> bool:
+    try:
+        return what_goes_on(services, services.flows.latest(flow_id)) is GoesOn.ALL
+    except CANNOT_BE_READ:
+        return False
 
 
 async def list_held_events(services: Services, flow_id: str, *, limit: int = 50) -> list[TriggerEventRow]:
@@ -100,22 +76,3 @@ async def discard_event(services: Services, flow_id: str, event_name: str, perso
     await services.store.journal.write([discarded])
     services.store.audit.note(person_id, "discard_event", event_name, {"flow": flow_id}, at=now)
     services.changes.publish("event", flow_id=flow_id, event_name=event_name, status=Status.CANCELLED.value)
-
-
-async def _release_if_it_reads(services: Services, flow_id: str) -> int:
-    """As `release_events`; a flow that no longer reads keeps its events and keeps no other flow waiting."""
-    try:
-        return await release_events(services, flow_id)
-    except CANNOT_BE_READ as error:
-        _log.error("The held events of flow %s stay held: %s", flow_id, error)
-        return 0
-
-
-async def _wake_runs(services: Services, connection_id: str, flow_id: str = "") -> int:
-    """How many runs that wait for this connection go on. flow_id: only those of this flow."""
-    woken = 0
-    for name in services.store.runs.held_by(connection_id):
-        run = services.store.runs.get(name) if flow_id else None
-        if run is None or run.flow_id == flow_id:
-            woken += await services.dispatch.send(name, ConnectionRepaired(connection_id))
-    return woken

@@ -19,7 +19,7 @@ from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import WAITS_FOR_TURN
 from flowmend.use_cases.split_on import split_items
-from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event
+from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event, must_queue
 
 #: Others get their turn after so many items.
 _BREATHES_AFTER = 100
@@ -70,5 +70,6 @@ def _row(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunSta
             return unfired_event(start, Status.SKIPPED, "TriggerConditionNotMet")
     except ExpressionError as error:
         return unfired_event(start, Status.FAILED, error.code, message=error.message)
-    is_stopped = loaded.on_broken_connection == HOLD_EVENTS and broken_connection(services, loaded)
+    broken = broken_connection(services, loaded)
+    is_stopped = loaded.on_broken_connection == HOLD_EVENTS if broken else must_queue(services, loaded, start)
     return held_event(services, loaded, start, code=NEEDS_REPAIR if is_stopped else WAITS_FOR_TURN)

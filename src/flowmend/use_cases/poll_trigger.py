@@ -5,6 +5,7 @@ poll asks from there. A failed check is diagnosed as an action's call is, for it
 """
 
 import logging
+from contextlib import nullcontext
 from datetime import datetime
 
 import msgspec
@@ -21,12 +22,12 @@ from flowmend.core.trigger.recurrence import next_occurrence
 from flowmend.store.journal import ChangeEvent, HoldEvent, Write
 from flowmend.store.rows import FlowState, TriggerEventRow, TriggerStateRow
 from flowmend.store.triggers import note_polled
-from flowmend.use_cases.held_events import release_events
 from flowmend.use_cases.kept_events import kept_events
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.poll_states import recurrence_of
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import WAITS_FOR_TURN, has_room, limit_of
+from flowmend.use_cases.start_run import NEEDS_REPAIR
 from flowmend.use_cases.trigger_calls import polling_call
 
 _log = logging.getLogger(__name__)
@@ -64,9 +65,11 @@ async def poll_trigger(services: Services, state: TriggerStateRow) -> None:
     rows: list[TriggerEventRow] = []
     for outputs in polled.events:
         rows += await kept_events(services, loaded, trigger, outputs, is_item=facts.is_single)
-    await _write(services, state, polled, rows, connection_id)
+    is_held = any(row.code == NEEDS_REPAIR for row in rows)
+    with services.held.arriving(state.flow_id) if is_held else nullcontext():
+        await _write(services, state, polled, rows, connection_id)
     if any(row.status == Status.WAITING for row in rows):
-        await release_events(services, state.flow_id)
+        services.held.arrived(state.flow_id)
 
 
 async def _asked(

@@ -15,6 +15,7 @@ from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
 from flowmend.store import Store
 from flowmend.transport import HttpTransport, Protocols
+from flowmend.use_cases.held_flows import HeldFlows
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
@@ -117,6 +118,7 @@ class Services:
     flows: LoadedFlows
     connectors: LoadedConnectors
     health: KnownHealth
+    held: HeldFlows
     operations: CallOperations
     consents: PendingConsents
     secret_uses: SecretUses

@@ -1,6 +1,8 @@
 """From a trigger event to a run: accept, hold, skip or refuse what arrives."""
 
+from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -12,7 +14,7 @@ from flowmend.core.run.record import ParentAction
 from flowmend.store.journal import HoldEvent, Write
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.store.trigger_events import change_held
-from flowmend.use_cases.business_keys import track_business_key
+from flowmend.use_cases.business_keys import business_key, track_business_key
 from flowmend.use_cases.journal_pages import decode_start, encode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.new_run import NewRun
@@ -142,6 +144,12 @@ def broken_connection(services: Services, loaded: LoadedFlow) -> str:
     return services.health.first_broken(loaded.certain_connections)
 
 
+def must_queue(services: Services, loaded: LoadedFlow, start: RunStart) -> bool:
+    """Whether an event that arrives now stands behind others that are held, though its connections work."""
+    key = partial(business_key, services, loaded, start)
+    return services.held.must_queue(loaded.row.flow_id, services.clock.now, key)
+
+
 async def hold_event(
     services: Services,
     loaded: LoadedFlow,
@@ -156,7 +164,9 @@ async def hold_event(
     held = held_event(
         services, loaded, start, origin_event=origin_event, code=code, client_request_id=client_request_id
     )
-    await services.store.journal.write([HoldEvent(held), *together_with])
+    with services.held.arriving(loaded.row.flow_id) if code == NEEDS_REPAIR else nullcontext():
+        await services.store.journal.write([HoldEvent(held), *together_with])
+    services.held.arrived(loaded.row.flow_id)
     services.changes.publish("event", flow_id=loaded.row.flow_id, event_name=start.run_name, status=Status.WAITING)
 
 
@@ -180,6 +190,7 @@ def held_event(
         run_name="",
         ended_at=None,
         outputs=encode_start(start, services.vault, has_secure_outputs=loaded.has_secure_trigger),
+        business_key=business_key(services, loaded, start),
     )
 
 

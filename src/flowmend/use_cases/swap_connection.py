@@ -8,7 +8,6 @@ from flowmend.store.rows import ConnectionMappingRow, ConnectionRow
 from flowmend.use_cases.account_check import CONFIRMATION_NEEDED
 from flowmend.use_cases.begin_subscriptions import follow_connection
 from flowmend.use_cases.connections import connection_row
-from flowmend.use_cases.held_events import release_events, release_runs
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
 
@@ -124,8 +123,7 @@ async def swap_connection(
         flow = services.store.flows.get(flow_id)
         services.changes.publish("flow", flow_id=flow_id, state=flow.state.value if flow is not None else "Off")
         await follow_connection(services, flow_id)
-        await release_events(services, flow_id)
-        await release_runs(services, flow_id, old_id)
+        services.held.wake(flow_id)
     for connection in (plan.old, plan.new):
         services.changes.publish("connection", connection_id=connection.connection_id)
     return swapped

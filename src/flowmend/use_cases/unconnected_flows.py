@@ -7,7 +7,6 @@ from flowmend.core.errors import NotFound
 from flowmend.store.rows import ConnectionMappingRow, ConnectionRow, FlowState
 from flowmend.use_cases.begin_subscriptions import follow_connection
 from flowmend.use_cases.connections import connection_row
-from flowmend.use_cases.held_events import release_events
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
@@ -70,7 +69,7 @@ async def connect_flows(
         flow = services.store.flows.get(flow_id)
         services.changes.publish("flow", flow_id=flow_id, state=flow.state.value if flow is not None else "Off")
         await follow_connection(services, flow_id)
-        await release_events(services, flow_id)
+        services.held.wake(flow_id)
     services.changes.publish("connection", connection_id=connection_id, health=plan.connection.health.value)
     return plan
 

@@ -8,7 +8,6 @@ from flowmend.core.errors import FlowmendError
 from flowmend.core.run import AnswerArrived, SendResponse, Unsubscribe
 from flowmend.use_cases.action_callbacks import with_real_callback
 from flowmend.use_cases.child_flows import child_answer, child_without_answer
-from flowmend.use_cases.held_events import release_events
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import most_runs
 from flowmend.worker.active_run import ActiveRun
@@ -34,7 +33,7 @@ class Errands:
         if run.state.start.parent is not None and not run.state.has_responded:
             self._begin(_tell_parent(self._services(), run, None))
         if most_runs(run.loaded) is not None:
-            self._begin(_let_next_begin(self._services(), run))
+            self._services().held.wake(run.flow_id)
 
     def unsubscribe(self, run: ActiveRun, command: Unsubscribe) -> None:
         """End a subscription nobody waits for any more."""
@@ -87,11 +86,3 @@ async def _unsubscribe(services: Services, run: ActiveRun, command: Unsubscribe)
         _log.warning("Run %s could not unsubscribe %s: %s", run.name, command.key[0], error)
     else:
         _log.info("Run %s unsubscribed %s: %s", run.name, command.key[0], outcome.code)
-
-
-async def _let_next_begin(services: Services, run: ActiveRun) -> None:
-    """Where a flow runs only so many at once, the end of one is the turn of the next."""
-    try:
-        await release_events(services, run.flow_id)
-    except FlowmendError as error:
-        _log.warning("The next event of flow %s could not begin: %s", run.flow_id, error)

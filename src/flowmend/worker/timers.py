@@ -13,7 +13,6 @@ from flowmend.store.triggers import note_fired
 from flowmend.use_cases.accept_event import start_scheduled
 from flowmend.use_cases.approvals import tell_untold
 from flowmend.use_cases.batches import release_batches
-from flowmend.use_cases.held_events import release_what_works
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.schedules import following_state, outputs_of
 from flowmend.worker.row_watch import RowWatch
@@ -32,7 +31,7 @@ class Timers(RowWatch):
     def __init__(self, services: Callable[[], Services], run_loop: Callable[[], RunLoop]) -> None:
         super().__init__(services, name="timers", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._run_loop = run_loop
-        self._release_at: datetime | None = None
+        self._tell_at: datetime | None = None
 
     def schedule_changed(self) -> None:
         self._changed.set()
@@ -40,9 +39,8 @@ class Timers(RowWatch):
     async def _look(self) -> timedelta:
         services = self._services()
         now = services.clock.now
-        if self._release_at is None or now >= self._release_at:
-            self._release_at = now + _LOOK_AGAIN
-            await release_what_works(services)
+        if self._tell_at is None or now >= self._tell_at:
+            self._tell_at = now + _LOOK_AGAIN
             await tell_untold(services)
         for state in services.store.triggers.due(now, _MOST_AT_ONCE):
             await self._fire_trigger(services, state, now)

@@ -53,8 +53,13 @@ class Backlog:
             if self._lanes.is_free(self._flow_id, waiting.key):
                 self._count -= 1
                 return waiting
-            self._behind[waiting.key].appendleft(waiting)
+            self._behind.setdefault(waiting.key, deque()).appendleft(waiting)
         return None
+
+    def put_back(self, waiting: Waiting) -> None:
+        """It was taken and could not begin: it stands where it stood."""
+        self._count += 1
+        heappush(self._front, waiting)
 
     def freed(self, key: str) -> None:
         """What was of this key has ended, or did not begin: the next one steps in front."""

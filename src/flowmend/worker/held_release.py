@@ -1,0 +1,252 @@
+"""Lets what was held go on: in order of arrival, what is about one thing one after another, few at once.
+
+Theory of operation. The rows are the truth: an event waits until the transaction that stores its run takes it out, so a
+process that is killed loses none and begins none twice. In memory are names alone, a bounded number of each flow that
+catches up (`catch_up`); an event's body is read when its turn comes. Whoever changes something that may let events go
+on wakes their flow (`use_cases/held_flows`); the end of a run wakes the next one of its lane.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from functools import partial
+
+from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Status
+from flowmend.core.repair import Waiting
+from flowmend.core.run import ConnectionRepaired
+from flowmend.store.rows import TriggerEventRow
+from flowmend.store.trigger_events import change_held
+from flowmend.use_cases.held_events import GoesOn, what_goes_on
+from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.run_limits import has_room, most_runs
+from flowmend.use_cases.start_run import start_held_event
+from flowmend.use_cases.unreadable import CANNOT_BE_READ
+from flowmend.worker.catch_up import CatchUp
+from flowmend.worker.row_watch import RowWatch
+
+_log = logging.getLogger(__name__)
+
+#: Everything held is looked through this often, for what a wake was lost of.
+_LOOK_AGAIN = timedelta(seconds=30)
+_SOONEST = timedelta(milliseconds=20)
+#: How often those under way are looked at: what rests for long takes nobody's place.
+_LOOK_FOR_REST = timedelta(seconds=1)
+#: How long what the store could not take is left alone.
+_AFTER_TROUBLE_SECONDS = 1.0
+#: Of one flow, before another one has its turn.
+_IN_TURN = 8
+
+CANNOT_BEGIN = FlowmendError("Flowmend could not begin this event; its log says why.", code="InternalError")
+
+
+class HeldRelease(RowWatch):
+    """One task; begins what may go on, and sleeps until something ends or is woken."""
+
+    def __init__(self, services: Callable[[], Services]) -> None:
+        super().__init__(services, name="held events", look_again=_LOOK_AGAIN, soonest=_SOONEST)
+        self._flows: dict[str, CatchUp] = {}
+        self._ended: list[str] = []
+        self._waking: set[asyncio.Task[None]] = set()
+        self._look_all_at: datetime | None = None
+        self._look_for_rest_at: datetime | None = None
+
+    def start(self) -> None:
+        self._services().held.on_wake(self._changed.set)
+        super().start()
+
+    def heard(self, topic: str, facts: dict[str, Json]) -> None:
+        """A listener for `Changes`: a run ended."""
+        if topic == "run" and Status(facts["status"]).is_terminal and facts["run_name"] in self._services().held.lanes:
+            self._ended.append(facts["run_name"])
+            self._changed.set()
+
+    def _under_way(self) -> Collection[asyncio.Task[None]]:
+        return self._waking
+
+    async def _look(self) -> timedelta:
+        services = self._services()
+        now = services.clock.now
+        kept_until = services.held.kept_back_until(now)
+        if self._look_all_at is None or now >= self._look_all_at:
+            self._look_all_at = now + _LOOK_AGAIN
+            services.held.wake(*services.store.held.counts(), *services.store.held.flows_with_runs())
+        self._look_for_rest(services)
+        self._open_woken(services)
+        while await self._begin_some_of_each(services):
+            self._open_woken(services)
+        return _LOOK_FOR_REST if services.held.lanes.awake() else self._until(kept_until)
+
+    def _open_woken(self, services: Services) -> None:
+        """Take in what ended and what was woken since."""
+        ended, self._ended = self._ended, []
+        for name in ended:
+            self._end(services, name)
+        woken, arrived = services.held.take_woken()
+        for flow_id in (*woken, *arrived):
+            catch_up = self._flows.get(flow_id)
+            if catch_up is not None:
+                catch_up.look_again(also_at_runs=flow_id in woken)
+            elif (loaded := _readable(services, flow_id)) is not None:
+                goes = what_goes_on(services, loaded)
+                if flow_id in woken or goes is not GoesOn.NOTHING:
+                    self._flows[flow_id] = CatchUp(services, loaded, services.held.lanes, goes)
+
+    async def _begin_some_of_each(self, services: Services) -> bool:
+        """Whether anything was begun."""
+        has_begun = False
+        for catch_up in list(self._flows.values()):
+            if not services.held.lanes.has_room:
+                break
+            has_begun |= await self._begin_some(services, catch_up)
+            await asyncio.sleep(0)  # what was begun goes on in between
+        return has_begun
+
+    async def _begin_some(self, services: Services, catch_up: CatchUp) -> bool:
+        """Whether anything of this flow was begun."""
+        loaded = _readable(services, catch_up.flow_id)
+        if loaded is None or what_goes_on(services, loaded) is not catch_up.goes:
+            self._close(catch_up)
+            services.held.wake(catch_up.flow_id)  # something changed: taken up anew as it stands now
+            return False
+        taken = self._take(services, loaded, catch_up)
+        events = services.store.held.events([one.name for one in taken if not one.connection_id]) if taken else {}
+        for waiting in taken:
+            if waiting.connection_id:
+                self._go_on(services, catch_up, waiting)
+            else:
+                await self._begin(services, catch_up, waiting, events.get(waiting.name))
+        is_over = not taken and catch_up.is_over(services)
+        if is_over and (catch_up.goes is not GoesOn.ALL or services.held.caught_up(catch_up.flow_id)):
+            self._close(catch_up)
+        return bool(taken)
+
+    def _take(self, services: Services, loaded: LoadedFlow, catch_up: CatchUp) -> list[Waiting]:
+        """The next that begin now, in order; each has its place among those under way already."""
+        is_limited = most_runs(loaded) is not None
+        taken: list[Waiting] = []
+        while len(taken) < (1 if is_limited else _IN_TURN):
+            waiting = catch_up.take(services, loaded)
+            if waiting is None:
+                break
+            if is_limited and not waiting.connection_id and not has_room(services, loaded):
+                catch_up.put_back(waiting)
+                break
+            services.held.lanes.begun(waiting.name, catch_up.flow_id, waiting.key)
+            catch_up.unsettled.add(waiting.name)
+            taken.append(waiting)
+        return taken
+
+    async def _begin(
+        self, services: Services, catch_up: CatchUp, waiting: Waiting, event: TriggerEventRow | None
+    ) -> None:
+        """Begin the run of an event. One that cannot start keeps its place in the history as Failed, with the reason."""
+        if event is None or services.dispatch.is_active(waiting.name):  # settled by somebody else since it was listed
+            self._settled(catch_up, waiting, goes_on=False)
+            return
+        try:
+            begun = start_held_event(services, event)
+        except StoreUnavailable:
+            self._give_up(services, catch_up, waiting)
+        except Exception as error:  # noqa: BLE001  # one event must not keep the others waiting
+            reason = error if isinstance(error, FlowmendError) else CANNOT_BEGIN
+            _log.error("The held event %s cannot begin: %s", waiting.name, reason, exc_info=reason is CANNOT_BEGIN)
+            await self._fail(services, catch_up, waiting, reason)
+        else:
+            durable = asyncio.ensure_future(begun.durable or _nothing())
+            durable.add_done_callback(partial(self._is_durable, services, catch_up, waiting))
+
+    def _is_durable(
+        self, services: Services, catch_up: CatchUp, waiting: Waiting, durable: "asyncio.Future[None]"
+    ) -> None:
+        error = None if durable.cancelled() else durable.exception()
+        if error is None or isinstance(error, Conflict):  # a Conflict: settled by somebody else in this very moment
+            self._settled(catch_up, waiting, goes_on=error is None)
+        else:
+            self._give_up(services, catch_up, waiting)
+
+    async def _fail(self, services: Services, catch_up: CatchUp, waiting: Waiting, reason: FlowmendError) -> None:
+        failed = {"status": Status.FAILED.value, "error_code": reason.code, "error_message": reason.message}
+        try:
+            await services.store.journal.write([change_held(waiting.name, **failed)])
+        except StoreUnavailable:
+            self._give_up(services, catch_up, waiting)
+            return
+        except Conflict:
+            pass  # discarded in this very moment
+        else:
+            services.changes.publish(
+                "event", flow_id=catch_up.flow_id, event_name=waiting.name, status=Status.FAILED.value
+            )
+        self._settled(catch_up, waiting, goes_on=False)
+
+    def _go_on(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
+        """Bring a run that waits at an action back, and let it go on."""
+        task = asyncio.get_running_loop().create_task(self._wake_run(services, catch_up, waiting))
+        self._waking.add(task)
+        task.add_done_callback(self._waking.discard)
+
+    async def _wake_run(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
+        try:
+            goes_on = await services.dispatch.send(waiting.name, ConnectionRepaired(waiting.connection_id))
+        except FlowmendError as error:
+            _log.warning("Run %s could not go on: %s", waiting.name, error)
+            self._give_up(services, catch_up, waiting)
+        else:
+            self._settled(catch_up, waiting, goes_on=goes_on)
+
+    def _settled(self, catch_up: CatchUp, waiting: Waiting, *, goes_on: bool) -> None:
+        """The store knows what became of it."""
+        catch_up.unsettled.discard(waiting.name)
+        if not goes_on:
+            self._services().held.lanes.ended(waiting.name)
+            catch_up.freed(waiting.key)
+        self._changed.set()
+
+    def _give_up(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
+        """The store could not take it: it is held still. Its flow is taken up anew in a moment, for the order's sake."""
+        catch_up.unsettled.discard(waiting.name)
+        services.held.lanes.ended(waiting.name)
+        self._close(catch_up)
+        asyncio.get_running_loop().call_later(_AFTER_TROUBLE_SECONDS, services.held.wake, catch_up.flow_id)
+
+    def _end(self, services: Services, name: str) -> None:
+        lane = services.held.lanes.lane_of(name)
+        if services.held.lanes.ended(name) and lane is not None and (catch_up := self._flows.get(lane[0])) is not None:
+            catch_up.freed(lane[1])
+
+    def _close(self, catch_up: CatchUp) -> None:
+        if self._flows.get(catch_up.flow_id) is catch_up:
+            del self._flows[catch_up.flow_id]
+
+    def _look_for_rest(self, services: Services) -> None:
+        """What left memory has ended, or waits for long; without a key nobody waits for its end."""
+        now, lanes = services.clock.now, services.held.lanes
+        if self._look_for_rest_at is not None and now < self._look_for_rest_at:
+            return
+        self._look_for_rest_at = now + _LOOK_FOR_REST
+        unsettled = {name for catch_up in self._flows.values() for name in catch_up.unsettled}
+        gone = [(name, key) for name, _, key in lanes.awake()
+                if name not in unsettled and not services.dispatch.is_active(name)]  # fmt: skip
+        unended = services.store.held.unended([name for name, _ in gone]) if gone else frozenset()
+        for name, key in gone:
+            if key and name in unended:
+                lanes.rests(name)
+            else:
+                self._end(services, name)
+
+
+def _readable(services: Services, flow_id: str) -> LoadedFlow | None:
+    """The flow, None where it does not read: then it keeps what it holds, and keeps no other waiting."""
+    try:
+        return services.flows.latest(flow_id)
+    except CANNOT_BE_READ as error:
+        _log.error("What is held of flow %s stays held: %s", flow_id, error)
+        return None
+
+
+async def _nothing() -> None:
+    """Where nothing is to be waited for."""
