@@ -42,7 +42,7 @@ class Settings:
     scheduled run its connections are probed, 0 for not at all. diagnosis_rules: a file or folder of an operator's own
     rules of diagnosis. files_roots: folders of this machine whose files connections may be made to, none by default.
     mail: the server that messages to people go through, None for none. mail_from: their sender. notice_delay_seconds: how long a
-    connection is broken before people are told.
+    connection is broken before people are told. repair_waits_minutes: how long a repair plan that nobody starts keeps events back.
     """
 
     data: Path
@@ -68,6 +68,7 @@ class Settings:
     mail: "MailServer | None" = None
     mail_from: str = ""
     notice_delay_seconds: int = 30
+    repair_waits_minutes: int = 15
 
     def __repr__(self) -> str:
         return f"Settings(data={str(self.data)!r}, host={self.host!r}, port={self.port!r})"
@@ -103,6 +104,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "mail": _mail_server(environment, "FLOWMEND_SMTP_URL"),
         "mail_from": environment.get("FLOWMEND_MAIL_FROM", ""),
         "notice_delay_seconds": _whole_number(environment, "FLOWMEND_NOTICE_DELAY_SECONDS", 30),
+        "repair_waits_minutes": _whole_number(environment, "FLOWMEND_REPAIR_WAITS_MINUTES", 15),
         "max_trigger_body_bytes": _whole_number(environment, "FLOWMEND_MAX_TRIGGER_BODY_BYTES", 10 * MEGABYTE),
     }
     return Settings(**(found | chosen))  # type: ignore[arg-type]  # each value is read by its own line above

@@ -11,6 +11,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.journal_packing import is_packed, unpack
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter, select_count, select_names
@@ -52,10 +53,8 @@ class Runs:
         row = self._database.first(_select_head().where(runs.c.run_name == run_name), RunRow)
         if row is None:
             return None
-        start = select(journal_pages.c.page).where(
-            journal_pages.c.run_name == run_name, journal_pages.c.sequence == START_SEQUENCE
-        )
-        return _with_start(row, self._database.value(start) or b"")
+        page = self._first_page(run_name)
+        return msgspec.structs.replace(row, start=unpack(page)[0] if is_packed(page) else page)
 
     def has(self, run_name: str) -> bool:
         """Whether there is a run of this name."""
@@ -143,6 +142,11 @@ class Runs:
         chosen = select(runs.c.run_name).where(IS_UNFINISHED, runs.c.flow_id == flow_id)
         return [name for (name,) in self._database.tuples(chosen)]
 
+    def count_unfinished(self, flow_id: str, before: str) -> int:
+        """How many runs of a flow have not ended, of those begun before the one that has, or would have, this name."""
+        counted = select(func.count()).where(IS_UNFINISHED, runs.c.flow_id == flow_id, runs.c.run_name > before)
+        return int(self._database.value(counted) or 0)
+
     def due(self, now: datetime, limit: int = 500) -> Sequence[str]:
         """Names of runs at rest whose time to go on has come, longest due first."""
         due = select(runs.c.run_name).where(runs.c.wake_at <= now, IS_UNFINISHED)
@@ -159,7 +163,15 @@ class Runs:
         chosen = select(journal_pages.c.sequence, journal_pages.c.page).where(
             journal_pages.c.run_name == run_name, journal_pages.c.sequence > START_SEQUENCE
         )
-        return [(sequence, page) for sequence, page in self._database.tuples(chosen.order_by(journal_pages.c.sequence))]
+        found = self._database.tuples(chosen.order_by(journal_pages.c.sequence))
+        if not found and is_packed(page := self._first_page(run_name)):
+            found = list(enumerate(unpack(page)))[START_SEQUENCE + 1 :]
+        return [(sequence, page) for sequence, page in found]
+
+    def _first_page(self, run_name: str) -> bytes:
+        """The run's start, or its whole journal packed."""
+        is_first = (journal_pages.c.run_name == run_name) & (journal_pages.c.sequence == START_SEQUENCE)
+        return self._database.value(select(journal_pages.c.page).where(is_first)) or b""
 
     def held_by(self, connection_id: str) -> Sequence[str]:
         """Names of the runs that wait for this connection, oldest first."""
@@ -232,7 +244,3 @@ def _since(counted: Select[Any], since: datetime | None) -> Select[Any] | Compou
         return counted
     # Two small indexes, where one question for both would read every run. No status is in both.
     return union_all(counted.where(runs.c.ended_at >= since), counted.where(IS_UNFINISHED))
-
-
-def _with_start(row: RunRow, start: bytes) -> RunRow:
-    return msgspec.structs.replace(row, start=start)
