@@ -41,6 +41,8 @@ def test_a_full_disk_reaches_everyone_who_waits_and_the_writer_lives_on(
     errors = settle(store, [[StartRun(examples.run(number, start=b"x" * 100_000))] for number in range(1, 21)])
     assert [type(error) for error in errors] == [StoreUnavailable] * 20
     assert all(isinstance(error.__cause__, sqlite3.OperationalError) for error in errors if error)
+    assert {error.code for error in errors if isinstance(error, StoreUnavailable)} == {"StoreFull"}
+    assert store.condition.trouble is not None
     assert store.runs.count_by_status() == {}
     settle(store, [pragma("max_page_count=1000000")])
     assert settle(store, [[StartRun(examples.run())]]) == [None]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from running import Open, Running, after, compose, respond, until, wait_for
+from running import Open, Running, SparseStore, after, compose, respond, until, wait_for
 
 pytestmark = pytest.mark.anyio
 
@@ -122,3 +122,29 @@ async def test_a_flow_that_calls_itself_ends(open_flowmend: Open) -> None:
     assert len(runs) == 33
     deepest = (await running.records(runs[-1].run_name))["C"]
     assert deepest.code == "WorkflowNestingTooDeep"
+
+
+async def test_a_child_that_the_store_cannot_take_begins_once_it_can(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    if not running.services.store._database.is_sqlite:
+        pytest.skip("PostgreSQL is not told to refuse")
+    child = await running.add_flow(DOUBLE, name="child")
+    store = SparseStore(running)
+    start, begun = running.services.dispatch.begin, []
+
+    def begin(new_run: Any) -> Any:  # the child is the first that cannot be stored
+        begun.append(new_run.row.run_name)
+        if len(begun) == 2:
+            store.refuse_writes()
+        return start(new_run)
+
+    running.application.run_loop.begin = begin  # type: ignore[method-assign]
+    run = (await running.call(await parent_of(running))).run_name
+    await until(lambda: len(begun) > 2, lambda: "the child was not begun again")
+    assert running.run(run).status == "Running"
+
+    store.allow_writes()
+
+    assert (await running.ended(run)).status == "Succeeded"
+    assert (await running.records(run))["C"].outputs["body"] == 4
+    assert len(running.runs(child)) == 1

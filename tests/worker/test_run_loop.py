@@ -232,7 +232,7 @@ async def test_a_full_store_refuses_new_events_and_takes_them_again_later(runnin
 
 
 async def test_a_run_waits_while_the_store_is_full_and_goes_on_when_there_is_space(
-    open_flowmend: Open, local_server: LocalServer, caplog: pytest.LogCaptureFixture
+    open_flowmend: Open, local_server: LocalServer
 ) -> None:
     go_on = asyncio.Event()
     posted: list[Any] = []
@@ -259,7 +259,7 @@ async def test_a_run_waits_while_the_store_is_full_and_goes_on_when_there_is_spa
     store = SparseStore(running)
     store.fill()
     go_on.set()
-    await until(lambda: "waits for the store" in caplog.text, lambda: "the store took it")
+    await until(lambda: store.is_refusing, lambda: "the store took it")
     await asyncio.sleep(0.2)
     assert posted == []  # no effect whose intent is not written
     assert running.run(accepted.run_name).status == "Running"
@@ -272,7 +272,7 @@ async def test_a_run_waits_while_the_store_is_full_and_goes_on_when_there_is_spa
 
 
 async def test_what_is_decided_while_the_store_is_full_is_written_before_its_effect(
-    open_flowmend: Open, local_server: LocalServer, caplog: pytest.LogCaptureFixture
+    open_flowmend: Open, local_server: LocalServer
 ) -> None:
     first_get, second_get = asyncio.Event(), asyncio.Event()
     intents_at_post: list[bool] = []
@@ -303,7 +303,7 @@ async def test_what_is_decided_while_the_store_is_full_is_written_before_its_eff
     store = SparseStore(running)
     store.fill()
     first_get.set()
-    await until(lambda: "waits for the store" in caplog.text, lambda: "the store took it")
+    await until(lambda: store.is_refusing, lambda: "the store took it")
     second_get.set()
     await asyncio.sleep(0.2)
     store.empty()

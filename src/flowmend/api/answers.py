@@ -73,7 +73,7 @@ def error_answer(
     headers = dict(extra_headers or {})
     if closes:
         headers["connection"] = "close"
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | StoreUnavailable):
         headers["retry-after"] = str(error.retry_after_seconds)
     details = [
         ErrorDetailShape(code=problem.code, message=problem.message, target=problem.pointer)

@@ -13,6 +13,7 @@ _HINTS = {
     "ConnectorNotFound": "`flowmend connector list` shows the installed ones, `flowmend connector add FOLDER` installs one.",
     "ConnectionNotFound": "`flowmend connections list` shows the connections there are.",
     "WorkflowTriggerIsNotEnabled": "`flowmend flows turn-on FLOW` turns it on.",
+    "StoreFull": "`df` shows how full a disk is; `flowmend up` goes on by itself once there is room.",
     "StoreUnavailable": "See that the data folder is writable and the disk has room.",
 }
 

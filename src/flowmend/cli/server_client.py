@@ -18,6 +18,7 @@ from flowmend.core.errors import (
     NotAllowed,
     NotFound,
     ServiceUnreachable,
+    StoreUnavailable,
     TheyFailed,
     TooManyAttempts,
 )
@@ -89,11 +90,11 @@ class Server:
         return received
 
     def answers(self) -> bool:
-        """Whether a server is there."""
+        """Whether a server is there, also one that cannot write just now."""
         try:
             self._exchange("GET", "/health", None, {}, timeout=2.0)
-        except FlowmendError:
-            return False
+        except FlowmendError as error:
+            return error.code in {"StoreFull", StoreUnavailable.code}
         return True
 
     def _exchange(

@@ -126,9 +126,10 @@ class ServiceUnreachable(TheyFailed):
 
 
 class StoreUnavailable(TheyFailed):
-    """The database did not answer or is full."""
+    """The database did not answer, or is full: code `StoreFull`. retry_after_seconds: when to try again."""
 
     code = "StoreUnavailable"
+    retry_after_seconds = 10
 
 
 class SecretUnreadable(TheyFailed):

@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, Executable, Select, Table, delete, insert, select, update
 
 from flowmend.core.errors import StoreUnavailable
-from flowmend.store.failures import our_errors
+from flowmend.store.condition import StoreCondition
+from flowmend.store.failures import is_general, our_error, our_errors
 from flowmend.store.rows import Row
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -22,6 +23,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.condition = StoreCondition()
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._readers = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = engine.execution_options(flowmend_writes=True)
@@ -53,8 +55,14 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """As `writing`, but raises what SQLAlchemy and the driver raise."""
-        with self._call(), self._one_writer, self._writers.begin() as connection:
-            yield connection
+        try:
+            with self._call(), self._one_writer, self._writers.begin() as connection:
+                yield connection
+        except Exception as error:
+            if is_general(error) and isinstance(ours := our_error(error), StoreUnavailable):
+                self.condition.refused(ours)
+            raise
+        self.condition.taken()
 
     @contextmanager
     def _call(self) -> Iterator[None]:

@@ -9,6 +9,8 @@ from flowmend.core.errors import Conflict, StoreUnavailable
 
 #: SQLSTATE classes that say the database, not the row, is in trouble: connection, resources, operator, system.
 _TROUBLE_CLASSES = ("08", "53", "57", "58")
+#: There is no room: SQLSTATE, or SQLite's name for it.
+_FULL = ("53100", "SQLITE_FULL")
 #: SQLite's errors about a row; all its others are about the database.
 _ROW_FAULTS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_ERROR", "SQLITE_RANGE")
 
@@ -34,17 +36,26 @@ def our_error(error: BaseException) -> BaseException:
     if any(name == "IntegrityError" for _, name in kinds):
         # The driver's own sentence may quote values; it stays in the cause.
         return Conflict("The store already holds this, or what it belongs to is gone.", code="StoreConflict")
+    if _state_of(cause) in _FULL:
+        return StoreUnavailable(
+            "The database's disk is full. Make room on it; what was accepted is kept and then goes on by itself.",
+            code="StoreFull",
+        )
     return StoreUnavailable(f"The database did not carry this out ({type(cause).__name__}). Look at its log and disk.")
 
 
 def is_general(error: BaseException) -> bool:
     """Whether the database itself is in trouble, so that trying the rows one by one is of no use."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    state = getattr(cause, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(_TROUBLE_CLASSES)
-    name = getattr(cause, "sqlite_errorname", None)
-    if name is not None:
-        return not str(name).startswith(_ROW_FAULTS)
+    state = _state_of(cause)
+    if state.startswith("SQLITE_"):
+        return not state.startswith(_ROW_FAULTS)
+    if state:
+        return state.startswith(_TROUBLE_CLASSES)
     # psycopg tells a lost connection without an SQLSTATE.
     return any(kind.__name__ in {"OperationalError", "InterfaceError"} for kind in type(cause).__mro__)
+
+
+def _state_of(cause: BaseException) -> str:
+    """The SQLSTATE, SQLite's name of the error, or ""."""
+    return str(getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None) or "")

@@ -8,7 +8,7 @@ from functools import partial
 
 from flowmend.core.connector import refused_outcome, status_name
 from flowmend.core.definition.flow import Trigger
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import ChildCall, RunStart
@@ -34,7 +34,8 @@ async def start_child(
 ) -> Outcome | None:
     """Begin a child run, or find the one this call began before.
 
-    None: it is under way and answers later. Otherwise how the call ended, or that no child could begin.
+    None: it is under way and answers later. Otherwise how the call ended, or that no child could begin. Errors:
+    StoreUnavailable.
     """
     loaded = flow_named(services, call.flow)
     if loaded is None:
@@ -75,6 +76,8 @@ async def start_child(
             may_queue=True,
         )
         accepted = await accept(services, loaded, trigger, outputs, parent_start.client_tracking_id, cause=cause)
+    except StoreUnavailable:
+        raise  # nothing began; the call is made again once the store works
     except FlowmendError as error:
         return refused_outcome(error.code, error.message)
     if call.is_awaited and not (accepted.run_name or accepted.held):

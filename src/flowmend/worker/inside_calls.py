@@ -1,6 +1,6 @@
 """Calls that stay inside: child runs and messages to batches."""
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.outcome import Outcome
 from flowmend.core.run import (
     AnswerAwaited,
@@ -42,6 +42,8 @@ async def perform_inside(services: Services, run: ActiveRun, command: CallOperat
             )
         else:
             raise TypeError(f"{type(command.call).__name__} is no call to another flow.")
+    except StoreUnavailable:
+        raise
     except FlowmendError:
         if not command.is_repeat:
             raise

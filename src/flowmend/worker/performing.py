@@ -1,8 +1,11 @@
 """Performs the calls of runs: intent before effect, and nothing sent twice that may not be."""
 
+import asyncio
 from datetime import datetime
 
-from flowmend.core.errors import FlowmendError
+from msgspec.structs import replace
+
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import CallFinished, CallInDoubt, CallOperation, Event
 from flowmend.use_cases.action_callbacks import with_real_callback
@@ -13,9 +16,34 @@ from flowmend.worker.inside_calls import is_inside, perform_inside
 from flowmend.worker.run_writing import RunWriting
 from flowmend.worker.traces import outgoing_headers
 
+_STORE_TRIED_AGAIN_SECONDS = 1.0
+
 
 async def perform(services: Services, run: ActiveRun, command: CallOperation, writing: RunWriting) -> Event:
-    """Make a call, once it is durable that it is about to be made. Errors: any FlowmendError, and what a defect raises."""
+    """Make a call, once it is durable that it is about to be made; where the store fails meanwhile, again when it answers.
+
+    Errors: any FlowmendError, and what a defect raises; StoreUnavailable only of a call that may not be made twice.
+    """
+    while True:
+        try:
+            async with services.turns.turn(run.name):
+                return await _perform_once(services, run, command, writing)
+        except StoreUnavailable:
+            if not run.is_stored or not _may_be_made_again(services, run, command):
+                raise
+        await asyncio.sleep(_STORE_TRIED_AGAIN_SECONDS)
+        command = replace(command, is_repeat=True)
+
+
+def _may_be_made_again(services: Services, run: ActiveRun, command: CallOperation) -> bool:
+    """What stays inside is known by its id."""
+    if is_inside(command):
+        return True
+    facts = services.operations.facts(command.call, services.flows.version(run.flow_id, run.loaded.version).mappings)
+    return facts.is_read or facts.honours_key
+
+
+async def _perform_once(services: Services, run: ActiveRun, command: CallOperation, writing: RunWriting) -> Event:
     # Asked anew: another connection may have been chosen while the run waited.
     mappings = services.flows.version(run.flow_id, run.loaded.version).mappings
     facts = services.operations.facts(command.call, mappings)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.store.rows import TriggerStateRow
 from flowmend.use_cases.poll_states import resume_polls
@@ -25,6 +25,7 @@ _LOOK_AGAIN = timedelta(seconds=30)
 _SOONEST = timedelta(milliseconds=20)
 #: What failed for a reason of ours is left alone this long.
 _AFTER_TROUBLE = timedelta(minutes=5)
+_STORE_TRIED_AGAIN_SECONDS = 5.0
 _MOST_AT_ONCE = 32
 _MOST_PER_SOURCE = 4
 _MOST_LISTED = 500
@@ -88,6 +89,11 @@ class Polls(RowWatch):
 async def _poll(services: Services, state: TriggerStateRow) -> None:
     try:
         await poll_trigger(services, state)
+    except StoreUnavailable as error:  # due still; but its service is not asked without end while nothing can be kept
+        level = services.store.condition.log_level
+        _log.log(level, "Trigger %s of flow %s could not be polled: %s", state.trigger_name, state.flow_id, error)
+        await asyncio.sleep(_STORE_TRIED_AGAIN_SECONDS)
+        return
     except FlowmendError as error:
         _log.warning("Trigger %s of flow %s could not be polled: %s", state.trigger_name, state.flow_id, error)
     except Exception:  # noqa: BLE001  # our own defect stops this trigger for a while, and no other

@@ -7,10 +7,13 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.use_cases.ports import Services
 
 _log = logging.getLogger(__name__)
+
+#: What is due waits no longer than this once the store works again.
+_STORE_TRIED_AGAIN = timedelta(seconds=2)
 
 
 class RowWatch(ABC):
@@ -60,6 +63,10 @@ class RowWatch(ABC):
             wait = self._look_again
             try:
                 wait = await self._look()
+            except StoreUnavailable as error:
+                wait = min(self._look_again, _STORE_TRIED_AGAIN)
+                level = self._services().store.condition.log_level
+                _log.log(level, "The watch of %s could not look at the store: %s", self._name, error)
             except FlowmendError as error:
                 _log.warning("The watch of %s could not look at the store: %s", self._name, error)
             except Exception:  # noqa: BLE001  # our own defect must not stop all that is watched

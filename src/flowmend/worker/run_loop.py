@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run import (
@@ -180,13 +180,17 @@ class RunLoop:
         try:
             run = self._read(run_name)
         except FlowmendError as error:
+            if isinstance(error, StoreUnavailable) and self._services().store.condition.trouble is not None:
+                del self._loading[run_name]  # nothing is wrong with the run; whoever wants it asks again
+                future.set_exception(error)
+                future.exception()
+                raise
             _log.error("Run %s cannot go on: %s", run_name, error)
             self._set_aside(run_name, ErrorDetail(error.code, error.message))
         except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the start from going on
             _log.exception("Run %s cannot be read", run_name)
             self._set_aside(run_name, CANNOT_GO_ON)
-        finally:
-            del self._loading[run_name]
+        del self._loading[run_name]
         future.set_result(run)
         if run is not None:
             self._handle(run, Recovered())

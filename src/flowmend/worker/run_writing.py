@@ -115,7 +115,7 @@ class RunWriting:
                 self._flush(run)
         elif isinstance(error, StoreUnavailable) and run.is_stored and not self._is_stopping:
             # The run is safe up to here; it goes on when the store answers again.
-            _log.warning("Run %s waits for the store: %s", run.name, error)
+            _log.log(self._services().store.condition.log_level, "Run %s waits for the store: %s", run.name, error)
             run.retry_writes = writes
             run.awaiting[:0] = waiting
             asyncio.get_running_loop().call_later(_RETRY_STORE_SECONDS, self._flush, run)

@@ -12,7 +12,7 @@ from flowmend.settings import Settings
 
 #: Paths and path prefixes that need no person, and why.
 OPEN_PATHS: tuple[tuple[str, str], ...] = (
-    ("/health", "says only that the server answers"),
+    ("/health", "says only that the server answers, and whether anything can be written"),
     ("/login", "is where a person comes from"),
     ("/repair", "a repair link: its secret is the authorisation"),
     ("/repair/", "the connection of a repair link, and nothing else"),

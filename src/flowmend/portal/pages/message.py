@@ -12,6 +12,7 @@ from flowmend.core.errors import (
     FlowmendError,
     NotAllowed,
     NotFound,
+    StoreUnavailable,
     TheyFailed,
     TooLarge,
     TooManyAttempts,
@@ -47,6 +48,12 @@ _ANSWERS = (
         marked("Nothing was changed. Wait a while, then try again."),
     ),
     Answer(AskedWrongly, 400, marked("This could not be done"), marked("Nothing was changed.")),
+    Answer(
+        StoreUnavailable,
+        503,
+        marked("Nothing can be saved now"),
+        marked("Nothing was changed. Try again after a while."),
+    ),
     Answer(TheyFailed, 502, marked("The service did not answer as it should"), marked("Try again after a while.")),
     Answer(FlowmendError, 500, marked("Something went wrong here"), marked("Try again; the server's log says more.")),
 )
@@ -89,7 +96,7 @@ def show_error(portal: Portal, request: Request, error: FlowmendError) -> Respon
         tone="idle" if shown.status_code == 404 else "bad",
         ways=_ways(request, gettext),
     )
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | StoreUnavailable):
         answer.headers["retry-after"] = str(error.retry_after_seconds)
     return answer
 
