@@ -1,20 +1,24 @@
 """The contract of packing journals and of letting history go, on both databases."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import Table, func, select
 
 from flowmend.core.errors import StoreUnavailable
 from flowmend.store import RunFilter, Store
 from flowmend.store.journal import AddTracked, AppendPage, HoldEvent, StartRun
-from flowmend.store.journal_packing import is_packed, pack, unpack
+from flowmend.store.journal_packing import pack, unpack
 from flowmend.store.payloads import decode_payload, encode_payload
 from flowmend.store.repair_rows import ItemKind, ItemMode, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.store.repair_tables import repair_items, repair_plans
 from flowmend.store.rows import TrackedValueRow
 from flowmend.store.runs import note_resubmission
+from flowmend.store.tables import journal_blocks, journal_pages
 
 DAY = timedelta(days=1)
 LARGE = {"text": "x" * 10_000}
@@ -41,6 +45,11 @@ def ended(store: Store, examples: Any, write: Any) -> Callable[..., str]:
     return add
 
 
+def rows(store: Store, table: Table) -> int:
+    with store._database.reading() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
 def names(store: Store) -> set[str]:
     return {row.run_name for row in store.runs.list(RunFilter())[0]}
 
@@ -49,42 +58,48 @@ class TestPacking:
     def test_a_packed_journal_reads_as_before(self, store: Store, examples: Any, ended: Callable[..., str]) -> None:
         name = ended(1)
         before = (store.runs.get(name), [decode_payload(page) for _, page in store.runs.pages(name)])
-        block = store.history.pack(examples.noon, examples.noon + DAY, 10)
-        assert (block.count, block.go_on) == (1, None)
-        assert (store.runs.get(name), [decode_payload(page) for _, page in store.runs.pages(name)]) == before
+        assert store.history.pack(examples.noon + DAY, 10) == 1
+        assert rows(store, journal_pages) == 0
+        after = msgspec.structs.replace(store.runs.get(name), journal_block=None)
+        assert (after, [decode_payload(page) for _, page in store.runs.pages(name)]) == before
         assert [sequence for sequence, _ in store.runs.pages(name)] == [1, 2]
 
-    def test_packing_goes_block_by_block_and_again_from_where_it_stood(
+    def test_runs_of_a_flow_share_blocks_and_each_is_packed_once(
         self, store: Store, examples: Any, ended: Callable[..., str]
     ) -> None:
-        for number in range(1, 8):
-            ended(number)
-        end, place, counts = examples.noon + DAY, examples.noon, []
-        while place is not None:
-            block = store.history.pack(place, end, 3)
-            counts.append(block.count)
-            place = block.go_on
-        assert sum(counts) == 7
-        assert examples.noon + timedelta(minutes=7) - store.history.packed_until(end) < DAY
-        ended(60)
-        until = store.history.packed_until(end)
-        assert timedelta(0) <= examples.noon + timedelta(minutes=60) - until <= timedelta(minutes=54)
-        assert store.history.pack(until, end, 10).count == 1
+        names = [ended(number) for number in range(1, 40)] + [ended(50, flow_id="flow-2")]
+        packed = []
+        while some := store.history.pack(examples.noon + DAY, 36):
+            packed.append(some)
+        assert packed == [36, 4]
+        assert rows(store, journal_blocks) == 4
+        assert [decode_payload(store.runs.get(name).start) for name in names] == [
+            {"n": number} for number in [*range(1, 40), 50]
+        ]
 
     def test_runs_under_way_and_those_that_ended_just_now_stay_as_they_are(
         self, store: Store, examples: Any, ended: Callable[..., str]
     ) -> None:
         ended(1, status="Running", ended_at=None)
         ended(5)
-        assert store.history.packed_until(examples.noon + timedelta(minutes=5)) is None
-        assert store.history.pack(examples.noon, examples.noon + timedelta(minutes=5), 10).count == 0
+        assert store.history.pack(examples.noon + timedelta(minutes=5), 10) == 0
+        assert rows(store, journal_pages) == 6
 
-    def test_a_packed_page_that_was_damaged_is_told_of(self) -> None:
-        page = pack([encode_payload({"a": 1}), encode_payload(LARGE)])
-        assert is_packed(page)
-        assert [decode_payload(one) for one in unpack(page)] == [{"a": 1}, LARGE]
+    def test_a_journal_too_large_for_a_block_is_left_alone_for_good(
+        self, store: Store, examples: Any, ended: Callable[..., str], write: Any
+    ) -> None:
+        name = ended(1)
+        noise = os.urandom(300_000)
+        write(store, AppendPage(name, 1, 3, encode_payload(noise)))
+        assert store.history.pack(examples.noon + DAY, 10) == 1
+        assert store.history.pack(examples.noon + DAY, 10) == 0
+        assert decode_payload(store.runs.pages(name)[2][1]) == noise
+
+    def test_a_block_that_was_damaged_is_told_of(self) -> None:
+        block = pack({"run": [encode_payload({"a": 1}), encode_payload(LARGE)]})
+        assert [decode_payload(one) for one in unpack(block)["run"]] == [{"a": 1}, LARGE]
         with pytest.raises(StoreUnavailable) as damaged:
-            unpack(page[:-5])
+            unpack(block[:-5])
         assert damaged.value.code == "PayloadDamaged"
 
 
@@ -114,12 +129,28 @@ class TestForgetting:
         write(store, note_resubmission(old[0], "request", "new"))
         assert forget(10) == 5
         assert names(store) == set(kept)
+        assert rows(store, journal_blocks) == 0
         for name in old:
             assert store.runs.pages(name) == []
             assert store.tracked_values.of_run(name) == []
             assert store.trigger_events.get(name) is None
         assert store.runs.resubmission(old[0], "request") is None
         assert store.tracked_values.of_run(kept[0]) != []
+
+    def test_what_is_packed_goes_too_and_what_it_was_packed_with_stays(
+        self, store: Store, examples: Any, ended: Callable[..., str], forget: Callable[..., int]
+    ) -> None:
+        old, kept = [ended(number) for number in range(1, 4)], ended(10)
+        store.history.pack(examples.noon + DAY, 10)
+        assert rows(store, journal_blocks) == 1
+        assert forget(5) == 3
+        assert decode_payload(store.runs.get(kept).start) == {"n": 10}
+        assert [decode_payload(page) for _, page in store.runs.pages(kept)] == [[10], LARGE]
+        with store._database.reading() as connection:
+            content = connection.execute(select(journal_blocks.c.content)).scalar_one()
+        assert not set(old) & unpack(content).keys()
+        assert forget(20) == 1
+        assert rows(store, journal_blocks) == 0
 
     def test_runs_under_way_stay(self, store: Store, ended: Callable[..., str], forget: Callable[..., int]) -> None:
         under_way = ended(1, status="Waiting", ended_at=None)

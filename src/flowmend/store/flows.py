@@ -13,6 +13,7 @@ from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowVersionRow
 from flowmend.store.tables import (
     flow_versions,
     flows,
+    journal_blocks,
     journal_pages,
     run_requests,
     runs,
@@ -92,6 +93,8 @@ class Flows:
         with self._database.writing() as connection:
             for of_runs in (journal_pages, run_requests):
                 connection.execute(delete(of_runs).where(of_runs.c.run_name.in_(its_runs)))
+            blocks = select(runs.c.journal_block).where(runs.c.flow_id == flow_id)
+            connection.execute(delete(journal_blocks).where(journal_blocks.c.block_id.in_(blocks)))
             for of_flow in (tracked_values, trigger_events, runs):
                 connection.execute(delete(of_flow).where(of_flow.c.flow_id == flow_id))
             return connection.execute(delete(flows).where(flows.c.flow_id == flow_id)).rowcount > 0

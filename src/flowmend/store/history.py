@@ -3,23 +3,24 @@
 Both work in blocks so small that nobody who writes meanwhile waits for long; what is between the blocks is the caller's.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from flowmend.store.database import Database
-from flowmend.store.journal_packing import LARGEST_BYTES, is_packed, pack
+from flowmend.store.journal_packing import LARGEST_BYTES, MOST_RUNS, pack, unpack
 from flowmend.store.repair_tables import IS_UNDER_WAY, repair_items, repair_plans
 from flowmend.store.schema import NOTHING
 from flowmend.store.tables import (
     HAS_ENDED,
     HAS_ORIGIN,
     IS_HELD,
+    IS_LOOSE,
     IS_UNFINISHED,
     REPEATS_AN_EVENT,
-    START_SEQUENCE,
+    journal_blocks,
     journal_pages,
     run_requests,
     runs,
@@ -29,20 +30,8 @@ from flowmend.store.tables import (
 
 _pages = journal_pages.c
 _events = trigger_events.c
-_MOMENT = timedelta(microseconds=1)
-_REPLACE = (
-    update(journal_pages)
-    .where(_pages.run_name == bindparam("of_run"), _pages.sequence == START_SEQUENCE)
-    .values(page=bindparam("packed"))
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """What one step did. count: of so many runs or events. go_on: where the next begins, None at the end."""
-
-    count: int
-    go_on: datetime | None
+#: Stands for the block of a journal that is too large to be in one.
+_NO_BLOCK = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,43 +48,26 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def packed_until(self, before: datetime) -> datetime | None:
-        """The time until which the journals of runs that ended are packed; None where no run ended before `before`.
+    def pack(self, before: datetime, most: int) -> int:
+        """Pack the journals of runs that ended before this time, the first of those that are not yet; of how many.
 
-        They are packed in the order in which the runs ended, so halving finds it.
+        most: so many are looked at.
         """
-        first = self._database.value(select(func.min(runs.c.ended_at)).where(runs.c.ended_at.is_not(None)))
-        if first is None or first >= before:
-            return None
-        low: datetime = first
-        high = before
-        while high - low > timedelta(seconds=1):
-            middle = low + (high - low) / 2
-            if self._is_packed_at(middle, before):
-                low = middle
-            else:
-                high = middle
-        return low
-
-    def pack(self, since: datetime, before: datetime, most: int) -> Block:
-        """Pack the journals of runs that ended from `since` on and before `before`, the first of them."""
-        ended = (runs.c.ended_at.is_not(None), runs.c.ended_at >= since, runs.c.ended_at < before)
-        block = self._database.tuples(
-            select(runs.c.run_name, runs.c.ended_at).where(*ended).order_by(runs.c.ended_at).limit(most)
-        )
-        packed = self._packed([name for name, _ in block])
-        if packed:
-            names = [name for name, _ in packed]
+        loose = select(runs.c.run_name, runs.c.flow_id).where(IS_LOOSE, runs.c.ended_at < before)
+        by_flow: dict[str, list[str]] = {}
+        for name, flow_id in self._database.tuples(loose.order_by(runs.c.ended_at).limit(most)):
+            by_flow.setdefault(flow_id, []).append(name)
+        journals = self._journals([name for names in by_flow.values() for name in names])
+        blocks = [
+            (pack(part) if part else None, names)
+            for of_flow in by_flow.values()
+            for names, part in _parts(of_flow, journals)
+        ]
+        if blocks:
             with self._database.writing() as connection:
-                connection.execute(_REPLACE, [{"of_run": name, "packed": page} for name, page in packed])
-                connection.execute(
-                    delete(journal_pages).where(_pages.run_name.in_(names), _pages.sequence > START_SEQUENCE)
-                )
-        if len(block) < most:
-            return Block(count=len(packed), go_on=None)
-        last = block[-1][1]
-        # More runs may have ended in the last one's very microsecond, unless nothing was left to do in the block.
-        return Block(count=len(packed), go_on=last if packed and last > since else last + _MOMENT)
+                for content, names in blocks:
+                    _put_block(connection, content, names)
+        return sum(len(names) for names in by_flow.values())
 
     def forget_runs(self, flow_id: str, status: str, before: datetime, most: int, cursor: str = "") -> Forgotten:
         """Remove runs of a flow that ended with this status before that time, the oldest first, with all that is kept of them.
@@ -134,24 +106,42 @@ class History:
         is_last = len(found) < most or found[-1][1] >= before
         return Forgotten(count=len(gone), cursor="" if is_last else found[-1][0])
 
-    def _packed(self, names: Sequence[str]) -> list[tuple[str, bytes]]:
-        """(name, its packed page) of those that were not packed yet."""
+    def _journals(self, names: Sequence[str]) -> dict[str, list[bytes]]:
         journals: dict[str, list[bytes]] = {}
         read = select(_pages.run_name, _pages.page).where(_pages.run_name.in_(names))
         for name, page in self._database.tuples(read.order_by(_pages.run_name, _pages.sequence)):
             journals.setdefault(name, []).append(page)
-        return [
-            (name, pack(pages))
-            for name, pages in journals.items()
-            if not is_packed(pages[0]) and sum(map(len, pages)) <= LARGEST_BYTES
-        ]
+        return journals
 
-    def _is_packed_at(self, at: datetime, before: datetime) -> bool:
-        """Whether the first run that ended from then on is packed; False where there is none."""
-        ended = (runs.c.ended_at.is_not(None), runs.c.ended_at >= at, runs.c.ended_at < before)
-        first = select(runs.c.run_name).where(*ended).order_by(runs.c.ended_at).limit(1).scalar_subquery()
-        page = select(_pages.page).where(_pages.run_name == first, _pages.sequence == START_SEQUENCE)
-        return is_packed(self._database.value(page) or b"")
+
+def _parts(
+    names: Sequence[str], journals: Mapping[str, Sequence[bytes]]
+) -> Iterator[tuple[Sequence[str], Mapping[str, Sequence[bytes]]]]:
+    """The runs of a flow in parts that each fill a block; nothing to pack where a journal is too large, or gone."""
+    part: dict[str, Sequence[bytes]] = {}
+    size = 0
+    for name in names:
+        of_run = sum(map(len, journals.get(name, ())))
+        if of_run > LARGEST_BYTES or name not in journals:
+            yield [name], {}
+            continue
+        if part and (len(part) == MOST_RUNS or size + of_run > LARGEST_BYTES):
+            yield list(part), part
+            part, size = {}, 0
+        part[name] = journals[name]
+        size += of_run
+    if part:
+        yield list(part), part
+
+
+def _put_block(connection: Connection, content: bytes | None, names: Sequence[str]) -> None:
+    of_these = runs.c.run_name.in_(names)
+    if content is None:
+        connection.execute(update(runs).where(of_these).values(journal_block=_NO_BLOCK))
+        return
+    block_id = connection.execute(insert(journal_blocks).returning(journal_blocks.c.block_id), {"content": content})
+    connection.execute(update(runs).where(of_these).values(journal_block=block_id.scalar_one()))
+    connection.execute(delete(journal_pages).where(_pages.run_name.in_(names)))
 
 
 def _needed(connection: Connection, names: Sequence[str]) -> set[str]:
@@ -175,6 +165,20 @@ def _needed(connection: Connection, names: Sequence[str]) -> set[str]:
 
 
 def _remove(connection: Connection, names: Collection[str]) -> None:
+    _take_out(connection, names)
     for table in (journal_pages, run_requests, tracked_values, runs):
         connection.execute(delete(table).where(table.c.run_name.in_(names)))
     connection.execute(delete(trigger_events).where(_events.event_name.in_(names), ~IS_HELD))
+
+
+def _take_out(connection: Connection, names: Collection[str]) -> None:
+    """Nothing of a run that went is to be left in a block that goes on."""
+    ids = select(runs.c.journal_block).where(runs.c.run_name.in_(names)).distinct()
+    found = connection.execute(select(journal_blocks).where(journal_blocks.c.block_id.in_(ids))).all()
+    for block_id, content in found:
+        left = {name: pages for name, pages in unpack(content).items() if name not in names}
+        is_block = journal_blocks.c.block_id == block_id
+        if left:
+            connection.execute(update(journal_blocks).where(is_block).values(content=pack(left)))
+        else:
+            connection.execute(delete(journal_blocks).where(is_block))

@@ -1,21 +1,23 @@
-"""Journals of runs that have ended, each packed into one page: what is only read again is kept small.
+"""Journals of runs that have ended, packed: what is only read again is kept small.
 
-The pages of a journal say the same words over and over, and each costs a row and its key. Packed, they are one page in the
-place of the run's start, deflated together against words that every journal holds.
+Journals say the same words over and over, those of a flow more than others. Some runs of a flow become one block, deflated
+together against words that every journal holds.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from flowmend.core.errors import StoreUnavailable
 
-#: The first byte of a packed page; those of single payloads are in `payloads`.
-PACKED = b"\x02"
+#: The first byte of a block says which words it was deflated against.
+_FIRST_WORDS = b"\x01"
+#: Those of a payload (`payloads`).
 _PLAIN, _DEFLATED = b"\x00", b"\x01"
-#: A larger journal stays as it is: its pages are deflated one by one, and unpacking it would take memory.
-LARGEST_BYTES = 8 * 1024 * 1024
+#: As large as a block gets, so that reading one of its runs takes no more than a moment. A larger journal stays as it is.
+LARGEST_BYTES = 256 * 1024
+MOST_RUNS = 32
 _RAW_DEFLATE = -15
 
 # What journals say, as they say it: MessagePack puts a text's length before it; at the end a whole journal without its values,
@@ -70,25 +72,21 @@ _WORDS = b"".join(
 )
 
 
-def pack(pages: Sequence[bytes]) -> bytes:
-    """A run's pages, its start first, as one."""
-    packed = msgspec.msgpack.encode([_plain(page) for page in pages])
+def pack(journals: Mapping[str, Sequence[bytes]]) -> bytes:
+    """{run name: its pages, the start first} as one block."""
+    packed = msgspec.msgpack.encode({name: [_plain(page) for page in pages] for name, pages in journals.items()})
     deflating = zlib.compressobj(6, zlib.DEFLATED, _RAW_DEFLATE, zdict=_WORDS)
-    return PACKED + deflating.compress(packed) + deflating.flush()
+    return _FIRST_WORDS + deflating.compress(packed) + deflating.flush()
 
 
-def unpack(page: bytes) -> list[bytes]:
-    """The pages that were packed, as payloads. Errors: StoreUnavailable `PayloadDamaged`."""
+def unpack(block: bytes) -> dict[str, list[bytes]]:
+    """The journals of a block, as they were packed. Errors: StoreUnavailable `PayloadDamaged`."""
     inflating = zlib.decompressobj(_RAW_DEFLATE, zdict=_WORDS)
     try:
-        packed = inflating.decompress(memoryview(page)[1:]) + inflating.flush()
-        return msgspec.msgpack.decode(packed, type=list[bytes])
+        packed = inflating.decompress(memoryview(block)[1:]) + inflating.flush()
+        return msgspec.msgpack.decode(packed, type=dict[str, list[bytes]])
     except (zlib.error, msgspec.MsgspecError) as error:
         raise StoreUnavailable("A stored journal does not read.", code="PayloadDamaged") from error
-
-
-def is_packed(page: bytes) -> bool:
-    return page[:1] == PACKED
 
 
 def _plain(page: bytes) -> bytes:

@@ -68,6 +68,7 @@ class RunRow(Row, frozen=True, kw_only=True):
     failed_action, diagnosis_category, connection_id: of the first failed action with a diagnosis.
     epoch: who may write its journal; raised when another worker takes over. wake_at: when a run at rest
     goes on. origin_run: the run it resubmits. resubmitted_by: the person. started_by: trigger, person or schedule.
+    journal_block: where its journal is packed, None while it has pages of its own.
     """
 
     run_name: str
@@ -88,6 +89,7 @@ class RunRow(Row, frozen=True, kw_only=True):
     diagnosis_category: str = ""
     connection_id: str = ""
     epoch: int = 1
+    journal_block: int | None = None
     start: bytes
 
 

@@ -11,7 +11,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import Tick, select_ticks
-from flowmend.store.journal_packing import is_packed, unpack
+from flowmend.store.journal_packing import unpack
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter, select_count, select_names
@@ -22,6 +22,7 @@ from flowmend.store.tables import (
     IS_UNFINISHED,
     START_SEQUENCE,
     flows,
+    journal_blocks,
     journal_pages,
     run_requests,
     runs,
@@ -53,8 +54,11 @@ class Runs:
         row = self._database.first(_select_head().where(runs.c.run_name == run_name), RunRow)
         if row is None:
             return None
-        page = self._first_page(run_name)
-        return msgspec.structs.replace(row, start=unpack(page)[0] if is_packed(page) else page)
+        start = select(journal_pages.c.page).where(
+            journal_pages.c.run_name == run_name, journal_pages.c.sequence == START_SEQUENCE
+        )
+        page = self._database.value(start)
+        return msgspec.structs.replace(row, start=self._packed(run_name)[START_SEQUENCE] if page is None else page)
 
     def has(self, run_name: str) -> bool:
         """Whether there is a run of this name."""
@@ -164,14 +168,13 @@ class Runs:
             journal_pages.c.run_name == run_name, journal_pages.c.sequence > START_SEQUENCE
         )
         found = self._database.tuples(chosen.order_by(journal_pages.c.sequence))
-        if not found and is_packed(page := self._first_page(run_name)):
-            found = list(enumerate(unpack(page)))[START_SEQUENCE + 1 :]
-        return [(sequence, page) for sequence, page in found]
+        return found or list(enumerate(self._packed(run_name)))[START_SEQUENCE + 1 :]
 
-    def _first_page(self, run_name: str) -> bytes:
-        """The run's start, or its whole journal packed."""
-        is_first = (journal_pages.c.run_name == run_name) & (journal_pages.c.sequence == START_SEQUENCE)
-        return self._database.value(select(journal_pages.c.page).where(is_first)) or b""
+    def _packed(self, run_name: str) -> Sequence[bytes]:
+        """All pages of a run whose journal is in a block; an empty start where there is none."""
+        held = select(journal_blocks.c.content).join(runs, runs.c.journal_block == journal_blocks.c.block_id)
+        content = self._database.value(held.where(runs.c.run_name == run_name))
+        return [b""] if content is None else unpack(content)[run_name]
 
     def held_by(self, connection_id: str) -> Sequence[str]:
         """Names of the runs that wait for this connection, oldest first."""

@@ -178,6 +178,7 @@ runs = Table(
     must("diagnosis_category"),
     must("connection_id"),
     must("epoch", BigInteger),
+    Column("journal_block", BigInteger),
 )
 
 UNFINISHED = frozenset(status.value for status in Status if not status.is_terminal)
@@ -232,12 +233,23 @@ index_where("origin", HAS_ORIGIN, runs.c.origin_run)
 index_where("held", IS_HELD_RUN, runs.c.flow_id, runs.c.run_name)
 index_where("tracking_id", HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
 
+IS_LOOSE = runs.c.ended_at.is_not(None) & runs.c.journal_block.is_(None)
+index_where("loose", IS_LOOSE, runs.c.ended_at)
+
 journal_pages = Table(
     "journal_pages",
     metadata,
     key("run_name"),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     must("page", LargeBinary),
+)
+
+#: Journals of runs that have ended, some of one flow together (`journal_packing`).
+journal_blocks = Table(
+    "journal_blocks",
+    metadata,
+    Column("block_id", serial, primary_key=True),
+    must("content", LargeBinary),
 )
 
 run_requests = Table(

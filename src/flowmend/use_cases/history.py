@@ -52,17 +52,12 @@ def check_days(value: Json) -> int | None:
     )
 
 
-async def pack_journals(services: Services, since: datetime | None, before: datetime | None = None) -> datetime | None:
-    """Pack the journals of runs that ended from `since` on; until which time they are packed now.
-
-    since: None to find out where packing stands. before: None for a while ago. Errors: StoreUnavailable.
-    """
-    history, end = services.store.history, before or services.clock.now - _PACKED_AFTER
-    place = since or await asyncio.to_thread(history.packed_until, end)
-    while place is not None:
-        block = await _at_leisure(partial(history.pack, place, end, _IN_A_BLOCK))
-        place = block.go_on
-    return end
+async def pack_journals(services: Services, now: datetime) -> int:
+    """Pack the journals of runs that ended a while ago; of how many. Errors: StoreUnavailable."""
+    packed = 0
+    while some := await _at_leisure(partial(services.store.history.pack, now - _PACKED_AFTER, _IN_A_BLOCK)):
+        packed += some
+    return packed
 
 
 async def forget_history(services: Services, now: datetime) -> int:

@@ -21,7 +21,6 @@ class HistoryKeeping:
     def __init__(self, services: Callable[[], Services]) -> None:
         self._services = services
         self._task: asyncio.Task[None] | None = None
-        self._packed_until: datetime | None = None
         self._forgot_at: datetime | None = None
 
     def start(self) -> None:
@@ -35,8 +34,8 @@ class HistoryKeeping:
     async def tend(self) -> None:
         """Pack what ended a while ago, and once an hour let go of what is too old. Errors: StoreUnavailable."""
         services = self._services()
-        self._packed_until = await pack_journals(services, self._packed_until)
         now = services.clock.now
+        await pack_journals(services, now)
         if self._forgot_at is None or now - self._forgot_at >= _FORGETS_EVERY or now < self._forgot_at:
             gone = await forget_history(services, now)
             self._forgot_at = now

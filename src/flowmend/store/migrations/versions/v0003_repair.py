@@ -44,7 +44,20 @@ def _find_history_faster() -> None:
     op.create_index("ix_runs_failed_by", "runs", failed_by, **_where("connection_id != ''"))
     by_category = ["diagnosis_category", "run_name", "flow_id", "status"]
     op.create_index("ix_runs_category", "runs", by_category, **_where("diagnosis_category != ''"))
+    _pack_journals()
     op.create_index("ix_trigger_events_origin", "trigger_events", ["origin_event"], **_where("origin_event != ''"))
+
+
+def _pack_journals() -> None:
+    op.add_column("runs", sa.Column("journal_block", sa.BigInteger(), nullable=True))
+    is_loose = _where("ended_at IS NOT NULL AND journal_block IS NULL")
+    op.create_index("ix_runs_loose", "runs", ["ended_at"], **is_loose)
+    op.create_table(
+        "journal_blocks",
+        sa.Column("block_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        _must("content", sa.LargeBinary),
+        sa.PrimaryKeyConstraint("block_id", name="pk_journal_blocks"),
+    )
 
 
 def _make_plans() -> None:
