@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.run.any_flow import ADD, VARIABLES, WAIT, Actions, any_actions, with_variables
 from core.run.driving import (
     ACCEPTED,
     NOT_FOUND,
@@ -25,17 +26,7 @@ from core.run.driving import (
 from flowmend.core.outcome import ContentAwaited, Outcome, Status
 from flowmend.core.run import ActionRecord, CallOperation, FollowUp, Recovered, RunState, WaitUntil
 
-Actions = dict[str, Any]
-
-VARIABLES: Actions = {
-    "I": {
-        "type": "InitializeVariable",
-        "inputs": {"variables": [{"name": "list", "type": "array", "value": []}, {"name": "n", "type": "integer"}]},
-    }
-}
 APPEND: Actions = {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": "@item()"}}
-ADD: Actions = {"type": "IncrementVariable", "inputs": {"name": "n"}}
-WAIT: Actions = {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Hour"}}}
 
 STRAIGHT: Actions = {
     "A": compose("@guid()"),
@@ -242,81 +233,6 @@ def test_a_budget_slices_a_run_and_changes_nothing_else(budget: int) -> None:
 
 # -- any flow -------------------------------------------------------------------------------------------------
 
-ANY_STATUS = st.sets(st.sampled_from(["Succeeded", "Failed", "Skipped", "TimedOut"]), min_size=1).map(sorted)
-
-
-@st.composite
-def any_actions(draw: st.DrawFn, depth: int = 0, prefix: str = "") -> Actions:
-    actions: Actions = {}
-    for index in range(draw(st.integers(1, 4 if depth == 0 else 3))):
-        name = f"{prefix}{index}"
-        kinds = ["compose", "failing", "http", "http", "add", "append", "wait", "response", "webhook", "child"]
-        if depth == 0:
-            kinds.append("terminate")
-        if depth < 2:
-            kinds += ["if", "scope", "foreach", "until", "switch"]
-        kind = draw(st.sampled_from(kinds))
-        actions[name] = draw(_any_action(kind, depth, name)) | {
-            "runAfter": {before: draw(ANY_STATUS) for before in actions if draw(st.booleans())}
-        }
-    return actions
-
-
-@st.composite
-def _any_action(draw: st.DrawFn, kind: str, depth: int, name: str) -> Actions:
-    def inner(part: str) -> Actions:
-        return draw(any_actions(depth + 1, f"{name}{part}"))
-
-    match kind:
-        case "compose":
-            return compose("@guid()")
-        case "failing":
-            return failing()
-        case "http":
-            return http(body="@rand(0, 9)")
-        case "webhook":
-            return webhook(limit=draw(st.sampled_from([{}, {"timeout": "PT10S"}])))
-        case "child":
-            return child()
-        case "add":
-            return ADD
-        case "append":
-            return {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": "@variables('n')"}}
-        case "wait":
-            return WAIT
-        case "response":
-            return {"type": "Response", "inputs": {}}
-        case "terminate":
-            return {
-                "type": "Terminate",
-                "inputs": {"runStatus": draw(st.sampled_from(["Succeeded", "Failed", "Cancelled"]))},
-            }
-        case "if":
-            condition = draw(st.sampled_from(["@less(rand(0, 2), 1)", "@string('x')"]))
-            return {"type": "If", "expression": condition, "actions": inner("y"), "else": {"actions": inner("n")}}
-        case "switch":
-            case = {"case": 1, "actions": inner("c")}
-            return {
-                "type": "Switch",
-                "expression": "@rand(0, 3)",
-                "cases": {"C": case},
-                "default": {"actions": inner("d")},
-            }
-        case "scope":
-            limit = draw(st.sampled_from([{}, {"limit": {"timeout": "PT10S"}}]))
-            return {"type": "Scope", "actions": inner("s")} | limit
-        case "foreach":
-            items = draw(st.sampled_from(["@range(0, 3)", "@createArray(1)", "@json('[]')", "@null"]))
-            repetitions = {"runtimeConfiguration": {"concurrency": {"repetitions": draw(st.integers(1, 3))}}}
-            return {"type": "Foreach", "foreach": items, "actions": inner("f")} | repetitions
-        case _:
-            return {
-                "type": "Until",
-                "expression": "@greater(rand(0, 4), 1)",
-                "limit": {"count": 3},
-                "actions": inner("u"),
-            }
-
 
 @settings(max_examples=60, deadline=None)
 @given(
@@ -332,7 +248,7 @@ def test_any_run_ends_and_its_journal_gives_its_state_back(
     def answer(_call: CallOperation) -> Outcome:
         return next(chosen)
 
-    whole = Checked(flow_of(_with_variables(actions)), start_of(), budget=budget).to_end(answer)
+    whole = Checked(flow_of(with_variables(actions)), start_of(), budget=budget).to_end(answer)
     assert whole.state.end is not None
     assert not whole.state.unfinished
     assert not whole.state.branches.keys() - {(whole.compiled.root.number, ())}
@@ -351,14 +267,6 @@ class Checked(Drive):
         commands = super().send(event)
         assert durable(self.state) == durable(self.recovered().state)
         return commands
-
-
-def _with_variables(actions: Actions) -> Actions:
-    first = VARIABLES | {"I": VARIABLES["I"] | {"runAfter": {}}}
-    return first | {
-        name: action if action["runAfter"] else action | {"runAfter": {"I": ["Succeeded"]}}
-        for name, action in actions.items()
-    }
 
 
 def _is_second_try(entry: Any) -> bool:

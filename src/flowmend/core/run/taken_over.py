@@ -74,25 +74,28 @@ class _Judging:
         self._redone: set[str] = set()  # texts by which expressions read what is done again
         self.result = Judgement(self._records)
 
-    def go_through(self, branch: Branch, repetition: Repetition) -> bool:
-        """Judges the actions of one branch, or one pass of it; True where all of it stands."""
+    def go_through(self, branch: Branch, repetition: Repetition, *, is_behind: bool = False) -> bool:
+        """Judges the actions of one branch, or one pass of it; True where all of it stands.
+
+        is_behind: the container around it ran behind a failure.
+        """
         failed = self._failed.in_branch(branch, repetition)
         expected: dict[str, str] = {}  # how each ends where nothing fails any more
         stands: set[str] = set()
         for node in _in_order(branch):
             key = (node.name, repetition)
             record = self._records.get(key)
-            is_behind = any(before.name not in stands for before, _ in node.predecessors)
+            behind = is_behind or any(before.name not in stands for before, _ in node.predecessors)
             would_run = all(expected[before.name] in accepted for before, accepted in node.predecessors)
             expected[node.name] = _SUCCEEDED if would_run else _SKIPPED
             if record is None:
                 self._is_redone(node, repetition)
-            elif self._is_kept(node, record, is_failed=node.name in failed, is_behind=is_behind, would_run=would_run):
+            elif self._is_kept(node, record, is_failed=node.name in failed, is_behind=behind, would_run=would_run):
                 stands.add(node.name)
                 self._keep(node, repetition)
                 expected[node.name] = record.status.value
-            elif node.is_container and would_run and self._goes_on(node, record, is_behind=is_behind):
-                self._open(node, record)
+            elif node.is_container and would_run and self._goes_on(node, record, is_behind=behind):
+                self._open(node, record, is_behind=behind)
             else:
                 if would_run and node.name in failed:
                     self.result.failed.append(key)
@@ -110,13 +113,14 @@ class _Judging:
             return not self._holds_terminate(node, record)
         if not would_run or record.status is not Status.SUCCEEDED or self._holds_terminate(node, record):
             return False
-        return node.type in _OUTWARD or not self._reads_what_is_redone(node)
+        return node.type in _OUTWARD or not self._reads_what_is_redone(node.action.raw)
 
     def _goes_on(self, node: Node, record: ActionRecord, *, is_behind: bool) -> bool:
         if record.status is Status.SKIPPED or (node.name, record.repetition) not in self._begun:
             return False
-        # A decision that ended the run because of a failure is made anew.
-        return not is_behind or not (self._reads_what_is_redone(node) or self._holds_terminate(node, record))
+        # A decision that reads what failed, or that ended the run because of it, is made anew.
+        decides_by = self._reads_what_is_redone([node.action.condition, node.action.foreach])
+        return not is_behind or not (decides_by or self._holds_terminate(node, record))
 
     def _holds_terminate(self, node: Node, record: ActionRecord) -> bool:
         """Whether a Terminate in this container ended the run."""
@@ -147,8 +151,8 @@ class _Judging:
         if isinstance(body, dict):
             self._redone.add(f"variables('{str(body.get('name')).lower()}')")
 
-    def _reads_what_is_redone(self, node: Node) -> bool:
-        text = _text(node.action.raw)
+    def _reads_what_is_redone(self, raw: Json) -> bool:
+        text = json.dumps(raw, default=str, ensure_ascii=False).lower()
         return any(name in text for name in self._redone)
 
     def _go_on_asking(self, node: Node, record: ActionRecord) -> None:
@@ -171,7 +175,7 @@ class _Judging:
             from_run="",
         )
 
-    def _open(self, node: Node, record: ActionRecord) -> None:
+    def _open(self, node: Node, record: ActionRecord, *, is_behind: bool) -> None:
         repetition = record.repetition
         key = (node.name, repetition)
         begun = self._begun[key]
@@ -179,18 +183,21 @@ class _Judging:
         details = dict(begun.details or {})
         if node.type == "Foreach":
             count = self._counts.get(key, 0)
-            passes = range(count)
-            again = [index for index in passes if not self.go_through(node.branches[0], (*repetition, index))]
+            again = [
+                index
+                for index in range(count)
+                if not self.go_through(node.branches[0], (*repetition, index), is_behind=is_behind)
+            ]
             details |= {"begun": count, "again": again}
             items = details.get("items", begun.inputs)
             self.result.lengths[key] = len(items) if isinstance(items, list) else count
         elif node.type == "Until":
-            details["iteration"] = self._go_through_until(node, repetition)
+            details["iteration"] = self._go_through_until(node, repetition, is_behind=is_behind)
         else:
             taken = details["branch"]
             for branch in node.branches:
                 if branch.name == taken:
-                    self.go_through(branch, repetition)
+                    self.go_through(branch, repetition, is_behind=is_behind)
                 else:
                     self._keep_untaken(branch, repetition)
         if len(self.result.failed) == failed_before and not self._holds_terminate(node, record):
@@ -203,7 +210,7 @@ class _Judging:
             if (node.name, repetition) in self._records:
                 self._keep(node, repetition)
 
-    def _go_through_until(self, node: Node, repetition: Repetition) -> int:
+    def _go_through_until(self, node: Node, repetition: Repetition, *, is_behind: bool) -> int:
         """The pass an Until goes on at: of the failed ones it ended with, the first after which no call succeeded."""
         branch = node.branches[0]
         index = max(self._counts.get((node.name, repetition), 1) - 1, 0)
@@ -212,7 +219,7 @@ class _Judging:
         for earlier in range(index):
             for inner in branch.nodes:
                 self._keep(inner, (*repetition, earlier))
-        self.go_through(branch, (*repetition, index))
+        self.go_through(branch, (*repetition, index), is_behind=is_behind)
         return index
 
     def _failed_idly(self, branch: Branch, repetition: Repetition, index: int) -> bool:
@@ -256,7 +263,3 @@ def _in_order(branch: Branch) -> Iterator[Node]:
             waits[follower.index] -= 1
             if waits[follower.index] == 0:
                 ready.append(follower)
-
-
-def _text(raw: Json) -> str:
-    return json.dumps(raw, default=str, ensure_ascii=False).lower()

@@ -118,7 +118,7 @@ def _count_end(state: RunState, node: Node, record: ActionRecord) -> None:
         waiting = opened.waiting
         for follower in node.dependents:
             waiting[follower.index] -= 1
-            if waiting[follower.index] == 0:
+            if waiting[follower.index] == 0 and (follower.name, record.repetition) not in state.records:
                 state.ready[follower.name, record.repetition] = follower
     if opened.remaining == 0 and opened.owner_key is not None:
         _close_branch(state, opened)
