@@ -49,11 +49,11 @@ def flowmend(server: StartedServer, *arguments: str, given: str | None = None) -
     return runner.invoke(app, [*arguments, "--data", str(server.data)], input=given)
 
 
-def ended(server: StartedServer, run_name: str) -> Any:
-    """The run once it is over."""
+def ended(server: StartedServer, run_name: str, *, patiently: bool = True) -> Any:
+    """The run once it is over; as it is where nobody is patient."""
     for _ in range(100):
         run = flowmend_json(server, "runs", "show", run_name)
-        if run["properties"]["status"] != "Running":
+        if run["properties"]["status"] != "Running" or not patiently:
             return run
         time.sleep(0.05)
     raise AssertionError(run)
@@ -218,6 +218,25 @@ def test_a_folder_that_is_no_connector_says_which_file_it_lacks(server: StartedS
 
     assert refused.exit_code == 2
     assert "apiDefinition.swagger.json" in refused.stderr
+
+
+def test_every_run_of_a_flow_is_cancelled_after_a_question(server: StartedServer, tmp_path: Path) -> None:
+    wait = {"type": "Wait", "inputs": {"interval": {"count": 3, "unit": "Day"}}, "runAfter": {}}
+    path = tmp_path / "slow orders.json"
+    path.write_text(json.dumps(definition() | {"actions": {"Wait": wait}}))
+    flowmend_json(server, "import", str(path))
+    assert flowmend(server, "flows", "turn-on", "slow orders").exit_code == 0
+    runs = [flowmend_json(server, "flows", "run", "slow orders")["name"] for _ in range(3)]
+
+    assert flowmend(server, "runs", "cancel", "--all", "slow orders", given="n\n").exit_code == 1
+    assert ended(server, runs[0], patiently=False)["properties"]["status"] == "Running"
+    done = flowmend(server, "runs", "cancel", "--all", "slow orders", "--yes")
+
+    assert "3 of 3 cancelled" in done.output
+    assert {ended(server, name)["properties"]["status"] for name in runs} == {"Cancelled"}
+    assert "No run of this flow" in flowmend(server, "runs", "cancel", "--all", "slow orders", "--yes").output
+    assert flowmend(server, "runs", "cancel").exit_code == 2
+    assert flowmend(server, "runs", "cancel", runs[0], "--all", "slow orders").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from flowmend.portal.pages.connection_health import ConnectionHealthPage
 from flowmend.portal.pages.connection_new import NewConnectionPage
 from flowmend.portal.pages.connections import ConnectionsPage
 from flowmend.portal.pages.flow import DeletePage, FlowPage, Reference
+from flowmend.portal.pages.flow_cancel import CancelRunsPage
 from flowmend.portal.pages.flow_run import RunFlowPage
 from flowmend.portal.pages.flows import FlowsPage
 from flowmend.portal.pages.forecast import ForecastPage
@@ -50,6 +51,7 @@ from flowmend.store.rows import (
     SignInAppRow,
     TriggerEventRow,
 )
+from flowmend.use_cases.cancel_runs import Cancelling
 from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSignIn
 from flowmend.use_cases.flow_needs import FlowNeeds
@@ -128,6 +130,10 @@ def sample_pages() -> dict[str, SamplePage]:
         "flows": SamplePage("flows.html", "flows", {"page": _flows()}),
         "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),
         "flow": SamplePage("flow.html", "flows", {"page": _flow(FlowState.ON, (broken,), runs)}),
+        "flow-busy": SamplePage("flow.html", "flows", {"page": replace(_flow(FlowState.ON, (), runs), unfinished=98_000)}),
+        "flow-cancelling": SamplePage("flow.html", "flows", {"page": replace(_flow(FlowState.ON, (), runs), cancelling=Cancelling(flow_id=FLOW, before="0", by="ada", asked_at=NOW, runs=98_000, left=61_200)), "done": "cancelling"}),
+        "flow-cancel-runs": SamplePage("cancel_runs.html", "flows", {"page": CancelRunsPage(flow_id=FLOW, name="Order intake to ERP", count=98_000)}),
+        "flow-cancel-none": SamplePage("cancel_runs.html", "flows", {"page": CancelRunsPage(flow_id=FLOW, name="Order intake to ERP", count=0)}),
         "flow-polling": SamplePage("flow.html", "flows", {"page": polling(_flow(FlowState.ON, (), runs), NOW)}),
         "flow-missing-folder": SamplePage("flow.html", "flows", {"page": with_missing_folder(_flow(FlowState.ON, (broken,), runs), NOW)}),
         "flow-trigger-problem": SamplePage("flow.html", "flows", {"page": with_trigger_problem(_flow(FlowState.ON, (broken,), runs), NOW)}),

@@ -17,6 +17,7 @@ from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
+from flowmend.api.run_cancelling import RUN_CANCELLING_OPERATIONS
 from flowmend.api.runs import RUN_OPERATIONS
 from flowmend.api.sign_in_apps import SIGN_IN_APP_OPERATIONS
 from flowmend.core.errors import AskedWrongly, NotFound

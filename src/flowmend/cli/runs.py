@@ -168,18 +168,55 @@ def resubmit(
 
 
 @runs.command("cancel")
-def cancel(names: RunsArgument, data: DataOption = None, url: UrlOption = None, json: JsonOption = False) -> None:
+def cancel(
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Names of runs.")] = None,
+    all_of: Annotated[
+        str | None, typer.Option("--all", metavar="FLOW", help="Every run of this flow that has not finished.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --all.")] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
     """Cancel runs that have not finished."""
+    from flowmend.cli.lookup import flow_id
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import find_server, segment
 
+    if bool(names) == bool(all_of):
+        raise typer.BadParameter("Name runs, or a flow with --all.", param_hint="RUN…")
     server = find_server(url, data)
-    for name in names:
+    if all_of:
+        flow = flow_id(server, all_of)
+        if not yes:
+            typer.confirm(f"Cancel every run of {all_of} that has not finished?", abort=True)
+        _cancel_all(server, f"/flows/{segment(flow)}/cancel_runs", is_json=json)
+        return
+    for name in names or ():
         server.send("POST", f"/runs/{segment(name)}/cancel")
         if not json:
             typer.echo(f"{name} cancelled")
     if json:
-        print_json([{"name": name} for name in names])
+        print_json([{"name": name} for name in names or ()])
+
+
+def _cancel_all(server: "Server", path: str, *, is_json: bool) -> None:
+    """Ask for it, and tell how far it has come until it is done; whoever stops listening does not stop it."""
+    from time import sleep
+
+    from flowmend.cli.output import print_json
+
+    asked = server.send("POST", path)
+    left = asked["left"]
+    while left:
+        sleep(0.2)
+        left, before = server.get(path)["left"], left
+        if not is_json and left != before:
+            typer.echo(f"{asked['runs'] - left} of {asked['runs']} cancelled")
+    if is_json:
+        print_json(asked)
+    elif not asked["runs"]:
+        typer.echo("No run of this flow is under way.")
 
 
 def _status(text: str | None) -> str | None:

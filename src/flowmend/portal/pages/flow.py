@@ -11,6 +11,8 @@ from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.times import Gettext
 from flowmend.portal.trigger_words import begins_in_words, can_be_run_by_hand, starts_in_words
 from flowmend.store.rows import FlowRow, FlowState, RunRow, TriggerEventRow
+from flowmend.store.tables import UNFINISHED
+from flowmend.use_cases.cancel_runs import Cancelling, read_cancelling
 from flowmend.use_cases.connection_views import ConnectionView, views_of
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import (
@@ -47,6 +49,7 @@ class FlowPage:
     """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first.
 
     trigger_events: what a trigger that asks a service, or is called by one, did last; none for others, whose runs tell it.
+    unfinished: how many runs are under way or wait.
     """
 
     detail: FlowDetail
@@ -59,6 +62,8 @@ class FlowPage:
     trigger_events: tuple[TriggerEventRow, ...] = ()
     broken: tuple[ConnectionView, ...]
     references: tuple[Reference, ...]
+    unfinished: int = 0
+    cancelling: Cancelling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,8 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         can_run=can_be_run_by_hand(detail.summary.trigger_type),
         action_count=sum(1 for _ in detail.flow.definition.walk()),
         runs=tuple(runs.rows),
+        unfinished=sum(detail.summary.runs_24h.get(status, 0) for status in UNFINISHED),
+        cancelling=read_cancelling(services, flow_id),
         held_events=tuple(held),
         trigger_events=tuple(checks),
         broken=tuple(broken),
