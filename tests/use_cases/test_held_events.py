@@ -238,7 +238,7 @@ async def test_of_a_release_and_a_discard_at_once_one_alone_happens(running: Run
     running.services.changes.publish("connection", connection_id=connection_id, health="connected")
 
     discards = [discard_event(running.services, flow_id, name, running.owner) for name in reversed(held)]
-    released, *settled = await asyncio.gather(
+    _released, *settled = await asyncio.gather(
         release_held(running.services, connection_id), *discards, return_exceptions=True
     )
 
