@@ -140,6 +140,7 @@ class Running:
             for call in run.calls.values():
                 call.cancel()
         await self.application.held_release.stop()
+        await self.application.recovery.stop()
         await self.application.timers.stop()
         await self.application.polls.stop()
         await self.application.subscriptions.stop()

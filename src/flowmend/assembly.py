@@ -30,6 +30,7 @@ from flowmend.use_cases.operator_rules import use_operator_rules
 from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.ports import Clock, Services
 from flowmend.use_cases.repair_links import repair_door
+from flowmend.use_cases.repair_plan import keep_back_again
 from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 from flowmend.vault import Vault, open_vault
@@ -41,6 +42,7 @@ from flowmend.worker.history_keeping import HistoryKeeping
 from flowmend.worker.housekeeping import Housekeeping
 from flowmend.worker.messages import Messages
 from flowmend.worker.polls import Polls
+from flowmend.worker.recovery import Recovery
 from flowmend.worker.run_loop import RunLoop
 from flowmend.worker.subscriptions import SubscriptionKeeper
 from flowmend.worker.system_clock import SystemClock
@@ -91,6 +93,8 @@ class Application:
         self.health_watch = HealthWatch(lambda: self.services)
         self.held_release = HeldRelease(lambda: self.services)
         changes.listen(self.held_release.heard)
+        self.recovery = Recovery(lambda: self.services)
+        changes.listen(self.recovery.heard)
         changes.listen(flows.heard)
         changes.listen(connectors.heard)
         changes.listen(health.heard)
@@ -141,6 +145,7 @@ class Application:
             services.health.note(row.connection_id, row.health)
         await make_consistent(services)
         services.held.rebuild(services.store.held.counts(NEEDS_REPAIR))
+        keep_back_again(services)
         await services.http.start()
         self._running.push_async_callback(services.http.close)
         self._running.callback(services.protocols.close)
@@ -150,6 +155,8 @@ class Application:
         await make_good(services)
         self.held_release.start()
         self._running.push_async_callback(self.held_release.stop)
+        self.recovery.start()
+        self._running.push_async_callback(self.recovery.stop)
         self.timers.start()
         self._running.push_async_callback(self.timers.stop)
         self.polls.start()

@@ -37,6 +37,7 @@ class Settings:
     long a synchronous caller waits for the Response action (wdl.md §8). max_definition_bytes: of a flow edited as
     text. run_duration_days: how long a run may take, 0 for any time, None for as long as the flow's own service lets it
     (wdl.md §6). history_days: how long runs and trigger events are kept, 0 for ever; a flow may say otherwise.
+    held_days: how long events are held for a repair, 0 for ever; a flow may say otherwise.
     secret_uses_days: how long the uses of secrets are kept, 0 for ever. probe_period_minutes: how often a
     connection is probed that no good call has proven meanwhile, 0 for never. probe_ahead_minutes: how long before a
     scheduled run its connections are probed, 0 for not at all. diagnosis_rules: a file or folder of an operator's own
@@ -60,6 +61,7 @@ class Settings:
     caller_waits_seconds: float = 120.0
     run_duration_days: int | None = None
     history_days: int = 0
+    held_days: int = 0
     secret_uses_days: int = _SECRET_USES_DAYS
     probe_period_minutes: int = 360
     probe_ahead_minutes: int = 120
@@ -96,6 +98,7 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
         "allowed_private_hosts": frozenset(_names(environment, "FLOWMEND_ALLOWED_PRIVATE_HOSTS")),
         "run_duration_days": _days(environment, "FLOWMEND_RUN_DURATION_DAYS"),
         "history_days": _days(environment, "FLOWMEND_HISTORY_DAYS") or 0,
+        "held_days": _days(environment, "FLOWMEND_HELD_DAYS") or 0,
         "secret_uses_days": _SECRET_USES_DAYS if kept_days is None else kept_days,
         "probe_period_minutes": _whole_number(environment, "FLOWMEND_PROBE_PERIOD_MINUTES", 360),
         "probe_ahead_minutes": _whole_number(environment, "FLOWMEND_PROBE_AHEAD_MINUTES", 120),

@@ -4,7 +4,7 @@ An item begins in the transaction that stores its run (`begin_item`), and only w
 of two who begin it one alone does, and whatever ends the server, either both are there or neither.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from flowmend.store.repair_rows import (
     BegunItem,
     EndedItem,
     GroupRow,
+    ItemKind,
     ItemMode,
     ItemState,
     LaneItem,
@@ -98,13 +99,24 @@ class RepairPlans:
             _insert(connection, made)
 
     def remake(
-        self, plan: RepairPlanRow, made: Sequence[RepairItemRow], *, world: str, at: datetime
+        self,
+        plan: RepairPlanRow,
+        made: Sequence[RepairItemRow],
+        *,
+        world: str,
+        at: datetime,
+        keeps_back_until: datetime | None,
     ) -> RepairPlanRow | None:
         """Replace what has not begun, under the next version; None where somebody was quicker or the plan goes on.
 
         made: their positions are counted on from those that have begun.
         """
-        changed = {"version": plan.version + 1, "world": world, "changed_at": at}
+        changed = {
+            "version": plan.version + 1,
+            "world": world,
+            "changed_at": at,
+            "keeps_back_until": keeps_back_until,
+        }
         with self._database.writing() as connection:
             if not _change(connection, plan.plan_id, (PlanState.DRAFT, PlanState.STOPPED), plan.version, changed):
                 return None
@@ -175,12 +187,15 @@ class RepairPlans:
         chosen = select(*columns).where(items.plan_id == plan_id, items.state == ItemState.PLANNED)
         return self._database.every(chosen.order_by(items.position), LaneItem)
 
-    def set_canaries(self, plan_id: str, positions: Collection[int]) -> None:
-        """These go first, and no others."""
-        with self._database.writing() as connection:
-            of_plan = update(repair_items).where(items.plan_id == plan_id)
-            connection.execute(of_plan.where(items.is_canary).values(is_canary=False))
-            connection.execute(of_plan.where(items.position.in_(list(positions))).values(is_canary=True))
+    def unbegun(self, plan_id: str, kind: ItemKind) -> Sequence[str]:
+        """The subjects of this kind that have not begun, those left out too."""
+        chosen = select(items.subject).where(items.plan_id == plan_id, items.kind == kind, items.state.in_(_UNBEGUN))
+        return [name for (name,) in self._database.tuples(chosen.order_by(items.position))]
+
+    def has_mode(self, plan_id: str, mode: ItemMode) -> bool:
+        """Whether something is done this way."""
+        chosen = select(items.position).where(items.plan_id == plan_id, items.mode == mode).limit(1)
+        return self._database.value(chosen) is not None
 
     def canaries(self, plan_id: str) -> Sequence[RepairItemRow]:
         """Those that go first, in order of arrival."""
@@ -196,17 +211,52 @@ class RepairPlans:
         found.sort(key=lambda one: (one.begun_at or one.ended_at or one.arrived_at, one.position), reverse=True)
         return found[:limit]
 
-    def leave_out(self, plan_id: str, chosen: Collection[Mapping[str, Any]]) -> None:
-        """These groups, each by its columns, are left out; every other that can be done is planned."""
-        of_plan = update(repair_items).where(items.plan_id == plan_id)
-        can_be_done = items.mode != ItemMode.NONE
+    def start(
+        self,
+        plan: RepairPlanRow,
+        left_out: Collection[Mapping[str, Any]] | None,
+        first: Callable[[Sequence[LaneItem]], Collection[int]],
+        **changes: Any,
+    ) -> bool:
+        """Begin a draft, or a stopped plan again, as it was seen; False where somebody was quicker or changed it.
+
+        left_out: groups, each by its columns; every other that can be done is planned. None leaves all as it is. first: chooses
+        the positions of those that go first. Errors: Conflict `PlanCannotStart` where nothing is planned.
+        """
         with self._database.writing() as connection:
-            connection.execute(
-                of_plan.where(items.state == ItemState.LEFT_OUT, can_be_done).values(state=ItemState.PLANNED)
-            )
-            for group in chosen:
-                of_group = of_plan.where(*_in_group(group), items.state == ItemState.PLANNED)
-                connection.execute(of_group.values(state=ItemState.LEFT_OUT))
+            changed = {**changes, "state": PlanState.RUNNING}
+            if not _change(connection, plan.plan_id, (PlanState.DRAFT, PlanState.STOPPED), plan.version, changed):
+                return False
+            of_plan = update(repair_items).where(items.plan_id == plan.plan_id)
+            if left_out is not None:
+                _leave_out(connection, plan.plan_id, left_out)
+            columns = [items[name] for name in LaneItem.__struct_fields__]
+            planned = select(*columns).where(items.plan_id == plan.plan_id, items.state == ItemState.PLANNED)
+            found = connection.execute(planned.order_by(items.position)).mappings()
+            line = [LaneItem(**one) for one in found]
+            if not line:
+                raise Conflict("Nothing of this plan is chosen.", code="PlanCannotStart", target=plan.plan_id)
+            connection.execute(of_plan.where(items.is_canary).values(is_canary=False))
+            positions = list(first(line))
+            if positions:
+                connection.execute(of_plan.where(items.position.in_(positions)).values(is_canary=True))
+                _change(connection, plan.plan_id, (PlanState.RUNNING,), None, {"state": PlanState.CANARY})
+            return True
+
+    def choose(self, plan: RepairPlanRow, left_out: Collection[Mapping[str, Any]], *, at: datetime) -> bool:
+        """Leave out these groups and no others, under the next version; False as for `remake`."""
+        changes = {"version": plan.version + 1, "changed_at": at}
+        with self._database.writing() as connection:
+            if not _change(connection, plan.plan_id, (PlanState.DRAFT, PlanState.STOPPED), plan.version, changes):
+                return False
+            _leave_out(connection, plan.plan_id, left_out)
+            return True
+
+    def outline(self, plan_id: str) -> Sequence[tuple[str, ...]]:
+        """What is to be done with what has not begun, in order of arrival: equal where nobody has to look at it again."""
+        columns = (items.subject, items.mode, items.from_action, items.flow_version, items.reason, items.state)
+        chosen = select(*columns).where(items.plan_id == plan_id, items.state.in_(_UNBEGUN)).order_by(items.position)
+        return [tuple(str(value) for value in one) for one in self._database.tuples(chosen)]
 
     def of_group(self, plan_id: str, group: Mapping[str, Any]) -> Sequence[RepairItemRow]:
         """The items of a group that have not begun, in order of arrival."""
@@ -231,7 +281,9 @@ class RepairPlans:
 
     def begun(self, plan_id: str) -> Sequence[BegunItem]:
         """What has begun and is not noted as ended, with what became of its run: "" where there is none (any more)."""
-        columns = [items[name] for name in ("position", "new_run", "flow_id", "business_key", "is_canary")]
+        columns = [
+            items[name] for name in ("position", "kind", "mode", "new_run", "flow_id", "business_key", "is_canary")
+        ]
         status, code, ended_at = (
             func.coalesce(runs.c.status, "").label("status"),
             func.coalesce(runs.c.code, "").label("code"),
@@ -337,6 +389,15 @@ def _insert(connection: Connection, made: Sequence[RepairItemRow], after: int = 
     rows = [columns_of(one) | {"position": after + 1 + place} for place, one in enumerate(made)]
     if rows:
         connection.execute(insert(repair_items), rows)
+
+
+def _leave_out(connection: Connection, plan_id: str, groups: Collection[Mapping[str, Any]]) -> None:
+    of_plan = update(repair_items).where(items.plan_id == plan_id)
+    can_be_done = items.mode != ItemMode.NONE
+    connection.execute(of_plan.where(items.state == ItemState.LEFT_OUT, can_be_done).values(state=ItemState.PLANNED))
+    for group in groups:
+        of_group = of_plan.where(*_in_group(group), items.state == ItemState.PLANNED)
+        connection.execute(of_group.values(state=ItemState.LEFT_OUT))
 
 
 def _change(

@@ -113,10 +113,14 @@ class RepairItemRow(Row, frozen=True, kw_only=True):
 
 
 class LaneItem(Row, frozen=True, kw_only=True):
-    """An item as the choice of the first ones sees it."""
+    """An item as it stands in line: what its turn and its beginning need."""
 
     position: int
+    subject: str
     kind: ItemKind
+    mode: ItemMode
+    flow_version: str
+    is_canary: bool
     flow_id: str
     business_key: str
 
@@ -143,6 +147,8 @@ class BegunItem(Row, frozen=True, kw_only=True):
     """
 
     position: int
+    kind: ItemKind
+    mode: ItemMode
     new_run: str
     flow_id: str
     business_key: str

@@ -11,7 +11,7 @@ from flowmend.store.blast_radius import Window, failed_in
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import Row
 from flowmend.store.run_filter import RunFilter, matching
-from flowmend.store.tables import HAS_ORIGIN, IS_HELD, IS_UNFINISHED, runs, tracked_values
+from flowmend.store.tables import HAS_ORIGIN, IS_HELD, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
 #: Bound values in one statement: SQLite takes 32,766.
@@ -32,10 +32,11 @@ class SubjectRun(Row, frozen=True, kw_only=True):
 
 
 class HeldSubject(Row, frozen=True, kw_only=True):
-    """An event that waits. origin_event: the run it repeats, "" where it is a new one."""
+    """An event that waits. code: what for. origin_event: the run it repeats, "" where it is a new one."""
 
     event_name: str
     flow_id: str
+    code: str
     business_key: str
     origin_event: str
     started_at: datetime
@@ -110,14 +111,6 @@ class RepairSubjects:
         found.sort(key=lambda one: one.started_at)
         return found
 
-    def still_held(self, event_names: Collection[str]) -> frozenset[str]:
-        """Those of these events that still wait."""
-        found: set[str] = set()
-        for block in _blocks(list(event_names)):
-            chosen = select(events.c.event_name).where(IS_HELD, events.c.event_name.in_(block))
-            found |= {name for (name,) in self._database.tuples(chosen)}
-        return frozenset(found)
-
     def resubmissions_held(self, run_names: Collection[str]) -> frozenset[str]:
         """Those of these runs that a held event repeats already."""
         chosen = select(events.c.origin_event).where(IS_HELD, events.c.origin_event != "")
@@ -132,15 +125,6 @@ class RepairSubjects:
                 tracked_values.c.run_name.in_(block), tracked_values.c.name == name
             )
             found |= dict(self._database.tuples(chosen))
-        return found
-
-    def under_way(self, flow_ids: Collection[str], name: str) -> Sequence[tuple[str, str, str]]:
-        """(run name, flow id, what it tracked under this name) of the unfinished runs of these flows that tracked any."""
-        found: list[tuple[str, str, str]] = []
-        same = (tracked_values.c.run_name == runs.c.run_name) & (tracked_values.c.name == name)
-        for block in _blocks(sorted(flow_ids)):
-            chosen = select(runs.c.run_name, runs.c.flow_id, tracked_values.c.value).join(tracked_values, same)
-            found += self._database.tuples(chosen.where(IS_UNFINISHED, runs.c.flow_id.in_(block)))
         return found
 
     def count_not_put_right(self, windows: Sequence[Window]) -> int:

@@ -1,7 +1,7 @@
 """What is shown of repair plans, as values: `read_plan` makes them, the portal, the API and the command line show them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flowmend.store.repair_rows import ItemKind, ItemMode, ItemState, PlanState, RepairPlanRow
@@ -12,13 +12,16 @@ from flowmend.use_cases.repair_plan import PlanSettings
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
     """An effect that would happen twice. count: how often over the whole group. key_is_honoured: the service knows the call
-    by its key and does nothing the second time.
+    by its key and does nothing the second time. is_certain: False where nobody knows whether it happened the first time.
+    starts_flow: what it does is to start another flow.
     """
 
     action: str
     operation: str
     count: int
     key_is_honoured: bool
+    is_certain: bool = True
+    starts_flow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +165,8 @@ class PlanList:
 
 def added_up(repeats: Iterable[Repeat]) -> tuple[Repeat, ...]:
     """The same effects counted together."""
-    counts: dict[tuple[str, str, bool], int] = {}
+    counts: dict[Repeat, int] = {}
     for one in repeats:
-        key = (one.action, one.operation, one.key_is_honoured)
-        counts[key] = counts.get(key, 0) + one.count
-    return tuple(
-        Repeat(action=action, operation=operation, count=count, key_is_honoured=is_honoured)
-        for (action, operation, is_honoured), count in counts.items()
-    )
+        alike = replace(one, count=0)
+        counts[alike] = counts.get(alike, 0) + one.count
+    return tuple(replace(alike, count=count) for alike, count in counts.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
 from flowmend.store import Store
 from flowmend.transport import HttpTransport, Protocols
+from flowmend.use_cases.call_turns import CallTurns
 from flowmend.use_cases.held_flows import HeldFlows
 from flowmend.use_cases.known_health import KnownHealth
 from flowmend.use_cases.loaded_connectors import LoadedConnectors
@@ -85,7 +86,7 @@ class Changes(Protocol):
     """Tells open pages and caches of this process that something changed."""
 
     def publish(self, topic: str, **facts: Json) -> None:
-        """topic: `run`, `event`, `flow`, `connection`, `connector`, `incident` or `approval`, and for the worker
+        """topic: `run`, `event`, `flow`, `connection`, `connector`, `incident`, `repair` or `approval`, and for the worker
         alone `polls`, `poke` and `subscriptions`; facts: ids and status, never payloads.
         """
         ...
@@ -124,3 +125,4 @@ class Services:
     secret_uses: SecretUses
     new_account_attempts: RecentCounts
     repair_door: RecentCounts
+    turns: CallTurns = field(default_factory=CallTurns)

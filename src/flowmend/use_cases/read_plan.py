@@ -14,6 +14,7 @@ from flowmend.core.repair.stopping import StopCode
 from flowmend.store.repair_rows import GroupRow, ItemKind, ItemMode, ItemState, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.store.rows import FlowRow
 from flowmend.use_cases.incidents import IncidentSummary, read_incident_summary
+from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.plan_view import (
     FlowProgress,
     PlanGroup,
@@ -25,7 +26,15 @@ from flowmend.use_cases.plan_view import (
     added_up,
 )
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.repair_plan import CHANGEABLE, ENDED, REASONS, group_id_of, plan_row, read_plan_settings
+from flowmend.use_cases.repair_plan import (
+    CAN_BE_RESUBMITTED,
+    CHANGEABLE,
+    ENDED,
+    REASONS,
+    group_id_of,
+    plan_row,
+    read_plan_settings,
+)
 
 _MOST_RECENT = 20
 _MOST_FIRST = 20
@@ -34,8 +43,6 @@ _STOP_WORDS: Mapping[str, str] = {
     StopCode.FAILURES: "Runs failed for another reason. Look at them, then go on or stop for good.",
     StopCode.CANARY: "The first ones went well. The rest waits until somebody lets it go on.",
 }
-#: A person may insist on doing these again.
-_ON_PURPOSE = frozenset({"AlreadyTriedAgain", "StartedByAnotherRun"})
 
 
 async def list_plans(services: Services, *, incident_id: str = "", limit: int = 50, cursor: str = "") -> PlanList:
@@ -136,13 +143,13 @@ def _group(group_id: str, alike: Sequence[GroupRow], flow: FlowRow | None) -> Pl
 
 
 def _modes(one: GroupRow) -> tuple[ItemMode, ...]:
-    if one.kind is not ItemKind.RUN or one.mode is ItemMode.CANCEL:
+    if one.kind is not ItemKind.RUN:
         return ()
-    if one.mode is ItemMode.RESUME or (one.mode is ItemMode.NONE and one.reason not in REASONS):
+    if one.mode is ItemMode.RESUME:
         return (ItemMode.RESUBMIT,)
     if one.mode is ItemMode.RESUBMIT:
         return () if one.reason else (ItemMode.RESUME,)
-    return (ItemMode.RESUME, ItemMode.RESUBMIT) if one.reason in _ON_PURPOSE else ()
+    return (ItemMode.RESUBMIT,) if one.mode is ItemMode.NONE and one.reason in CAN_BE_RESUBMITTED else ()
 
 
 def _repeats(row: GroupRow) -> Iterable[Repeat]:
@@ -152,6 +159,8 @@ def _repeats(row: GroupRow) -> Iterable[Repeat]:
             operation=one.operation,
             count=one.count * row.count,
             key_is_honoured=one.key_is_honoured,
+            is_certain=one.is_certain,
+            starts_flow=one.starts_flow,
         )
 
 
@@ -162,6 +171,8 @@ class _KeptRepeat(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     count: int
     key_is_honoured: bool = False
+    is_certain: bool = True
+    starts_flow: bool = False
 
 
 def _shown(
@@ -207,7 +218,8 @@ def _progress(flow_id: str, flow_name: str, counts: Mapping[ItemState, int]) -> 
 def _cannot_start_reason(row: RepairPlanRow, incident: IncidentSummary | None, to_go: int) -> str:
     if row.state not in CHANGEABLE:
         return ""
-    if incident is not None and incident.waiting:
+    members = incident.members if incident is not None else ()
+    if incident is not None and any(one.health is not None and needs_repair(one.health) for one in members):
         return f"{incident.name} is not proven yet. Verify it first."
     return "" if to_go else "Nothing in this plan can be done."
 

@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
-from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.repair.first_ones import Canary
-from flowmend.store.repair_rows import GroupRow, ItemState, PlanState, RepairItemRow, RepairPlanRow
+from flowmend.store.repair_rows import GroupRow, ItemState, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.use_cases.ports import Services
 
 MOST_AT_ONCE = 64
@@ -22,8 +21,7 @@ OVER = (PlanState.DONE, PlanState.DISMISSED)
 #: Items that nothing more happens to in this plan.
 ENDED = (ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
 
-#: {code: why nothing can be done with an item, or why it is done this way}, in English. The codes with which a run cannot be
-#: resumed come with their own sentences.
+#: {code: why nothing can be done with an item, or why it is resubmitted and not resumed}, in English.
 REASONS: Mapping[str, str] = {
     "FlowOff": "The flow is turned off. Turn it on, then make the plan anew.",
     "FlowGone": "The flow was deleted.",
@@ -32,10 +30,30 @@ REASONS: Mapping[str, str] = {
     "InAnotherPlan": "Another repair plan is putting it right.",
     "AlreadyTriedAgain": "It was resubmitted already.",
     "ResubmissionHeld": "Its resubmission is held already and goes on by itself.",
-    "StartedByAnotherRun": "The run that started it is put right too and starts it again.",
     "WorkflowRunInProgress": "The run has not finished.",
     "WorkflowRunFinished": "The run has finished already.",
+    "WorkflowRunSucceeded": "The run succeeded, so there is nothing to resume.",
+    "WorkflowRunNotFound": "The run was deleted.",
+    "ChildRun": "Another run called this one, and calls it again once it is put right itself.",
+    "NothingToResume": "Nothing says where the run failed.",
+    "EndedByTerminate": "The flow itself ended the run.",
+    "DefinitionDiffers": "What had finished is another action in the definition asked for, or gone.",
+    "JournalMissing": "The history of the run is no longer kept.",
+    "JournalUnreadable": "The history of the run cannot be read.",
 }
+#: Reasons not to resume that let a person resubmit from the start, on purpose.
+CAN_BE_RESUBMITTED = frozenset(
+    {
+        "AlreadyTriedAgain",
+        "WorkflowRunSucceeded",
+        "ChildRun",
+        "NothingToResume",
+        "EndedByTerminate",
+        "DefinitionDiffers",
+        "JournalMissing",
+        "JournalUnreadable",
+    }
+)
 
 
 class PlanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,22 +100,35 @@ def plan_row(services: Services, plan_id: str) -> RepairPlanRow:
     return row
 
 
-def group_of(one: GroupRow | RepairItemRow) -> dict[str, Any]:
-    """What the items of a group have in common, by column."""
-    return {
-        "flow_id": one.flow_id,
-        "kind": one.kind,
-        "mode": one.mode,
-        "from_action": one.from_action,
-        "flow_version": one.flow_version,
-        "reason": one.reason,
-    }
+def under_way(plan_id: str) -> Conflict:
+    """Somebody was quicker."""
+    return Conflict(
+        "Somebody started, changed or ended the repair plan meanwhile. Look at it again.",
+        code="PlanUnderWay",
+        target=plan_id,
+    )
+
+
+def plan_changed(plan_id: str) -> Conflict:
+    """Whoever acts on a plan saw another one."""
+    return Conflict(
+        "The repair plan has changed since it was shown. Look at it again.", code="PlanChanged", target=plan_id
+    )
 
 
 def group_id_of(one: GroupRow | RepairItemRow) -> str:
     """The name by which a group is chosen; the same as long as its items are done alike."""
-    text = "\x1f".join(str(value) for value in group_of(one).values())
+    parts = (one.flow_id, one.kind, one.mode, one.from_action, one.flow_version, one.reason)
+    text = "\x1f".join(str(value) for value in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def keep_back_again(services: Services) -> None:
+    """At the start: what plans under way keep back, before anything that is held goes on. Errors: StoreUnavailable."""
+    for row in services.store.repair_plans.under_way():
+        if row.kind is PlanKind.INCIDENT:
+            flow_ids = services.store.repair_plans.flows_of(row.plan_id)
+            services.held.keep_back(flow_ids, row.plan_id, row.keeps_back_until)
 
 
 def tell_progress(services: Services, plan_id: str) -> None:

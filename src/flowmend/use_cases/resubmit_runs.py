@@ -43,13 +43,15 @@ async def resubmit_run(
     original_definition: bool = False,
     together_with: tuple[Write, ...] = (),
     new_run: str = "",
+    is_audited: bool = True,
 ) -> Resubmitted:
     """Start a new run with the trigger outputs of `run_name`.
 
     Runs the latest definition unless the original is asked for [choice: spec says both, rest-api §3]. request_id: the
     same id for the same run answers with the first new run instead of making another, and so does any request while a
     resubmission of this run is held: it starts by itself, and a second one would do everything twice. together_with: written in
-    the same transaction. new_run: the name of the new run, "" to choose one.
+    the same transaction. new_run: the name of the new run, "" to choose one. is_audited: False where it is one of many that
+    were noted together.
     Errors: NotFound; Conflict `WorkflowRunInProgress`; AskedWrongly `WorkflowTriggerIsNotEnabled`.
     """
     row = services.store.runs.get(run_name)
@@ -95,7 +97,8 @@ async def resubmit_run(
         if earlier is None:
             raise
         return earlier
-    services.store.audit.note(person_id, "resubmit", run_name, {"new_run": name}, at=services.clock.now)
+    if is_audited:
+        services.store.audit.note(person_id, "resubmit", run_name, {"new_run": name}, at=services.clock.now)
     return Resubmitted(run_name=name, version=loaded.version, held=is_held)
 
 

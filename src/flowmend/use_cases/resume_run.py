@@ -88,12 +88,14 @@ async def resume_run(
     original_definition: bool = True,
     together_with: tuple[Write, ...] = (),
     new_run: str = "",
+    is_audited: bool = True,
 ) -> Resubmitted:
     """Start a run that goes on where `run_name` failed.
 
     request_id: the same id for the same run answers with the first new run instead of making another. original_definition: the
     version the first run had, else the latest, where that says the same of everything that has run. together_with: written
-    in the same transaction. new_run: the name of the new run, "" to choose one.
+    in the same transaction. new_run: the name of the new run, "" to choose one. is_audited: False where it is one of many that were
+    noted together.
     Errors: NotFound; Conflict or AskedWrongly with the code and words of `ResumePreview`.
     """
     if request_id and (earlier := earlier_resubmission(services, run_name, request_id)):
@@ -146,8 +148,9 @@ async def resume_run(
         if earlier is None:
             raise
         return earlier
-    details = {"new_run": name, "from_action": resumption.begins_with[0]}
-    services.store.audit.note(person_id, "resume", run_name, details, at=services.clock.now)
+    if is_audited:
+        details = {"new_run": name, "from_action": resumption.begins_with[0]}
+        services.store.audit.note(person_id, "resume", run_name, details, at=services.clock.now)
     return Resubmitted(run_name=name, version=loaded.version)
 
 

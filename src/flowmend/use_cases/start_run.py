@@ -40,9 +40,10 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 NO_CAUSE = Cause()
 
 
-def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
+def start_held_event(services: Services, event: TriggerEventRow, *, together_with: tuple[Write, ...] = ()) -> Begun:
     """The run of an event that was held; the event's own name, latest definition. Only who is patient still waits.
 
+    together_with: written in the same transaction.
     The run fails to be stored, with Conflict `EventNotHeld`, where somebody released or discarded the event meanwhile.
     """
     loaded = services.flows.latest(event.flow_id)
@@ -63,7 +64,7 @@ def start_held_event(services: Services, event: TriggerEventRow) -> Begun:
         outputs=b"",
     )
     row = _row(services, loaded, start, event.trigger_name)
-    together = (*track_business_key(services, loaded, start), fired)
+    together = (*track_business_key(services, loaded, start), fired, *together_with)
     return services.dispatch.begin(NewRun(loaded=loaded, start=start, row=row, event=None, together_with=together))
 
 

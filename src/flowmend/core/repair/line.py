@@ -51,6 +51,13 @@ class Line(Generic[_Thing]):
         self._count -= 1
         return thing
 
+    def put_back(self, place: int, flow_id: str, key: str, thing: _Thing) -> None:
+        """What was taken and did not begin stands where it stood."""
+        self._count += 1
+        if key:
+            self._with_offer.add((flow_id, key))
+        heapq.heappush(self._offered, (place, (flow_id, key), thing))
+
     def freed(self, flow_id: str, key: str) -> None:
         """Something of this lane ended, or was taken and did not begin: the next one is offered."""
         if key:

@@ -1,0 +1,41 @@
+"""Lets the calls of a recovery go out few at once, so that a second break costs few refusals.
+
+Runs begin by the dozen, for much of a run is not a call; but were their calls all on their way when a credential dies anew,
+each would be refused, and many services lock an account after a handful.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from flowmend.core.repair.pace import MOST_CALLS
+
+
+class CallTurns:
+    """Runs in groups; of each group's calls `MOST_CALLS` are under way at once. Runs of no group do not wait."""
+
+    def __init__(self) -> None:
+        self._of_run: dict[str, asyncio.Semaphore] = {}
+        self._groups: dict[str, asyncio.Semaphore] = {}
+
+    def join(self, run_name: str, group: str) -> None:
+        """From now on the run's calls take turns with those of its group."""
+        self._of_run[run_name] = self._groups.setdefault(group, asyncio.Semaphore(MOST_CALLS))
+
+    def leave(self, run_name: str) -> None:
+        """The run ended, or nobody minds any more."""
+        self._of_run.pop(run_name, None)
+
+    def disband(self, group: str) -> None:
+        """Nobody joins it any more; calls under way end as they do."""
+        self._groups.pop(group, None)
+
+    @asynccontextmanager
+    async def turn(self, run_name: str) -> AsyncIterator[None]:
+        """Wait for a turn where the run is in a group."""
+        turns = self._of_run.get(run_name)
+        if turns is None:
+            yield
+            return
+        async with turns:
+            yield

@@ -1,0 +1,127 @@
+"""One repair plan while it is carried out: what is in line, what is under way, and how it went so far."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from flowmend.core.repair.lanes import Lanes
+from flowmend.core.repair.line import Line
+from flowmend.core.repair.pace import next_at, runs_at_once
+from flowmend.core.repair.stopping import Ending, StopCode, after
+from flowmend.store.repair_rows import LaneItem, PlanState, RepairPlanRow
+from flowmend.use_cases.repair_plan import GOING_ON, PlanSettings, read_plan_settings
+
+#: More than any plan has at once: how many runs are under way is bounded by the plan's own ramp.
+_NO_BOUND = 1 << 30
+
+
+class RecoveryPlan:
+    """Owned by the recovery and touched on its thread only.
+
+    versions: {run: the definition it had}. under_way: {new run: its item}, those at rest too. resting: those that wait for long.
+    went_well: since the plan was started. beginning: the tasks that begin items. ended: (new run, status) still to be noted.
+    is_uncertain: the store failed while something began, so the rows say what is under way.
+    """
+
+    def __init__(self, row: RepairPlanRow) -> None:
+        self.row = row
+        self.settings: PlanSettings = read_plan_settings(row.settings)
+        self.versions: dict[str, str] = {}
+        self.under_way: dict[str, LaneItem] = {}
+        self.resting: set[str] = set()
+        self.lanes = Lanes(most_at_once=_NO_BOUND)
+        self.line: Line[LaneItem] = Line(self.lanes.is_free)
+        self.parked: list[LaneItem] = []
+        self.beginning: set[asyncio.Task[None]] = set()
+        self.ended: list[tuple[str, str]] = []
+        self.flow_ids: set[str] = set()
+        self.is_uncertain = False
+        self.went_well = 0
+        self._in_a_row = 0
+        self._due_at: datetime | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        return self.row.state in GOING_ON
+
+    @property
+    def is_first_part(self) -> bool:
+        return self.row.state is PlanState.CANARY
+
+    @property
+    def awake(self) -> int:
+        """How many runs are under way and not at rest."""
+        return len(self.under_way) - len(self.resting)
+
+    @property
+    def has_room(self) -> bool:
+        return self.awake < runs_at_once(self.went_well, self.settings.at_once)
+
+    def changed(self, row: RepairPlanRow) -> bool:
+        """Take a new row in; whether the line is to be made anew, because the plan was started or goes on."""
+        before, self.row = self.row, row
+        if not self.goes_on:
+            return False
+        is_anew = before.state not in GOING_ON or before.started_at != row.started_at or before.state is not row.state
+        if before.state not in GOING_ON or before.started_at != row.started_at:
+            self.settings = read_plan_settings(row.settings)
+            self.went_well, self._in_a_row, self._due_at = 0, 0, None
+        return is_anew
+
+    def line_up(self, items: list[LaneItem]) -> None:
+        """What is planned, in order of arrival, without what is under way already."""
+        taken = {item.position for item in self.under_way.values()}
+        self.line, self.parked = Line(self.lanes.is_free), []
+        self.flow_ids |= {item.flow_id for item in items}
+        for item in items:
+            if item.position not in taken and (item.is_canary or not self.is_first_part):
+                self.line.add(item.position, item.flow_id, item.business_key, item)
+
+    def take(self, now: datetime) -> LaneItem | None:
+        """The next that may begin now, None where none may."""
+        if not (self.goes_on and self.line.has_offer and self.has_room) or self.due_in(now) > timedelta(0):
+            return None
+        item = self.line.take()
+        if item is not None:
+            self._due_at = next_at(self._due_at, now, self.settings.per_minute)
+        return item
+
+    def due_in(self, now: datetime) -> timedelta:
+        """How long the rate holds the next one up."""
+        return max(timedelta(0), next_at(self._due_at, now, self.settings.per_minute) - now)
+
+    def begins(self, new_run: str, item: LaneItem) -> None:
+        self.under_way[new_run] = item
+        self.lanes.begun(new_run, item.flow_id, item.business_key)
+
+    def rests(self, new_run: str) -> None:
+        if new_run in self.under_way:
+            self.resting.add(new_run)
+        self.lanes.rests(new_run)
+
+    def is_over(self, new_run: str) -> LaneItem | None:
+        """It ended, or did not begin: its lane is free. Its item, None where it is none of this plan."""
+        lane = self.lanes.lane_of(new_run)
+        self.lanes.ended(new_run)
+        self.resting.discard(new_run)
+        if lane is not None:
+            self.line.freed(*lane)
+        return self.under_way.pop(new_run, None)
+
+    def judge(self, ending: Ending) -> StopCode | None:
+        """Count how a run ended; why to stop, or None."""
+        self.went_well += ending.is_good
+        self._in_a_row, stop = after(self._in_a_row, ending)
+        return stop
+
+    def park(self, item: LaneItem) -> None:
+        """Its flow runs only so many at once: it stands where it stood as soon as one of them has ended."""
+        self.parked.append(item)
+
+    def unpark(self) -> None:
+        for item in self.parked:
+            self.line.put_back(item.position, item.flow_id, item.business_key, item)
+        self.parked = []
+
+    def not_at_rest(self) -> list[str]:
+        """Those under way that are not known to wait for long."""
+        return [name for name in self.under_way if name not in self.resting]
