@@ -75,6 +75,7 @@ from portal.sample_incidents import (
     mended_incident,
     password_incident,
 )
+from portal.sample_messages import message_pages
 from portal.sample_repair import repair_pages
 from portal.sample_sign_in_apps import sign_in_app_pages
 from portal.sample_triggers import polling, with_missing_folder, with_trigger_problem
@@ -197,6 +198,7 @@ def sample_pages() -> dict[str, SamplePage]:
     pages |= {name: SamplePage(*page) for name, page in sign_in_app_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in connector_pages(broken.row, NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in approval_pages(NOW).items()}
+    pages |= {name: SamplePage(*page) for name, page in message_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
 

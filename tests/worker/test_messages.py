@@ -200,7 +200,7 @@ class TestOneBreakOneMessage:
 
     async def test_a_mail_is_in_the_language_of_who_reads_it(self, open_flowmend: Open, mailbox: Mailbox) -> None:
         running = await opened(open_flowmend, mailbox)
-        await change_owner(running.services, language="zh-Hant", languages=["en", "zh-Hant"], person_id=running.owner)
+        await change_owner(running.services, language="zh-Hant", person_id=running.owner)
         await running.connect()
         await break_it(running, [await running.add_flow({"Order": create_order()}, metadata=FAILS)])
         running.clock.move(seconds=31)

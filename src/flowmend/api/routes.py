@@ -13,6 +13,7 @@ from flowmend.api.connector_files import CONNECTOR_FILE_OPERATIONS
 from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
 from flowmend.api.incidents import INCIDENT_OPERATIONS
+from flowmend.api.messages import MESSAGE_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
@@ -43,6 +44,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONNECTION_REPAIR_OPERATIONS,
     *SIGN_IN_APP_OPERATIONS,
     *APPROVAL_OPERATIONS,
+    *MESSAGE_OPERATIONS,
     Operation(
         method="GET",
         path="/openapi.json",

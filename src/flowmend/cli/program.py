@@ -21,6 +21,7 @@ from flowmend.cli.flows import flows
 from flowmend.cli.import_files import import_files
 from flowmend.cli.incidents import incidents
 from flowmend.cli.login import login, token
+from flowmend.cli.messages import messages
 from flowmend.cli.run import run
 from flowmend.cli.runs import runs
 from flowmend.cli.sign_in_apps import sign_in_apps
@@ -76,6 +77,7 @@ app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
 app.add_typer(connections, name="connections")
 app.add_typer(incidents, name="incidents")
+app.add_typer(messages, name="messages")
 app.add_typer(approvals, name="approvals")
 app.add_typer(sign_in_apps, name="sign-in-apps")
 app.add_typer(connectors, name="connector")

@@ -23,8 +23,9 @@ class Frame:
     """place: the current entry of the navigation, "" for none. theme: "" follows the system.
 
     path: of this page, for forms that come back to it. broken_count: connections that need repair; incident_count: open
-    incidents; approval_count: approvals that wait.
-    changes: how many changes there had been when the page was made.
+    incidents; approval_count: approvals that wait; notice_count: messages nobody has read.
+    changes: how many changes there had been when the page was made. store_trouble: the code of why nothing can be written, "" while
+    it can.
     """
 
     language: str
@@ -39,6 +40,7 @@ class Frame:
     incident_count: int = 0
     person_id: str = ""
     approval_count: int = 0
+    notice_count: int = 0
 
 
 def read_frame(
@@ -49,6 +51,7 @@ def read_frame(
     broken_count: int,
     incident_count: int,
     approval_count: int,
+    notice_count: int,
     changes: int,
 ) -> Frame:
     """The frame as this browser asked for it."""
@@ -68,6 +71,7 @@ def read_frame(
         incident_count=incident_count,
         person_id=person.person_id if person else "",
         approval_count=approval_count,
+        notice_count=notice_count,
     )
 
 

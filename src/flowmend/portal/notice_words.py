@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from flowmend.core.outcome import FixableBy
+from flowmend.core.repair.stopping import StopCode
 from flowmend.portal.language import marked
 from flowmend.portal.remedies import REMEDIES, cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import Look
 from flowmend.store.notice_rows import NoticeKind, NoticeRow
-from flowmend.use_cases.notice_facts import DigestFacts, IncidentFacts, PlanFacts, TrialFacts, facts_of
+from flowmend.use_cases.notice_facts import DigestFacts, Facts, IncidentFacts, PlanFacts, TrialFacts, facts_of
 
 Ngettext = Callable[[str, str, int], str]
 
@@ -27,8 +28,13 @@ _LOOKS = {
 }
 _BY_OWNER = frozenset({FixableBy.REVERIFY, FixableBy.RECONSENT})
 #: Why a plan stopped by itself, where it is known.
-_AUTH_STOPPED = marked("The sign-in was refused again, so the plan stopped. Nothing is lost.")
-_FAILED_STOPPED = marked("Several runs in a row failed for another reason, so the plan stopped and waits for you.")
+_STOPPED = {
+    StopCode.AUTHENTICATION.value: marked("The sign-in was refused again, so the plan stopped. Nothing is lost."),
+    StopCode.FAILURES.value: marked(
+        "Several runs in a row failed for another reason, so the plan stopped and waits for you."
+    ),
+}
+_STOPPED_SOMEHOW = marked("The plan stopped by itself and waits for you. Nothing is lost.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +56,8 @@ class NoticeWriter:
     """Words for notices in one language."""
 
     def __init__(self, gettext: Gettext, ngettext: Ngettext, times: Times) -> None:
-        self._gettext = gettext
-        self._ngettext = ngettext
+        self.gettext = gettext
+        self.ngettext = ngettext
         self._times = times
 
     def words(self, notice: NoticeRow) -> NoticeWords:
@@ -64,12 +70,12 @@ class NoticeWriter:
             return self._plan(facts)
         if isinstance(facts, TrialFacts):
             return self._trial(facts)
-        gettext = self._gettext
+        gettext = self.gettext
         title = gettext("A message of another version of Flowmend")
         return NoticeWords(look=_LOOKS[notice.kind], subject=title, title=title, parts=(), path="", button="")
 
     def _broken(self, notice: NoticeRow, facts: IncidentFacts) -> NoticeWords:
-        gettext = self._gettext
+        gettext = self.gettext
         title, subject = gettext("%(name)s needs repair"), self._subject(facts)
         if notice.kind is NoticeKind.ESCALATED:
             title = gettext("%(name)s still needs repair")
@@ -85,7 +91,7 @@ class NoticeWriter:
             (gettext("Who can fix it"), self._who(facts)),
         ]
         if notice.kind is NoticeKind.ESCALATED:
-            waited = self._ngettext(
+            waited = self.ngettext(
                 "Nobody has repaired it within one minute.",
                 "Nobody has repaired it within %(num)s minutes.",
                 facts.after_minutes,
@@ -96,21 +102,19 @@ class NoticeWriter:
                 (gettext("Also"), gettext("Messages go through this connection: until it works, no mail leaves."))
             )
         elif facts.other_open:
-            others = self._ngettext(
-                "One other incident is open.", "%(num)s other incidents are open.", facts.other_open
-            )
+            others = self.ngettext("One other incident is open.", "%(num)s other incidents are open.", facts.other_open)
             parts.append((gettext("Also"), others % {"num": facts.other_open}))
         return NoticeWords(
             look=_LOOKS[notice.kind],
             subject=subject,
             title=title % {"name": facts.name},
             parts=tuple((heading, text) for heading, text in parts if text),
-            path=_incident_path(facts.incident_id),
+            path=_path(facts),
             button=gettext("Repair"),
         )
 
     def _mended(self, facts: IncidentFacts) -> NoticeWords:
-        gettext = self._gettext
+        gettext = self.gettext
         until = facts.closed_at or self._times.now
         time = gettext("From %(since)s to %(until)s.") % {
             "since": self._times.plain(facts.first_bad_at),
@@ -121,7 +125,7 @@ class NoticeWriter:
         )
         left = ""
         if facts.failed_runs:
-            left = self._ngettext(
+            left = self.ngettext(
                 "One run failed meanwhile. You can let it go on from where it failed.",
                 "%(num)s runs failed meanwhile. You can let them go on from where they failed.",
                 facts.failed_runs,
@@ -138,13 +142,13 @@ class NoticeWriter:
             subject=gettext("Re: %(subject)s") % {"subject": self._subject(facts)},
             title=gettext("%(name)s works again") % {"name": facts.name},
             parts=tuple((heading, text) for heading, text in parts if text),
-            path=_incident_path(facts.incident_id),
+            path=_path(facts),
             button=gettext("See what failed meanwhile") if facts.failed_runs else gettext("Details"),
         )
 
     def _digest(self, facts: DigestFacts) -> NoticeWords:
-        gettext, num = self._gettext, {"num": facts.failed_runs}
-        title = self._ngettext("One run failed", "%(num)s runs failed", facts.failed_runs) % num
+        gettext, num = self.gettext, {"num": facts.failed_runs}
+        title = self.ngettext("One run failed", "%(num)s runs failed", facts.failed_runs) % num
         lines = "\n".join(f"{one.name}: {one.count}" + (f" ({one.code})" if one.code else "") for one in facts.flows)
         period = {"since": self._times.plain(facts.since), "until": self._times.plain(facts.until)}
         parts = (
@@ -159,7 +163,7 @@ class NoticeWriter:
         )  # fmt: skip
 
     def _plan(self, facts: PlanFacts) -> NoticeWords:
-        gettext = self._gettext
+        gettext = self.gettext
         is_stopped = bool(facts.stop_code)
         name = facts.name or gettext("Selected runs")
         title = (
@@ -174,7 +178,7 @@ class NoticeWriter:
         ]
         what = gettext("Every run of the plan has ended.")
         if is_stopped:
-            what = gettext(_FAILED_STOPPED if "ail" in facts.stop_code else _AUTH_STOPPED)
+            what = gettext(_STOPPED.get(facts.stop_code, _STOPPED_SOMEHOW))
         parts = (
             (gettext("What happened"), what),
             (gettext("In numbers"), " · ".join(one for one in counts if one)),
@@ -184,12 +188,12 @@ class NoticeWriter:
             subject=title % {"name": name},
             title=title % {"name": name},
             parts=tuple((heading, text) for heading, text in parts if text),
-            path=f"/repair-plans/{quote(facts.plan_id, safe='')}",
+            path=_path(facts),
             button=gettext("Open the plan"),
         )
 
     def _trial(self, facts: TrialFacts) -> NoticeWords:
-        gettext = self._gettext
+        gettext = self.gettext
         title = gettext("Test message of Flowmend")
         what = gettext("%(name)s asked whether messages arrive here. They do. There is nothing to repair.")
         return NoticeWords(
@@ -197,22 +201,22 @@ class NoticeWriter:
             subject=title,
             title=title,
             parts=((gettext("What happened"), what % {"name": facts.person}),),
-            path="/settings/messages",
+            path=_path(facts),
             button=gettext("Settings for messages"),
         )
 
     def _subject(self, facts: IncidentFacts) -> str:
-        return self._gettext("%(name)s needs repair: %(cause)s") % {"name": facts.name, "cause": self._cause(facts)}
+        return self.gettext("%(name)s needs repair: %(cause)s") % {"name": facts.name, "cause": self._cause(facts)}
 
     def _cause(self, facts: IncidentFacts) -> str:
-        return self._gettext(cause_of(facts.category))
+        return self.gettext(cause_of(facts.category))
 
     def _since(self, facts: IncidentFacts) -> str:
         times = {"since": self._times.plain(facts.first_bad_at)}
         if facts.last_good_at is None:
-            return self._gettext("Since %(since)s.") % times
+            return self.gettext("Since %(since)s.") % times
         times["good"] = self._times.plain(facts.last_good_at)
-        return self._gettext("Since %(since)s. The last good call was at %(good)s.") % times
+        return self.gettext("Since %(since)s. The last good call was at %(good)s.") % times
 
     def _advice(self, facts: IncidentFacts) -> str:
         fixable_by = FixableBy(facts.fixable_by)
@@ -224,10 +228,10 @@ class NoticeWriter:
                 FixableBy.WAIT: "wait",
             }
             remedy = REMEDIES[key.get(fixable_by, "edit_flow")]
-        return self._gettext(remedy.advice)
+        return self.gettext(remedy.advice)
 
     def _numbers(self, facts: IncidentFacts) -> str:
-        ngettext = self._ngettext
+        ngettext = self.ngettext
         counted = (
             (ngettext("%(num)s flow affected", "%(num)s flows affected", facts.flow_count), facts.flow_count),
             (ngettext("%(num)s connection", "%(num)s connections", facts.connections), facts.connections),
@@ -240,11 +244,11 @@ class NoticeWriter:
     def _flows(self, facts: IncidentFacts) -> str:
         names: Sequence[str] = facts.flows
         more = facts.flow_count - len(names)
-        rest = [self._ngettext("one more", "%(num)s more", more) % {"num": more}] if more > 0 else []
+        rest = [self.ngettext("one more", "%(num)s more", more) % {"num": more}] if more > 0 else []
         return " · ".join((*names, *rest))
 
     def _who(self, facts: IncidentFacts) -> str:
-        gettext = self._gettext
+        gettext = self.gettext
         named = {"name": facts.person, "service": facts.service, "account": facts.account}
         match FixableBy(facts.fixable_by):
             case FixableBy.REVERIFY | FixableBy.RECONSENT:
@@ -266,9 +270,19 @@ class NoticeWriter:
         return words % {"num": count} if count else ""
 
 
-def notice_look(kind: NoticeKind) -> Look:
-    return _LOOKS[kind]
+def path_of(notice: NoticeRow) -> str:
+    """Of the page that a notice leads to, "" where none is known."""
+    facts = facts_of(notice)
+    return _path(facts) if facts is not None else ""
 
 
-def _incident_path(incident_id: str) -> str:
-    return f"/incidents/{quote(incident_id, safe='')}"
+def _path(facts: Facts) -> str:
+    match facts:
+        case IncidentFacts():
+            return f"/incidents/{quote(facts.incident_id, safe='')}"
+        case PlanFacts():
+            return f"/repair-plans/{quote(facts.plan_id, safe='')}"
+        case DigestFacts():
+            return "/runs?status=Failed"
+        case TrialFacts():
+            return "/settings/messages"

@@ -39,6 +39,7 @@ class Portal:
             broken_count=services.health.broken_count,
             incident_count=self._counted(services.store.incidents.count_open),
             approval_count=self._counted(services.store.approvals.count_waiting),
+            notice_count=self._counted(services.store.notices.count_unread),
             changes=services.changes.count,
         )
         times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))

@@ -11,10 +11,12 @@ from flowmend.core.json_value import Json
 from flowmend.portal.approval_words import approval_look, decides_words, mail_words, option_words
 from flowmend.portal.assets import Assets
 from flowmend.portal.connector_words import sign_in_words
+from flowmend.portal.delivery_words import delivery_look, delivery_reason, kind_words, told_of, told_of_words
 from flowmend.portal.frame import Frame
 from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
 from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
+from flowmend.portal.notice_words import NoticeWriter
 from flowmend.portal.remedies import cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import (
@@ -77,6 +79,8 @@ def _environment(language: str, assets: Assets) -> Environment:
     )
     # the extension adds these methods at run time, so its types do not know them
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    texts = translations(language)
+    environment.globals["notice_words"] = lambda row, times: NoticeWriter(texts.gettext, texts.ngettext, times).words(
     environment.filters["pretty"] = pretty
     environment.filters["exact"] = exact
     environment.globals.update(
@@ -90,11 +94,14 @@ def _environment(language: str, assets: Assets) -> Environment:
         connector_tile=connector_tile,
         days_to=days_to,
         decides_words=decides_words,
+        delivery_look=delivery_look,
+        delivery_reason=delivery_reason,
         end_words=end_words,
         field_words=field_words,
         flow_look=flow_look,
         health_look=health_look,
         incident_look=incident_look,
+        kind_words=kind_words,
         mail_words=mail_words,
         near_end=near_end,
         option_words=option_words,
@@ -102,6 +109,8 @@ def _environment(language: str, assets: Assets) -> Environment:
         runs_here=runs_here,
         sign_in_words=sign_in_words,
         status_look=status_look,
+        told_of=told_of,
+        told_of_words=told_of_words,
         verb_in_words=verb_in_words,
     )
     return environment

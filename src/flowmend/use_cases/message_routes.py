@@ -24,6 +24,8 @@ TESTS_WITHIN = timedelta(minutes=10)
 _MOST_ROUTES = 50
 _LONGEST_URL = 2_000
 _LONGEST_WAIT_MINUTES = 7 * 24 * 60
+#: What messages are written in: the portal's languages, which a test compares.
+LANGUAGES = ("en", "zh-Hant")
 #: What a route may be told of; a test arrives everywhere.
 KINDS = tuple(kind for kind in NoticeKind if kind is not NoticeKind.TEST)
 
@@ -139,10 +141,9 @@ async def add_route(
     after_minutes: int = 0,
     kinds: Sequence[str] = (),
     language: str = "",
-    languages: Sequence[str] = (),
     person_id: str,
 ) -> NewRoute:
-    """Tell this mail address, or this `https://` address, as well. languages: that there are.
+    """Tell this mail address, or this `https://` address, as well.
 
     Errors: AskedWrongly `InvalidAddress`, `InvalidKind`, `InvalidLanguage`, `InvalidWait`; Conflict `RouteExists`,
     `TooManyRoutes`.
@@ -153,7 +154,7 @@ async def add_route(
         _check_hook(services, address)
     else:
         _check_mail(address)
-    _check_choices(kinds, after_minutes, language, languages)
+    _check_choices(kinds, after_minutes, language)
     known = services.store.message_routes.list()
     if len(known) >= _MOST_ROUTES:
         raise Conflict(f"There are {_MOST_ROUTES} addresses already.", code="TooManyRoutes")
@@ -184,12 +185,11 @@ async def change_route(
     after_minutes: int | None = None,
     kinds: Sequence[str] | None = None,
     language: str | None = None,
-    languages: Sequence[str] = (),
     person_id: str,
 ) -> MessageRouteRow:
     """What is None stays. Errors: NotFound; AskedWrongly as `add_route`."""
     row = _route(services, route_id)
-    _check_choices(kinds or (), after_minutes or 0, language or "", languages)
+    _check_choices(kinds or (), after_minutes or 0, language or "")
     changes: dict[str, object] = {}
     if is_on is not None:
         changes["is_on"] = is_on
@@ -220,12 +220,11 @@ async def change_owner(
     *,
     email: str | None = None,
     language: str | None = None,
-    languages: Sequence[str] = (),
     person_id: str,
 ) -> PersonRow:
     """Where the owner is told, and in which language. Errors: AskedWrongly `InvalidAddress`, `InvalidLanguage`."""
     owner = await ensure_owner(services)
-    _check_choices((), 0, language or "", languages)
+    _check_choices((), 0, language or "")
     changes: dict[str, str] = {}
     if email is not None:
         changes["email"] = email.strip()
@@ -312,7 +311,7 @@ def _check_hook(services: Services, address: str) -> None:
         )
 
 
-def _check_choices(kinds: Sequence[str], after_minutes: int, language: str, languages: Sequence[str]) -> None:
+def _check_choices(kinds: Sequence[str], after_minutes: int, language: str) -> None:
     wrong = next((kind for kind in kinds if kind not in set(KINDS)), None)
     if wrong is not None:
         raise AskedWrongly(f"The kinds of notices are {', '.join(KINDS)}.", code="InvalidKind", target="kinds")
@@ -320,8 +319,8 @@ def _check_choices(kinds: Sequence[str], after_minutes: int, language: str, lang
         raise AskedWrongly(
             f"The wait is between 0 and {_LONGEST_WAIT_MINUTES} minutes.", code="InvalidWait", target="after_minutes"
         )
-    if language and language not in languages:
-        raise AskedWrongly(f"The languages are {', '.join(languages)}.", code="InvalidLanguage", target="language")
+    if language and language not in LANGUAGES:
+        raise AskedWrongly(f"The languages are {', '.join(LANGUAGES)}.", code="InvalidLanguage", target="language")
 
 
 def _noted(services: Services, person_id: str, verb: str, row: MessageRouteRow) -> None:

@@ -101,7 +101,7 @@
   // ---- live: one event stream a browser, pages look again when something they show changed ----
 
   const LOOK_EVERY = 1500;
-  let looked_at = 0, looks = 0, waiting = 0, wants = false;
+  let looked_at = 0, looks = 0, waiting = 0, ringing = 0, wants = false;
 
   function is_typing() {
     return /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? '');
@@ -120,7 +120,19 @@
   // What was under way when the page was made may have ended before the stream was open.
   const catch_up = () => { if (main()?.querySelector('.spin')) look_again(); };
 
+  // The bell stands on every page, also on those that show nothing live.
+  async function ring() {
+    let answer;
+    try { answer = await fetch('/notices', { headers: { accept: 'text/html' } }); } catch { return; }
+    const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('bell');
+    const bell = document.getElementById('bell');
+    if (!fresh || !bell) return;
+    bell.setAttribute('aria-label', fresh.getAttribute('aria-label'));
+    swap(bell, fresh);
+  }
+
   function heard(change) {
+    if (change.topic === 'notice') { clearTimeout(ringing); ringing = setTimeout(ring, 300); }
     if (change.topic === 'reconnected' ? main()?.dataset.live : concerns(change)) look_again();
   }
 
