@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from flowmend.portal.language import LANGUAGES, marked, translations
-from flowmend.portal.notice_words import NoticeWords, NoticeWriter
+from flowmend.portal.notice_words import NoticeWords, notice_words
 from flowmend.portal.rendering import TEMPLATES
 from flowmend.portal.times import Times
 from flowmend.settings import Settings
@@ -31,7 +31,7 @@ def written(notice: NoticeRow, language: str, settings: Settings, clock: Clock) 
     """language: of `LANGUAGES`."""
     texts = translations(language)
     times = Times(now=clock.now, zone=clock.now.astimezone().tzinfo or UTC, gettext=texts.gettext)
-    words = NoticeWriter(texts.gettext, texts.ngettext, times).words(notice)
+    words = notice_words(texts, notice, times)
     # Without a public address a link would lead to this machine from wherever the mail is read.
     link = f"{settings.public_url}{words.path}" if settings.public_url and words.path else ""
     gettext = texts.gettext

@@ -5,6 +5,7 @@ Made of names, numbers and codes alone, so nothing that a run worked on can be i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from gettext import NullTranslations
 from urllib.parse import quote
 
 from flowmend.core.outcome import FixableBy
@@ -268,6 +269,11 @@ class NoticeWriter:
 
     def _count(self, words: str, count: int) -> str:
         return words % {"num": count} if count else ""
+
+
+def notice_words(texts: NullTranslations, notice: NoticeRow, times: Times) -> NoticeWords:
+    """A notice in the language of these texts."""
+    return NoticeWriter(texts.gettext, texts.ngettext, times).words(notice)
 
 
 def path_of(notice: NoticeRow) -> str:

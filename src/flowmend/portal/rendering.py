@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,7 +17,7 @@ from flowmend.portal.frame import Frame
 from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
 from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
-from flowmend.portal.notice_words import NoticeWriter
+from flowmend.portal.notice_words import notice_words
 from flowmend.portal.remedies import cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import (
@@ -79,8 +80,7 @@ def _environment(language: str, assets: Assets) -> Environment:
     )
     # the extension adds these methods at run time, so its types do not know them
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-    texts = translations(language)
-    environment.globals["notice_words"] = lambda row, times: NoticeWriter(texts.gettext, texts.ngettext, times).words(
+    environment.globals["notice_words"] = partial(notice_words, translations(language))
     environment.filters["pretty"] = pretty
     environment.filters["exact"] = exact
     environment.globals.update(
