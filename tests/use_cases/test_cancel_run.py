@@ -7,7 +7,7 @@ from aiohttp import web
 
 from flowmend.core.errors import Conflict, NotFound
 from flowmend.use_cases.cancel_run import cancel_run
-from flowmend.use_cases.flows import change_settings
+from flowmend.use_cases.flow_settings import change_settings
 from running import LocalServer, Open, Running, after, compose, create_order, http, respond, until, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]

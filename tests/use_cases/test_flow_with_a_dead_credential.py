@@ -9,7 +9,8 @@ from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.edit_flow import save_text
-from flowmend.use_cases.flows import change_settings, delete_flow, map_connection, read_flow_detail, turn_off, turn_on
+from flowmend.use_cases.flow_settings import change_settings
+from flowmend.use_cases.flows import delete_flow, map_connection, read_flow_detail, turn_off, turn_on
 from running import Running, create_order, document
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]

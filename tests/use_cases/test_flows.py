@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from flowmend.core.errors import AskedWrongly, Conflict, InvalidDocument, NotFound
 from flowmend.use_cases.connection_views import list_connections
 from flowmend.use_cases.connections import install_connector_documents, list_connectors
+from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.flows import (
-    change_settings,
     delete_flow,
     list_flows,
     map_connection,

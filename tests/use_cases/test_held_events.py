@@ -8,7 +8,8 @@ from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, NotFound, TheyFailed
 from flowmend.sample.demo import FIRST_PASSWORD
 from flowmend.use_cases.create_connection import create_connection
-from flowmend.use_cases.flows import change_settings, delete_flow, map_connection, turn_off, turn_on
+from flowmend.use_cases.flow_settings import change_settings
+from flowmend.use_cases.flows import delete_flow, map_connection, turn_off, turn_on
 from flowmend.use_cases.held_events import discard_event, list_held_events, release_held
 from flowmend.use_cases.start_run import start_held_event
 from flowmend.use_cases.verify_connection import verify_connection

@@ -21,6 +21,7 @@ from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.use_cases import flows
 from flowmend.use_cases.accept_event import run_now
+from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.held_events import discard_event, list_held_events
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_histories import list_trigger_histories
@@ -63,7 +64,7 @@ async def read_flow(services: Services, request: Request) -> JsonAnswer:
 
 async def change_flow_settings(services: Services, request: Request) -> JsonAnswer:
     settings = await read_body(request, dict[str, Json])
-    await flows.change_settings(services, _flow_id(request), settings, person_of(request).person_id)
+    await change_settings(services, _flow_id(request), settings, person_of(request).person_id)
     return await read_flow(services, request)
 
 

@@ -1,13 +1,15 @@
 """What is held: events that start no run yet, and runs that wait at an action. Read in blocks, for there may be very many."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select, update
 
+from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import Row, TriggerEventRow
 from flowmend.store.tables import IS_HELD, IS_HELD_RUN, IS_UNFINISHED, flows, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
@@ -125,6 +127,15 @@ class Held:
         """{flow id: name} of the flows that hold events."""
         holding = select(events.c.flow_id).where(IS_HELD).distinct()
         return dict(self._database.tuples(select(flows.c.flow_id, flows.c.name).where(flows.c.flow_id.in_(holding))))
+
+
+def let_go(
+    event_names: Collection[str], *, code: str, at: datetime, message: str = "", told: Callable[[int], object]
+) -> Statement:
+    """Let held events go for good; their records stay. code: why. told: hears how many were still held and are gone now."""
+    changes = {"status": Status.CANCELLED.value, "code": code, "error_message": message, "ended_at": at, "outputs": b""}
+    changed = update(events).where(events.c.event_name.in_(event_names), IS_HELD).values(**changes)
+    return Statement(lambda connection: told(connection.execute(changed).rowcount))
 
 
 def _in_line(chosen: Select[Any], after: Place | None) -> Select[Any]:

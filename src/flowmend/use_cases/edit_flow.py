@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -152,6 +152,14 @@ async def restore_version(services: Services, flow_id: str, version: str, person
     return await _save(
         services, flow_id, shown_document(stored.document), row.version, person_id, verb="restore", sealed=older
     )
+
+
+async def change_document(
+    services: Services, flow_id: str, change: Callable[[dict[str, Json]], Json], person_id: str, *, verb: str
+) -> SavedVersion:
+    """What `change` makes of the latest document as the new version; the same again makes none. Errors: as `save_text`."""
+    row, stored = latest_version(services, flow_id)
+    return await _save(services, flow_id, change(shown_document(stored.document)), row.version, person_id, verb=verb)
 
 
 def latest_version(services: Services, flow_id: str) -> tuple[FlowRow, FlowVersionRow]:

@@ -31,8 +31,6 @@ from flowmend.use_cases.trigger_words import what_will_begin
 from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
 _DAY = timedelta(hours=24)
-_SETTINGS = frozenset({"onBrokenConnection"})
-_ON_BROKEN = frozenset({"holdEvents", "fail", "holdAtAction"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,21 +233,6 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
     if before != connection_id:
         await follow_connection(services, flow_id)
     services.held.wake(flow_id)
-
-
-async def change_settings(services: Services, flow_id: str, settings: dict[str, Json], person_id: str) -> None:
-    """Our own settings of a flow. Errors: NotFound; AskedWrongly naming the setting."""
-    loaded = services.flows.latest(flow_id)
-    for name, value in settings.items():
-        if name not in _SETTINGS or value not in _ON_BROKEN:
-            raise AskedWrongly(
-                f"{name!r} takes no value {value!r}. onBrokenConnection is holdEvents, fail or holdAtAction.",
-                code="InvalidSetting",
-                target=name,
-            )
-    services.store.flows.change(flow_id, settings={**(loaded.row.settings or {}), **settings})
-    services.store.audit.note(person_id, "change_settings", flow_id, settings, at=services.clock.now)
-    services.changes.publish("flow", flow_id=flow_id, state=loaded.row.state.value)
 
 
 async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flowmend.core.errors import StoreUnavailable
+from flowmend.use_cases.held_days import expire_held
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.repeated_events import KNOWN_FOR
 from flowmend.use_cases.secret_uses import forget_old_uses
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ async def tidy_up(services: Services) -> None:
     """Remove what is older than it is kept. Errors: StoreUnavailable."""
     now = services.clock.now
     services.store.repair_links.forget_expired(now - _LINKS_KEPT)
+    if expired := await expire_held(services, now):
+        _log.info("Let go of %d events that were held for longer than their flows want", expired)
+    while services.store.received_events.forget(now - KNOWN_FOR):
+        await asyncio.sleep(0)
     gone = await forget_old_uses(services, now)
     if gone:
         _log.info("Removed %d uses of secrets older than %d days", gone, services.settings.secret_uses_days)
