@@ -6,6 +6,7 @@ from starlette.types import Receive, Scope, Send
 
 from flowmend.api.answers import JsonAnswer, error_answer
 from flowmend.api.approvals import APPROVAL_OPERATIONS
+from flowmend.api.backup import BACKUP_OPERATIONS
 from flowmend.api.connection_health import CONNECTION_HEALTH_OPERATIONS
 from flowmend.api.connection_repair import CONNECTION_REPAIR_OPERATIONS
 from flowmend.api.connections import CONNECTION_OPERATIONS
@@ -50,6 +51,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/openapi.json",
         handler=describe_api,
         summary="This API as an OpenAPI document",
+    *BACKUP_OPERATIONS,
         tag="api",
         gives=dict[str, Json],
     ),

@@ -11,6 +11,7 @@ import msgspec
 
 _SERVER_FILE = "server.json"
 _LOCK_FILE = "serving.lock"
+_KEYS_LOCK_FILE = "keys.lock"
 _TOKEN_FILE = "cli-token"  # noqa: S105  # a file's name
 
 
@@ -33,7 +34,20 @@ def held_alone(data: Path) -> Iterator[None]:
 
     Errors: BlockingIOError where another process serves it; other OSError where the folder cannot be written.
     """
-    descriptor = os.open(data / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    with _locked(data / _LOCK_FILE):
+        yield
+
+
+@contextlib.contextmanager
+def keys_held_alone(data: Path) -> Iterator[None]:
+    """The folder's keys are changed by this process alone. Errors: as `held_alone`."""
+    with _locked(data / _KEYS_LOCK_FILE):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(descriptor)
         yield

@@ -10,6 +10,7 @@ import flowmend.cli.connection_health  # its commands join the group of connecti
 import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
 from flowmend.cli.approvals import approvals
+from flowmend.cli.backup import backup, go_on, restore
 from flowmend.cli.check import check
 from flowmend.cli.connections import connections
 from flowmend.cli.connectors import connectors
@@ -20,6 +21,7 @@ from flowmend.cli.failures import report
 from flowmend.cli.flows import flows
 from flowmend.cli.import_files import import_files
 from flowmend.cli.incidents import incidents
+from flowmend.cli.keys import keys
 from flowmend.cli.login import login, token
 from flowmend.cli.messages import messages
 from flowmend.cli.run import run
@@ -68,6 +70,10 @@ app.command("up")(up)
 app.command("demo")(demo)
 app.command("login")(login)
 app.command("token")(token)
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("go-on")(go_on)
+app.add_typer(keys, name="keys")
 app.command("import")(import_files)
 app.command("check")(check)
 app.command("run")(run)

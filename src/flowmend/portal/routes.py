@@ -147,6 +147,7 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/notices/{notice_id}/open", notices.take_open),
     ("POST", "/settings/language", settings.take_language),
     ("POST", "/settings/appearance", settings.take_appearance),
+    ("POST", "/settings/go-on", settings.take_go_on),
     ("POST", "/logout", login.take_logout),
     ("GET", "/events", show_events),
 )

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from flowmend.core.errors import StoreUnavailable
 from flowmend.store.access import Access
+from flowmend.store.after_restore import AfterRestore
 from flowmend.store.approvals import Approvals
 from flowmend.store.audit import Audit
 from flowmend.store.blast_radius import BlastRadius
@@ -70,6 +71,7 @@ class Store:
         self.access = Access(database)
         self.audit = Audit(database)
         self.journal = Journal(database)
+        self.after_restore = AfterRestore(database)
         self.sole_server = SoleServer(database)
 
     def close(self) -> None:

@@ -23,8 +23,8 @@ _ENTRA_PATH = "/oauth2/v2.0/token"
 def seal_proof(vault: Vault, app: SignInAppRow, proof: str | CertificateCredential) -> bytes:
     """A secret or certificate sealed for this row as it is: its id and origins. b"" for no secret."""
     if isinstance(proof, CertificateCredential):
-        return vault.seal_json(encode_credential(proof), bound_to=_binding(app))
-    return vault.seal(proof.encode(), bound_to=_binding(app)) if proof else b""
+        return vault.seal_json(encode_credential(proof), bound_to=proof_binding(app))
+    return vault.seal(proof.encode(), bound_to=proof_binding(app)) if proof else b""
 
 
 def open_proof(vault: Vault, app: SignInAppRow) -> str | CertificateCredential:
@@ -32,8 +32,8 @@ def open_proof(vault: Vault, app: SignInAppRow) -> str | CertificateCredential:
     if not app.sealed_secret:
         return ""
     if app_settings(app).proof is not Proof.CERTIFICATE:
-        return vault.open(app.sealed_secret, bound_to=_binding(app)).decode()
-    certificate = decode_credential(vault.open_json(app.sealed_secret, bound_to=_binding(app)))
+        return vault.open(app.sealed_secret, bound_to=proof_binding(app)).decode()
+    certificate = decode_credential(vault.open_json(app.sealed_secret, bound_to=proof_binding(app)))
     if not isinstance(certificate, CertificateCredential):
         raise SecretUnreadable("What is kept of this sign-in app is no certificate. Give it again.")
     return certificate
@@ -114,5 +114,6 @@ def _service(services: Services, connector_id: str) -> str:
         return ""
 
 
-def _binding(app: SignInAppRow) -> Binding:
+def proof_binding(app: SignInAppRow) -> Binding:
+    """What a sign-in app's secret or certificate is bound to."""
     return Binding(kind="sign_in_app", parts=(app.app_id, *sorted(app_settings(app).origins)))

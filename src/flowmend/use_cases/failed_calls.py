@@ -55,7 +55,7 @@ async def note_failed_call(
     if found is None:
         return
     row = opened.row
-    sealed = services.vault.seal_json(encode_call(found), bound_to=_binding(row))
+    sealed = services.vault.seal_json(encode_call(found), bound_to=failed_call_binding(row))
     if len(sealed) > _LARGEST:
         return
     try:
@@ -69,11 +69,12 @@ def failed_call(vault: Vault, row: ConnectionRow) -> SafeCall | None:
     if not row.sealed_failed_call:
         return None
     try:
-        opened = vault.open_json(row.sealed_failed_call, bound_to=_binding(row))
+        opened = vault.open_json(row.sealed_failed_call, bound_to=failed_call_binding(row))
     except SecretUnreadable:
         return None
     return decode_call(opened)
 
 
-def _binding(row: ConnectionRow) -> Binding:
+def failed_call_binding(row: ConnectionRow) -> Binding:
+    """What the call that a connection was refused last is bound to."""
     return Binding(kind="failed_call", parts=(row.connection_id, *sorted(row.allowed_origins or ())))

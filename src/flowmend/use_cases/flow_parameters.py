@@ -82,15 +82,32 @@ def with_values(
 
 def sealed_values(stored: FlowVersionRow, vault: Vault) -> dict[str, Json]:
     """The secret values of a stored version, `{parameter: value}`. Errors: SecretUnreadable."""
-    text = _ours(stored.document).get(_SEALED)
-    if not isinstance(text, str):
+    if not has_sealed_values(stored.document):
         return {}
-    try:
-        sealed = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        sealed = b""  # the vault says that it was altered
+    sealed = sealed_part(stored.document)  # where that is nothing, the vault says that it was altered
     values: dict[str, Json] = vault.open_json(sealed, bound_to=values_binding(stored.flow_id, stored.version))
     return values
+
+
+def has_sealed_values(document: Json) -> bool:
+    """Whether a stored document holds secret values."""
+    return isinstance(_ours(document).get(_SEALED), str)
+
+
+def sealed_part(document: Json) -> bytes:
+    """The sealed values of a stored document as they are; b"" where there are none, or they were altered past reading."""
+    text = _ours(document).get(_SEALED)
+    try:
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def resealed_document(stored: FlowVersionRow, vault: Vault) -> Json:
+    """The document of a version that holds sealed values, with these under the newest key. Errors: SecretUnreadable."""
+    sealed = vault.reseal(sealed_part(stored.document), bound_to=values_binding(stored.flow_id, stored.version))
+    ours = {**_ours(stored.document), _SEALED: base64.b64encode(sealed).decode("ascii")}
+    return {**stored.document, _OURS: ours}
 
 
 def with_sealed(flow: Flow, values: Mapping[str, Json]) -> Flow:

@@ -35,7 +35,7 @@ class PreviousSignIn(msgspec.Struct, frozen=True, kw_only=True):
 
 def seal_credential(vault: Vault, row: ConnectionRow, credential: Credential) -> bytes:
     """The credential sealed for this row as it is: its id and allowed origins."""
-    return vault.seal_json(encode_credential(credential), bound_to=_binding(row))
+    return vault.seal_json(encode_credential(credential), bound_to=credential_binding(row))
 
 
 def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
@@ -45,7 +45,7 @@ def open_credential(vault: Vault, row: ConnectionRow) -> Credential:
     """
     if not row.sealed_credential:
         raise Conflict(f"{row.display_name!r} has no credential yet: sign in first.", code="NoCredential")
-    return decode_credential(vault.open_json(row.sealed_credential, bound_to=_binding(row)))
+    return decode_credential(vault.open_json(row.sealed_credential, bound_to=credential_binding(row)))
 
 
 def seal_previous(vault: Vault, row: ConnectionRow) -> bytes:
@@ -62,7 +62,7 @@ def seal_previous(vault: Vault, row: ConnectionRow) -> bytes:
         shares_with=row.shares_with,
         expires_at=row.expires_at,
     )
-    return vault.seal_json(msgspec.to_builtins(kept), bound_to=_previous_binding(row))
+    return vault.seal_json(msgspec.to_builtins(kept), bound_to=previous_binding(row))
 
 
 def open_previous(vault: Vault, row: ConnectionRow) -> PreviousSignIn:
@@ -73,17 +73,19 @@ def open_previous(vault: Vault, row: ConnectionRow) -> PreviousSignIn:
             code="NothingToPutBack",
             target=row.connection_id,
         )
-    opened = vault.open_json(row.sealed_candidate, bound_to=_previous_binding(row))
+    opened = vault.open_json(row.sealed_candidate, bound_to=previous_binding(row))
     try:
         return msgspec.convert(opened, PreviousSignIn)
     except msgspec.ValidationError as error:
         raise SecretUnreadable("The earlier sign-in has a form this version does not know.") from error
 
 
-def _previous_binding(row: ConnectionRow) -> Binding:
+def previous_binding(row: ConnectionRow) -> Binding:
+    """What a connection's earlier sign-in is bound to."""
     # Not bound to the row's addresses: those are of the new one. Its own are sealed with it.
     return Binding(kind="credential", parts=(row.connection_id, _PREVIOUS))
 
 
-def _binding(row: ConnectionRow) -> Binding:
+def credential_binding(row: ConnectionRow) -> Binding:
+    """What a connection's credential is bound to."""
     return Binding(kind="credential", parts=(row.connection_id, _CURRENT, *sorted(row.allowed_origins)))

@@ -34,12 +34,12 @@ def seal_calls(calls: SubscriptionCalls, subscription_id: str, vault: Vault) -> 
         "renew": _written(calls.renew),
         "is_uncertain": calls.is_uncertain,
     }
-    return vault.seal_json(kept, bound_to=_binding(subscription_id))
+    return vault.seal_json(kept, bound_to=calls_binding(subscription_id))
 
 
 def open_calls(sealed: bytes, subscription_id: str, vault: Vault) -> SubscriptionCalls:
     """Errors: SecretUnreadable."""
-    kept: dict[str, Any] = vault.open_json(sealed, bound_to=_binding(subscription_id))
+    kept: dict[str, Any] = vault.open_json(sealed, bound_to=calls_binding(subscription_id))
     begin = _read(kept["begin"])
     if begin is None:
         raise ValueError("A subscription is kept without the request that begins it.")
@@ -75,5 +75,6 @@ def _read(kept: Json) -> Call | None:
     return msgspec.convert(kept["call"], ConnectorCall)
 
 
-def _binding(subscription_id: str) -> Binding:
+def calls_binding(subscription_id: str) -> Binding:
+    """What a subscription's calls are bound to."""
     return Binding(kind="subscription", parts=(subscription_id,))

@@ -19,4 +19,11 @@ def open_vault(data: Path, master_key: str = "") -> Vault:
     filed = read_key_file(path)
     if given := read_keys(master_key, source="FLOWMEND_MASTER_KEY"):
         return Vault((*given, *filed))
-    return Vault(filed or create_key_file(path), keep=partial(replace_key_file, path))
+    keys = filed or create_key_file(path)
+    return Vault(keys, keep=partial(replace_key_file, path), read_again=partial(read_key_file, path))
+
+
+def present_key_ids(data: Path, master_key: str = "") -> tuple[str, ...]:
+    """The ids of the keys that a vault of this folder would have, newest first; none is made. Errors: as `open_vault`."""
+    given = read_keys(master_key, source="FLOWMEND_MASTER_KEY")
+    return tuple(key.key_id.hex() for key in (*given, *read_key_file(data / KEY_FILE_NAME)))

@@ -30,9 +30,19 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 class Vault:
     """Seals under the first of its keys and opens under any. May be used from any thread."""
 
-    def __init__(self, keys: Sequence[Key], *, keep: Callable[[Sequence[Key]], None] | None = None) -> None:
-        """keys: newest first, at least one. keep: writes keys down for the next start; None where they come from outside."""
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        *,
+        keep: Callable[[Sequence[Key]], None] | None = None,
+        read_again: Callable[[], Sequence[Key]] | None = None,
+    ) -> None:
+        """keys: newest first, at least one. keep: writes keys down for the next start; None where they come from outside.
+
+        read_again: what the keys are now. It is asked when a secret's key is not known: another process may have made it.
+        """
         self._keep = keep
+        self._read_again = read_again
         self._nonces: list[bytes] = []
         self._use(keys)
 
@@ -50,7 +60,7 @@ class Vault:
         if len(sealed) < _HEAD_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[:1] != _VERSION:
             raise SecretUnreadable("What is stored here is no sealed secret. Enter the secret again.")
         key_id = sealed[1:_HEAD_BYTES]
-        cipher = self._ciphers.get(key_id)
+        cipher = self._ciphers.get(key_id) or self._made_since(key_id)
         if cipher is None:
             raise SecretUnreadable(
                 f"The secret was sealed with key {key_id.hex()}, which is not here. Restore the key file or "
@@ -73,6 +83,11 @@ class Vault:
     def open_json(self, sealed: bytes, *, bound_to: Binding) -> Json:
         """The JSON value of `seal_json`. Errors: as `open`."""
         return json.loads(self.open(sealed, bound_to=bound_to))
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of its keys, newest first."""
+        return tuple(key.key_id.hex() for key in self._keys)
 
     def needs_resealing(self, sealed: bytes) -> bool:
         """Whether it was sealed under an older key than the newest."""
@@ -98,6 +113,15 @@ class Vault:
         self._keep(keys)
         self._use(keys)
 
+    def _made_since(self, key_id: bytes) -> AESGCM | None:
+        """The cipher of a key that another process has made; what is sealed from now on is sealed under the newest."""
+        if self._read_again is None:
+            return None
+        now = tuple(self._read_again())
+        if key_id in {key.key_id for key in now}:
+            self._use((*now, *(key for key in self._keys if key not in now)))
+        return self._ciphers.get(key_id)
+
     def _next_nonce(self) -> bytes:
         """Fresh random bytes, drawn many at a time: each draw from the system lets another thread take over."""
         try:
@@ -114,6 +138,11 @@ class Vault:
         self._keys = tuple(keys)
         key_id = self._keys[0].key_id
         self._newest = (_VERSION + key_id, self._ciphers[key_id])
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id of the key that something was sealed under, "" where it is nothing sealed."""
+    return sealed[len(_VERSION) : _HEAD_BYTES].hex() if sealed[:1] == _VERSION and len(sealed) > _HEAD_BYTES else ""
 
 
 def _encoded(value: Json) -> bytes:

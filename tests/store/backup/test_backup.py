@@ -1,6 +1,5 @@
 """A backup holds what the database held in one moment, and either database takes it."""
 
-import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -164,7 +163,7 @@ def test_what_is_restored_stands_still_unless_it_is_told_to_go_on(
     assert (restored.flows_off, restored.runs_waiting) == (("flow-1",), 1)
     assert (flow.state, run.status, run.code, run.wake_at) == (FlowState.OFF, "Waiting", RESTORED_CODE, None)
     assert [one.trigger_name for one in again.triggers.of_flow("flow-1")] == ["poll"]
-    (note,), _ = again.audit.list("backup", limit=1)
+    (note,), _ = again.audit.list("restore", limit=1)
     assert note.details == {"made_at": NOON.isoformat(), "flows": ["flow-1"], "runs": 1}
     again.close()
 
@@ -259,26 +258,17 @@ def test_a_damaged_database_is_backed_up_and_said_to_be(tmp_path: Path, sqlite_t
     path = tmp_path / "flowmend.db"
     shutil.copy(sqlite_template, path)
     engine = engine_as_it_is(f"sqlite:///{path}")
+    index = "SELECT rootpage FROM sqlite_schema WHERE name = 'ix_audit_target'"
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO people VALUES ('p', 'Ann', '', '', 1)"))
-        connection.execute(text("PRAGMA writable_schema=ON"))
-        connection.execute(text("UPDATE sqlite_schema SET sql = replace(sql, 'flow_id, trigger', 'trigger') "
-                                "WHERE name = 'ix_runs_flow_id_run_name'"))  # fmt: skip
-        connection.execute(text("INSERT INTO runs SELECT 'r', 'f', '', '', 'Failed', '', '', '', 1, 2, NULL, '', '', '', "
-                                "'', '', '', 1"))  # fmt: skip
-        page = connection.execute(
-            text("SELECT rootpage FROM sqlite_schema WHERE name = 'ix_runs_flow_id_run_name'")
-        ).scalar()
-        size = connection.execute(text("PRAGMA page_size")).scalar()
-        connection.execute(text("DELETE FROM runs"))
+        page = int(connection.execute(text(index)).scalar_one())
+        size = int(connection.execute(text("PRAGMA page_size")).scalar_one())
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
-    assert isinstance(page, int)
-    assert isinstance(size, int)
     with path.open("r+b") as file:
         file.seek((page - 1) * size)
-        file.write(os.urandom(64))
+        file.write(b"\xff" * 64)
     made = back_up(f"sqlite:///{path}", tmp_path / "a.backup")
     assert made.damage
     assert made.rows["people"] == 1

@@ -1,5 +1,7 @@
-"""Settings: language and appearance of this browser, addresses, and how programs sign in."""
+"""Settings: language and appearance of this browser, addresses, backups, and how programs sign in."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -8,21 +10,43 @@ from starlette.responses import Response
 from flowmend.portal.forms import form_text
 from flowmend.portal.frame import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_path
 from flowmend.portal.language import LANGUAGES
-from flowmend.portal.portal import Portal, see
+from flowmend.portal.portal import Portal, person_id, see
+from flowmend.use_cases.after_restore import BackupState, backup_state, go_on_after_restore
 
 _FOR_A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsPage:
-    """base_url: what links begin with."""
+    """base_url: what links begin with. key_is_given: the keys come from the environment."""
 
     base_url: str
+    data: str
+    key_is_given: bool
+    backup: BackupState
+    stay_off: Sequence[tuple[str, str]] = ()
 
 
 async def show_settings(portal: Portal, request: Request) -> Response:
     """GET /settings"""
-    page = SettingsPage(base_url=portal.services.settings.base_url)
+    return await _shown(portal, request)
+
+
+async def take_go_on(portal: Portal, request: Request) -> Response:
+    """POST /settings/go-on"""
+    went_on = await go_on_after_restore(portal.services, person_id(request))
+    return await _shown(portal, request, went_on.stay_off) if went_on.stay_off else see("/settings#backup")
+
+
+async def _shown(portal: Portal, request: Request, stay_off: Sequence[tuple[str, str]] = ()) -> Response:
+    settings = portal.services.settings
+    page = SettingsPage(
+        base_url=settings.base_url,
+        data=str(settings.data),
+        key_is_given=bool(settings.master_key),
+        backup=await asyncio.to_thread(backup_state, portal.services),
+        stay_off=stay_off,
+    )
     return portal.answer(request, "settings.html", place="settings", page=page)
 
 

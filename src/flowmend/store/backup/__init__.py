@@ -5,8 +5,18 @@
 """
 
 from flowmend.store.backup.contents import BackupReport, check_backup
-from flowmend.store.backup.making import make_backup
+from flowmend.store.backup.making import make_backup, note_made
 from flowmend.store.backup.restoring import Restored, restore_backup
-from flowmend.store.backup.standing_still import RESTORED_CODE
+from flowmend.store.backup.standing_still import MADE, RESTORED, RESTORED_CODE
 
-__all__ = ["RESTORED_CODE", "BackupReport", "Restored", "check_backup", "make_backup", "restore_backup"]
+__all__ = [
+    "MADE",
+    "RESTORED",
+    "RESTORED_CODE",
+    "BackupReport",
+    "Restored",
+    "check_backup",
+    "make_backup",
+    "note_made",
+    "restore_backup",
+]

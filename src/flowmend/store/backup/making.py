@@ -12,10 +12,13 @@ import msgspec
 
 import flowmend
 from flowmend.core.errors import Conflict, StoreUnavailable
+from flowmend.store.audit import Audit
 from flowmend.store.backup.archive import ArchiveWriter, Part
 from flowmend.store.backup.contents import BackupReport, Manifest, Progress, RowsWriter, check_backup, write_totals
 from flowmend.store.backup.snapshot import Snapshot, snapshot
+from flowmend.store.backup.standing_still import MADE
 from flowmend.store.backup.table_shapes import shapes_of
+from flowmend.store.database import Database
 from flowmend.store.opening import engine_as_it_is
 
 _TELL_EVERY_ROWS = 1000
@@ -42,6 +45,19 @@ def make_backup(url: str, path: Path, *, made_at: datetime, progress: Progress |
     finally:
         engine.dispose()
     return replace(report, path=path)
+
+
+def note_made(url: str, report: BackupReport) -> bool:
+    """Say in the database's audit that it was backed up; False where it does not take that, which harms nothing."""
+    engine = engine_as_it_is(url)
+    details = {"path": str(report.path.resolve()), "bytes": report.bytes, "rows": report.row_count}
+    try:
+        Audit(Database(engine)).note("", MADE, MADE, details, at=report.made_at)
+    except StoreUnavailable:
+        return False
+    finally:
+        engine.dispose()
+    return True
 
 
 def _write(file: BinaryIO, moment: Snapshot, made_at: datetime, progress: Progress | None) -> None:

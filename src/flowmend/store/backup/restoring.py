@@ -62,7 +62,7 @@ class _Loading:
 
     @property
     def aside(self) -> str:
-        return f"before_restore_{self.at:%Y%m%d_%H%M%S}"
+        return f"before_restore_{self.at:%Y%m%d_%H%M%S_%f}"
 
     def carry_out(self, connection: Connection) -> tuple[list[str], int]:
         load_backup(connection, self.report.path, self.report, self.progress)

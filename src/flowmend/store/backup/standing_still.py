@@ -15,8 +15,7 @@ from flowmend.store.tables import IS_UNFINISHED, audit, flows, runs, trigger_sta
 
 #: The code of a run that was under way when its backup was made.
 RESTORED_CODE = "RestoredFromBackup"
-#: Where the audit keeps what was made and restored.
-BACKUP_TARGET = "backup"
+#: Verbs and targets of the audit's notes.
 MADE, RESTORED = "backup", "restore"
 
 _WAITING = "Waiting"
@@ -44,7 +43,7 @@ def note_restored(connection: Connection, *, made_at: datetime, at: datetime, we
             "at": at,
             "person_id": "",
             "verb": RESTORED,
-            "target": BACKUP_TARGET,
+            "target": RESTORED,
             "details": {"made_at": made_at.isoformat(), "flows": were_on, "runs": held},
         },
     )
