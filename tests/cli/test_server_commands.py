@@ -168,6 +168,29 @@ def test_a_run_is_started_listed_and_resubmitted(server: StartedServer, flow: st
     assert ended(server, made["name"])["properties"]["originRun"] == name
 
 
+def test_a_failed_run_is_resumed_and_first_says_what_that_means(server: StartedServer, tmp_path: Path) -> None:
+    flow = definition()
+    flow["actions"]["Number"] = {
+        "type": "Compose", "inputs": "@int(triggerBody()['n'])", "runAfter": {"Compose": ["Succeeded"]},
+    }  # fmt: skip
+    path = tmp_path / "numbers.json"
+    path.write_text(json.dumps({"definition": flow}))
+    flow_id = flowmend_json(server, "import", str(path), "--turn-on")[0]["id"]
+    name = flowmend_json(server, "flows", "run", flow_id, "--input", '{"n": "x"}')["name"]
+    assert ended(server, name)["properties"]["status"] == "Failed"
+
+    said = flowmend(server, "runs", "resume", name, "--dry-run").stdout
+    assert said == f"{name} would go on at Number; finished actions not repeated: 1\n"
+    (made,) = flowmend_json(server, "runs", "resume", name, "--latest")
+    run = ended(server, made["name"])["properties"]
+    assert (run["originRun"], run["actions"]["Compose"]["fromRun"]) == (name, name)
+
+    good = flowmend_json(server, "flows", "run", flow_id, "--input", '{"n": "1"}')["name"]
+    ended(server, good)
+    refused = flowmend(server, "runs", "resume", good, "--dry-run")
+    assert (refused.exit_code, "nothing to resume" in refused.stdout) == (1, True)
+
+
 def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
     for _ in range(3):
         flowmend_json(server, "flows", "run", flow)

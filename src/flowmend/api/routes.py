@@ -18,6 +18,7 @@ from flowmend.api.messages import MESSAGE_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
+from flowmend.api.resuming import RESUME_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
 from flowmend.api.run_cancelling import RUN_CANCELLING_OPERATIONS
 from flowmend.api.runs import RUN_OPERATIONS
@@ -37,6 +38,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *FLOW_OPERATIONS,
     *FLOW_VERSION_OPERATIONS,
     *RUN_OPERATIONS,
+    *RESUME_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *CONNECTION_OPERATIONS,
     *CONNECTOR_FILE_OPERATIONS,

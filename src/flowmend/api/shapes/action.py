@@ -39,7 +39,8 @@ class ActionProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """What happened to an action, or to one pass of it inside a loop.
 
     repetition_count: of a Foreach, how many items it took up; of an action inside a loop, how often it ran there.
-    iteration_count: of an Until. A link is absent where there is nothing to read.
+    iteration_count: of an Until. A link is absent where there is nothing to read. from_run is ours: the run whose finished action
+    this one was taken over from.
     """
 
     status: Status
@@ -56,6 +57,7 @@ class ActionProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     repetition_count: int | None = None
     iteration_count: int | None = None
     repetition_indexes: list[RepetitionIndex] | None = None
+    from_run: str | None = None
 
 
 class ActionResource(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,7 @@ def action_properties(
         repetition_count=repetition_count,
         iteration_count=iteration_count,
         repetition_indexes=indexes or None,
+        from_run=or_none(record.from_run),
     )
 
 

@@ -48,8 +48,8 @@ class RunTrigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 class RunProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One execution of a flow version. outputs: `{name: {type, value}}`.
 
-    The last four are ours: origin_run is the run this one resubmits; failed_action, connection and
-    diagnosis_category are of its first refused call.
+    The last six are ours: origin_run is the run this one resubmits or resumes; failed_action, connection and
+    diagnosis_category are of its first refused call; of one run, not in lists: attempt, from 1, and resumed_from, the run it resumes.
     """
 
     start_time: datetime
@@ -66,6 +66,8 @@ class RunProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     failed_action: str | None = None
     connection: str | None = None
     diagnosis_category: str | None = None
+    attempt: int | None = None
+    resumed_from: str | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +93,7 @@ def run_resource(
         run_trigger(start, contents),
         end=end,
         response=None if response is None else _response(response, row.client_tracking_id, contents),
+        start=start,
     )
 
 
@@ -114,7 +117,12 @@ def listed_run(row: RunRow, event: TriggerEventRow | None, outputs_link: Content
 
 
 def _resource(
-    row: RunRow, trigger: RunTrigger, *, end: EndRecord | None = None, response: RunTrigger | None = None
+    row: RunRow,
+    trigger: RunTrigger,
+    *,
+    end: EndRecord | None = None,
+    response: RunTrigger | None = None,
+    start: RunStart | None = None,
 ) -> Run:
     properties = RunProperties(
         start_time=row.started_at,
@@ -131,6 +139,8 @@ def _resource(
         failed_action=or_none(row.failed_action),
         connection=or_none(row.connection_id),
         diagnosis_category=or_none(row.diagnosis_category),
+        attempt=start.attempt if start else None,
+        resumed_from=or_none(start.resumed_from) if start else None,
     )
     return Run(id=run_address(row.flow_id, row.run_name), name=row.run_name, type=RUN_TYPE, properties=properties)
 
