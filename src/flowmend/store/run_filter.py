@@ -64,17 +64,17 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     failed_in: Sequence[Window] | None = None
 
 
-def select_names(wanted: RunFilter, *columns: ColumnElement[Any], limit: int, cursor: str = "") -> Select[Any]:
-    """The names of the first runs that meet the filter, `text` aside, newest first; beside them these columns.
+def select_names(wanted: RunFilter, *, limit: int, cursor: str = "") -> Select[tuple[str]]:
+    """The names of the first runs that meet the filter, `text` aside, newest first.
 
     limit: at most so many. cursor: only those after this name.
     """
-    streams = [one.limit(limit) for one in _streams(wanted, columns, cursor)]
+    streams = [one.limit(limit) for one in _streams(wanted, cursor)]
     if len(streams) == 1:
         return streams[0]
     parts = [select(one.subquery()) for one in streams]
     merged = union(*parts).subquery()  # one run may have failed in two times of an incident
-    return select(*merged.c).order_by(merged.c.run_name).limit(limit)
+    return select(merged.c.run_name).order_by(merged.c.run_name).limit(limit)
 
 
 def select_count(wanted: RunFilter, most: int) -> Select[Any]:
@@ -92,11 +92,11 @@ def matching(wanted: RunFilter) -> Iterator[ColumnElement[bool]]:
         yield or_(false(), *(and_(*failed_in(window)) for window in wanted.failed_in))
 
 
-def _streams(wanted: RunFilter, columns: Sequence[ColumnElement[Any]], cursor: str) -> Iterator[Select[Any]]:
+def _streams(wanted: RunFilter, cursor: str) -> Iterator[Select[tuple[str]]]:
     common = list(_conditions(wanted))
     if cursor:
         common.append(runs.c.run_name > cursor)
-    chosen = select(runs.c.run_name, *columns).order_by(runs.c.run_name)
+    chosen = select(runs.c.run_name).order_by(runs.c.run_name)
     if wanted.failed_in is not None:
         yield from (
             _by_index(chosen.where(*common, *_of_status(wanted.statuses), *_failed_in(window)), "ix_runs_failed_by")
@@ -137,6 +137,7 @@ def _tracking(wanted: RunFilter, chosen: Select[Any]) -> Select[Any]:
     """From the values, which are in the order of the names, to their runs."""
     values = tracked_values.c
     same = values.run_name == runs.c.run_name
+    chosen = chosen.order_by(None).order_by(values.run_name).with_only_columns(values.run_name)
     chosen = chosen.select_from(tracked_values.join(runs, same)).where(
         values.value == findable_value(wanted.tracked_value)
     )

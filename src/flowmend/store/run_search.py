@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, or_, select
 
 from flowmend.store.database import Database
-from flowmend.store.run_filter import RunFilter, matching, select_count, select_names
+from flowmend.store.run_filter import RunFilter, matching, select_names
 from flowmend.store.tables import HAS_OWN_TRACKING_ID, runs, tracked_values
 from flowmend.store.tracked_values import findable_value
 
 #: Among so many of the newest runs parts are looked for, and so many runs are taken that hold the whole text.
-MOST_SEARCHED = 10_000
+MOST_SEARCHED = 5_000
 _BLOCK = 1000
 
 
@@ -48,11 +48,11 @@ def _holding_whole(connection: Connection, wanted: RunFilter) -> Iterator[str]:
 
 def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Sequence[str], int]:
     """Their names, and how many runs were looked at."""
-    searched = (runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
-    newest = select_names(wanted, *searched, limit=MOST_SEARCHED).cte("newest")
+    newest = select_names(wanted, limit=MOST_SEARCHED).subquery()
     values = tracked_values.c
     tells = exists().where(values.run_name == newest.c.run_name, values.value.icontains(wanted.text, autoescape=True))
-    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in newest.c), tells)
-    found = connection.scalars(select(newest.c.run_name).where(holds)).all()
-    looked_at = connection.scalar(select_count(wanted, MOST_SEARCHED))
-    return found, int(looked_at or 0)
+    searched = (runs.c.run_name, runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
+    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in searched), tells)
+    asked = select(runs.c.run_name, holds).select_from(newest.join(runs, runs.c.run_name == newest.c.run_name))
+    looked_at = connection.execute(asked).all()
+    return [name for name, is_found in looked_at if is_found], len(looked_at)
