@@ -29,7 +29,6 @@ from flowmend.use_cases.receive_notification import SUBSCRIPTION_ENDED
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 
 _TRACKING = b"x-ms-client-tracking-id"
-_REQUEST_ID = b"x-ms-client-request-id"
 
 #: Headers of the hop or of the answer's framing: the server's own to say, never a flow's (wdl.md §4, Response).
 _NOT_A_FLOWS = frozenset(
@@ -84,7 +83,7 @@ class SignedEntrance:
         # Before the body is decoded: whoever may not come in costs no more than its bytes.
         loaded = authorised_flow(self._services, unquote(segments[0]), trigger_name, signature)
         headers: dict[str, str] = {}
-        tracking = request_id = content_type = ""
+        tracking = content_type = ""
         for name, value in scope["headers"]:
             if name == b"cookie":
                 continue  # a browser's session is no business of a flow's
@@ -94,8 +93,6 @@ class SignedEntrance:
                 content_type = text
             elif name == _TRACKING:
                 tracking = text
-            elif name == _REQUEST_ID:
-                request_id = text
         body: Json = None
         if len(content) >= HEAVY_FROM_BYTES:
             body = await beside_the_loop(partial(decode_body, content_type, content))
@@ -109,7 +106,6 @@ class SignedEntrance:
             body=body,
             has_body=bool(content),
             client_tracking_id=tracking,
-            client_request_id=request_id,
         )
         return await invoke_authorised(self._services, loaded, trigger_name, request)
 

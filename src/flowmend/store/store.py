@@ -24,6 +24,7 @@ from flowmend.store.notices import Notices
 from flowmend.store.opening import open_database
 from flowmend.store.preferences import Preferences
 from flowmend.store.probes import Probes
+from flowmend.store.received_events import ReceivedEvents
 from flowmend.store.repair_links import RepairLinks
 from flowmend.store.repair_plans import RepairPlans
 from flowmend.store.repair_subjects import RepairSubjects
@@ -48,6 +49,7 @@ class Store:
         self.history = History(database)
         self.trigger_events = TriggerEvents(database)
         self.held = Held(database)
+        self.received_events = ReceivedEvents(database)
         self.triggers = Triggers(database)
         self.subscriptions = Subscriptions(database)
         self.tracked_values = TrackedValues(database)

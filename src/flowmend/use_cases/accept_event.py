@@ -19,6 +19,7 @@ from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.receive_notification import Notification, is_notified, receive_notification
+from flowmend.use_cases.repeated_events import accept_once
 from flowmend.use_cases.start_run import Cause
 
 
@@ -32,7 +33,6 @@ class TriggerRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: Json = None
     has_body: bool = False
     client_tracking_id: str = ""
-    client_request_id: str = ""
 
 
 async def invoke_trigger(
@@ -101,7 +101,21 @@ async def invoke_authorised(
         has_body=request.has_body,
     )
     outputs = await beside_the_loop(read) if checks_body(trigger) else read()
-    return await accept(services, loaded, trigger, outputs, request.client_tracking_id)
+
+    async def take(cause: Cause) -> Accepted:
+        return await accept(services, loaded, trigger, outputs, request.client_tracking_id, cause=cause)
+
+    return await accept_once(
+        services,
+        loaded,
+        trigger,
+        take,
+        headers=request.headers,
+        body=request.body,
+        method=request.method,
+        relative_path=request.relative_path,
+        queries=request.queries,
+    )
 
 
 async def run_now(

@@ -83,7 +83,7 @@ async def _accept_items(
     cause: Cause,
 ) -> Accepted:
     """One run for each item, in order; all of them are durable. An event without items leaves a Skipped one in the history."""
-    whole = start_of_event(services, loaded, trigger, outputs, client_tracking_id)
+    whole = start_of_event(services, loaded, trigger, outputs, client_tracking_id, name=cause.event_name)
     scope = RunScope(new_state(loaded.compiled, whole), services.clock, (), ())
     headers = workflow_headers(loaded, whole.run_name, whole.client_tracking_id, whole.trigger["trackingId"])
     accepted = Accepted(
@@ -98,6 +98,8 @@ async def _accept_items(
         await _note_unfired(services, loaded, whole, Status.SKIPPED, "SplitOnWithoutItems", cause=cause)
     last = msgspec.structs.replace(cause, may_queue=True)
     each = msgspec.structs.replace(last, together_with=())  # what goes with the event is written with the last of it
+    first = each if len(items) > 1 else last
+    last, each = (msgspec.structs.replace(one, event_name="") for one in (last, each))
     for position, (part, name) in enumerate(
         tracked_items(services, loaded, trigger, whole, outputs=outputs, items=items)
     ):
@@ -107,7 +109,7 @@ async def _accept_items(
             trigger,
             part,
             name or client_tracking_id,
-            cause=last if position == len(items) - 1 else each,
+            cause=first if position == 0 else last if position == len(items) - 1 else each,
         )
         accepted = one if position == 0 else accepted
     return accepted
@@ -127,10 +129,16 @@ def tracked_items(
 
 
 def start_of_event(
-    services: Services, loaded: LoadedFlow, trigger: Trigger, outputs: Json, client_tracking_id: str
+    services: Services,
+    loaded: LoadedFlow,
+    trigger: Trigger,
+    outputs: Json,
+    client_tracking_id: str,
+    *,
+    name: str = "",
 ) -> RunStart:
-    """What a run of an event would start with, for what is asked of the event before there are runs."""
-    name = run_name(services.clock.ticks(), services.clock.draw())
+    """What a run of an event would start with, for what is asked of the event before there are runs. name: "" makes one."""
+    name = name or run_name(services.clock.ticks(), services.clock.draw())
     view = trigger_view(
         services,
         trigger,
@@ -153,7 +161,7 @@ async def _accept_one(
     scheduled_at: datetime | None = None,
     cause: Cause = NO_CAUSE,
 ) -> Accepted:
-    name = run_name(services.clock.ticks(), services.clock.draw())
+    name = cause.event_name or run_name(services.clock.ticks(), services.clock.draw())
     guid = str(services.clock.guid())
     view = trigger_view(
         services,
@@ -278,11 +286,12 @@ async def _answer_of(services: Services, run_name: str, response: Awaitable[Send
         await services.dispatch.send(run_name, CallerGone())
         waited = services.settings.caller_waits_seconds
         message = f"The run {run_name} goes on, but did not answer within {waited:.0f} seconds."
-        return _no_answer(504, "ActionResponseTimedOut", message)
-    return answer or _no_answer(502, "NoResponse", f"The run {run_name} ended without an answer: see its history.")
+        return no_answer(504, "ActionResponseTimedOut", message)
+    return answer or no_answer(502, "NoResponse", f"The run {run_name} ended without an answer: see its history.")
 
 
-def _no_answer(status_code: int, code: str, message: str) -> SendResponse:
+def no_answer(status_code: int, code: str, message: str) -> SendResponse:
+    """What a caller hears that waits for an answer in vain."""
     return SendResponse(status_code=status_code, headers={}, body={"error": {"code": code, "message": message}})
 
 

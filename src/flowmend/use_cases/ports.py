@@ -15,6 +15,7 @@ from flowmend.core.run import Event, SendResponse
 from flowmend.settings import Settings
 from flowmend.store import Store
 from flowmend.transport import HttpTransport, Protocols
+from flowmend.use_cases.arrivals import Arrivals
 from flowmend.use_cases.call_turns import CallTurns
 from flowmend.use_cases.held_flows import HeldFlows
 from flowmend.use_cases.known_health import KnownHealth
@@ -125,4 +126,5 @@ class Services:
     secret_uses: SecretUses
     new_account_attempts: RecentCounts
     repair_door: RecentCounts
+    arrivals: Arrivals = field(default_factory=Arrivals)
     turns: CallTurns = field(default_factory=CallTurns)

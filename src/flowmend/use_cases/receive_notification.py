@@ -12,6 +12,8 @@ from flowmend.use_cases.fire_trigger import Accepted, accept
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.poll_states import NOTIFIED_TYPES
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.repeated_events import accept_once
+from flowmend.use_cases.start_run import Cause
 from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
 from flowmend.use_cases.trigger_subscriptions import SUBSCRIPTION_QUERY
 
@@ -63,7 +65,20 @@ async def receive_notification(
         outputs["queries"] = queries
     if notification.has_body:
         outputs["body"] = notification.body
-    return await accept(services, loaded, trigger, outputs, notification.client_tracking_id)
+
+    async def take(cause: Cause) -> Accepted:
+        return await accept(services, loaded, trigger, outputs, notification.client_tracking_id, cause=cause)
+
+    return await accept_once(
+        services,
+        loaded,
+        trigger,
+        take,
+        headers=notification.headers,
+        body=notification.body,
+        method=notification.method,
+        queries=notification.queries,
+    )
 
 
 def _answered(response: SendResponse | None) -> Accepted:

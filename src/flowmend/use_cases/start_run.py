@@ -27,13 +27,15 @@ NEEDS_REPAIR = "ConnectionNeedsRepair"
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """What else is known of a trigger event. parent: the action that starts this run as its child; depth: how many runs
     stand above it. client_request_id: by which a repeat of the same request is known. together_with: what else is
-    written in the same transaction. may_queue: the event may wait even where no more should.
+    written in the same transaction. event_name: of the event, or of its first item; "" makes one. may_queue: the event may
+    wait even where no more should.
     """
 
     parent: ParentAction | None = None
     depth: int = 0
     client_request_id: str = ""
     together_with: tuple[Write, ...] = ()
+    event_name: str = ""
     may_queue: bool = False
 
 

@@ -54,7 +54,7 @@ async def tidy_up(services: Services) -> None:
     services.store.repair_links.forget_expired(now - _LINKS_KEPT)
     if expired := await expire_held(services, now):
         _log.info("Let go of %d events that were held for longer than their flows want", expired)
-    while services.store.received_events.forget(now - KNOWN_FOR):
+    while services.store.received_events.forget(now - KNOWN_FOR):  # noqa: ASYNC110  # others get their turn
         await asyncio.sleep(0)
     gone = await forget_old_uses(services, now)
     if gone:

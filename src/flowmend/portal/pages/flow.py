@@ -48,7 +48,8 @@ class Reference:
 class FlowPage:
     """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first.
 
-    trigger_events: what a trigger that asks a service, or is called by one, did last; none for others, whose runs tell it.
+    trigger_events: what a trigger that asks a service, or is called by one, did last; of others, whose runs tell it, only
+    what to mind.
     unfinished: how many runs are under way or wait.
     """
 
@@ -89,6 +90,9 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     checks: list[TriggerEventRow] = []
     if detail.summary.trigger_type in POLLED_TYPES | SUBSCRIBED_TYPES:
         checks, _ = await list_trigger_histories(services, flow_id, limit=_SHOWN_CHECKS)
+    elif detail.callback is not None:  # its runs tell what fired; only what to mind stands here
+        histories, _ = await list_trigger_histories(services, flow_id, limit=_SHOWN_CHECKS)
+        checks = [event for event in histories if event.fired and event.error_code]
     gettext = portal.rendering.gettext(language_of(request))
     broken = await views_of(services, [connection_id for connection_id, _ in detail.summary.broken_connections])
     installed = services.connectors.ids()

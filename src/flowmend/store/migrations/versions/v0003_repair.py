@@ -28,6 +28,7 @@ def upgrade() -> None:
     _find_history_faster()
     _make_plans()
     _make_notices()
+    _make_received_events()
 
 
 def _find_history_faster() -> None:
@@ -58,6 +59,20 @@ def _pack_journals() -> None:
         _must("content", sa.LargeBinary),
         sa.PrimaryKeyConstraint("block_id", name="pk_journal_blocks"),
     )
+
+
+def _make_received_events() -> None:
+    op.create_table(
+        "received_events",
+        _must("flow_id"),
+        _must("identity"),
+        _must("content"),
+        _must("trigger_name"),
+        _must("event_name"),
+        _must("received_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("flow_id", "identity", "content", name="pk_received_events"),
+    )
+    op.create_index("ix_received_events_received_at", "received_events", ["received_at"])
 
 
 def _make_plans() -> None:
