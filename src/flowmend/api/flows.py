@@ -22,7 +22,6 @@ from flowmend.core.json_value import Json
 from flowmend.use_cases import flows
 from flowmend.use_cases.accept_event import run_now
 from flowmend.use_cases.flow_settings import change_settings
-from flowmend.use_cases.held_events import discard_event, list_held_events
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.trigger_histories import list_trigger_histories
 
@@ -114,17 +113,6 @@ async def list_flow_trigger_histories(services: Services, request: Request) -> J
     return list_answer([trigger_history(row) for row in rows], next_link=next_link(services.settings, request, cursor))
 
 
-async def list_flow_held_events(services: Services, request: Request) -> JsonAnswer:
-    events = await list_held_events(services, _flow_id(request), limit=query_limit(request))
-    return list_answer([trigger_history(event) for event in events])
-
-
-async def discard_held_event(services: Services, request: Request) -> JsonAnswer:
-    event_name = str(request.path_params["event_name"])
-    await discard_event(services, _flow_id(request), event_name, person_of(request).person_id)
-    return JsonAnswer({})
-
-
 async def connect_flow(services: Services, request: Request) -> JsonAnswer:
     choice = await read_body(request, ConnectionChoice)
     await flows.map_connection(
@@ -196,23 +184,6 @@ FLOW_OPERATIONS: tuple[Operation, ...] = (
         gives=TriggerHistory,
         is_list=True,
         query=PAGING,
-    ),
-    Operation(
-        method="GET",
-        path="/flows/{flow_id}/held_events",
-        handler=list_flow_held_events,
-        summary="The first events a flow holds until its connection is repaired, oldest first",
-        tag=_TAG,
-        gives=TriggerHistory,
-        is_list=True,
-        query=PAGING[:1],
-    ),
-    Operation(
-        method="POST",
-        path="/flows/{flow_id}/held_events/{event_name}/discard",
-        handler=discard_held_event,
-        summary="Let a held event go for good; its record stays",
-        tag=_TAG,
     ),
     Operation(
         method="PUT",

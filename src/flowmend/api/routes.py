@@ -13,11 +13,13 @@ from flowmend.api.connections import CONNECTION_OPERATIONS
 from flowmend.api.connector_files import CONNECTOR_FILE_OPERATIONS
 from flowmend.api.flow_versions import FLOW_VERSION_OPERATIONS
 from flowmend.api.flows import FLOW_OPERATIONS
+from flowmend.api.held_events import HELD_EVENT_OPERATIONS
 from flowmend.api.incidents import INCIDENT_OPERATIONS
 from flowmend.api.messages import MESSAGE_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
+from flowmend.api.repair_plans import REPAIR_PLAN_OPERATIONS
 from flowmend.api.resuming import RESUME_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
 from flowmend.api.run_cancelling import RUN_CANCELLING_OPERATIONS
@@ -40,20 +42,23 @@ OPERATIONS: tuple[Operation, ...] = (
     *RUN_OPERATIONS,
     *RESUME_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
+    *RUN_CANCELLING_OPERATIONS,
     *CONNECTION_OPERATIONS,
     *CONNECTOR_FILE_OPERATIONS,
     *CONNECTION_HEALTH_OPERATIONS,
+    *HELD_EVENT_OPERATIONS,
     *INCIDENT_OPERATIONS,
+    *REPAIR_PLAN_OPERATIONS,
     *CONNECTION_REPAIR_OPERATIONS,
     *SIGN_IN_APP_OPERATIONS,
     *APPROVAL_OPERATIONS,
     *MESSAGE_OPERATIONS,
+    *BACKUP_OPERATIONS,
     Operation(
         method="GET",
         path="/openapi.json",
         handler=describe_api,
         summary="This API as an OpenAPI document",
-    *BACKUP_OPERATIONS,
         tag="api",
         gives=dict[str, Json],
     ),

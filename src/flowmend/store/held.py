@@ -57,10 +57,17 @@ class Held:
             chosen = chosen.where(events.c.code != without_code)
         return self._database.every(chosen.limit(limit), HeldEvent)
 
-    def events(self, event_names: Collection[str]) -> Mapping[str, TriggerEventRow]:
-        """{name: event} with what they hold, those left out that are held no longer."""
+    def events(self, event_names: Collection[str], *, most_bytes: int | None = None) -> Mapping[str, TriggerEventRow]:
+        """{name: event} with what they hold, those left out that are held no longer, or hold more than `most_bytes`."""
         chosen = select_row(events, TriggerEventRow).where(events.c.event_name.in_(event_names), IS_HELD)
+        if most_bytes is not None:
+            chosen = chosen.where(func.length(events.c.outputs) <= most_bytes)
         return {event.event_name: event for event in self._database.every(chosen, TriggerEventRow)}
+
+    def flows_of(self, event_names: Collection[str]) -> Mapping[str, str]:
+        """{name: flow id} of these events, those left out that are held no longer."""
+        chosen = select(events.c.event_name, events.c.flow_id).where(events.c.event_name.in_(event_names), IS_HELD)
+        return dict(self._database.tuples(chosen))
 
     def list_events(
         self,

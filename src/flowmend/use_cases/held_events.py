@@ -1,15 +1,23 @@
 """Events that waited for a connection go on once it works again, by the drain (`worker/held_release`)."""
 
+from collections.abc import Collection
+from datetime import datetime
 from enum import StrEnum
 
-from flowmend.core.errors import NotFound
+from flowmend.core.errors import AskedWrongly, NotFound
 from flowmend.core.outcome import Status
+from flowmend.store.held import let_go
 from flowmend.store.rows import FlowState, TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.start_run import broken_connection
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
+
+#: The code of an event that a person let go.
+DISCARDED = "Discarded"
+#: In one request by their names, and in one transaction.
+MOST_DISCARDED = 500
 
 
 class GoesOn(StrEnum):
@@ -72,7 +80,57 @@ async def discard_event(services: Services, flow_id: str, event_name: str, perso
     if event is None or event.flow_id != flow_id:
         raise NotFound(f"The flow has no event {event_name}.", code="TriggerEventNotFound", target=event_name)
     now = services.clock.now
-    discarded = change_held(event_name, status=Status.CANCELLED.value, code="Discarded", ended_at=now, outputs=b"")
+    discarded = change_held(event_name, status=Status.CANCELLED.value, code=DISCARDED, ended_at=now, outputs=b"")
     await services.store.journal.write([discarded])
     services.store.audit.note(person_id, "discard_event", event_name, {"flow": flow_id}, at=now)
     services.changes.publish("event", flow_id=flow_id, event_name=event_name, status=Status.CANCELLED.value)
+
+
+async def discard_events(services: Services, event_names: Collection[str], person_id: str) -> int:
+    """Let these held events go for good; how many were still held. Their records stay, and who did it is noted by flow.
+
+    Errors: AskedWrongly where they are too many for one request.
+    """
+    if len(event_names) > MOST_DISCARDED:
+        message = f"At most {MOST_DISCARDED} events can be discarded by their names at once, not {len(event_names)}."
+        raise AskedWrongly(message, code="TooManyEvents")
+    by_flow: dict[str, list[str]] = {}
+    for name, flow_id in services.store.held.flows_of(event_names).items():
+        by_flow.setdefault(flow_id, []).append(name)
+    gone = 0
+    for flow_id, names in by_flow.items():
+        count = await _discard(services, flow_id, names)
+        details = {"events": sorted(names), "count": count}
+        services.store.audit.note(person_id, "discard_events", flow_id, details, at=services.clock.now)
+        gone += count
+    return gone
+
+
+async def discard_all_events(
+    services: Services, flow_id: str, person_id: str, *, arrived_before: datetime | None = None
+) -> int:
+    """Let everything go that a flow holds; how many there were. arrived_before: what came later stays, so that nobody
+    discards what they did not see. Errors: NotFound.
+    """
+    if services.store.flows.get(flow_id) is None:
+        raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
+    before = arrived_before or services.clock.now
+    gone = 0
+    while True:
+        rows, _ = services.store.held.list_events([flow_id], MOST_DISCARDED, arrived_before=before)
+        count = await _discard(services, flow_id, [row.event_name for row in rows]) if rows else 0
+        gone += count
+        if not count:  # the last few may be beginning in this very moment
+            break
+    details = {"all": True, "arrived_before": before.isoformat(), "count": gone}
+    services.store.audit.note(person_id, "discard_events", flow_id, details, at=services.clock.now)
+    return gone
+
+
+async def _discard(services: Services, flow_id: str, names: Collection[str]) -> int:
+    told: list[int] = []
+    now = services.clock.now
+    await services.store.journal.write([let_go(names, code=DISCARDED, at=now, told=told.append)])
+    services.held.wake(flow_id)
+    services.changes.publish("event", flow_id=flow_id, event_name="", status=Status.CANCELLED.value)
+    return sum(told)

@@ -6,9 +6,11 @@ import msgspec
 
 from flowmend.api.shapes.callback_url import CallbackUrlShape, callback_url_shape
 from flowmend.api.shapes.problem import ProblemShape, problem_shapes
+from flowmend.core.definition.own_settings import own_setting
 from flowmend.core.json_value import Json
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.flow_references import ReferenceState
+from flowmend.use_cases.flow_settings import ON_BROKEN_CONNECTION
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
 from flowmend.use_cases.poll_states import TriggerProblem
 
@@ -116,7 +118,7 @@ def flow_detail_shape(detail: FlowDetail) -> FlowDetailShape:
         **_summary(detail.summary),
         version=detail.row.version,
         packaging=detail.row.packaging,
-        settings=detail.row.settings or {},
+        settings={**(detail.row.settings or {}), **_own_settings(detail)},
         created_at=detail.created_at,
         will_begin=detail.will_begin,
         next_at=detail.next_at,
@@ -127,6 +129,12 @@ def flow_detail_shape(detail: FlowDetail) -> FlowDetailShape:
         blocking=problem_shapes(detail.blocking),
         document=detail.document,
     )
+
+
+def _own_settings(detail: FlowDetail) -> dict[str, Json]:
+    """Those that lie in the definition."""
+    chosen = own_setting(detail.flow.definition.metadata, ON_BROKEN_CONNECTION)
+    return {} if chosen is None else {ON_BROKEN_CONNECTION: chosen}
 
 
 def _summary(summary: FlowSummary) -> dict[str, Json]:
