@@ -9,7 +9,8 @@ from flowmend.assembly import database_url
 from flowmend.core.outcome import Status
 from flowmend.core.run.transitions import fold
 from flowmend.store import open_store
-from flowmend.store.backup import RESTORED_CODE, check_backup, make_backup, restore_backup
+from flowmend.store.after_restore import RESTORED_CODE
+from flowmend.store.backup import check_backup, make_backup, restore_backup
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.after_restore import backup_state, go_on_after_restore
 from flowmend.use_cases.cancel_run import cancel_run

@@ -1,13 +1,20 @@
-"""Runs that were under way when the backup was made that this database was restored from."""
+"""Runs that were under way when the backup was made that this database was restored from.
+
+Apart from `backup`, whose modules a server never needs.
+"""
 
 from datetime import datetime
 
 from sqlalchemy import func, literal_column, select
 
 from flowmend.core.outcome import Status
-from flowmend.store.backup.standing_still import RESTORED_CODE
 from flowmend.store.database import Database
 from flowmend.store.tables import IS_UNFINISHED, runs
+
+#: The code of a run that was under way when its backup was made.
+RESTORED_CODE = "RestoredFromBackup"
+#: Verbs and targets of the audit's notes.
+MADE, RESTORED = "backup", "restore"
 
 _WAITS = IS_UNFINISHED & (runs.c.status == literal_column(f"'{Status.WAITING}'")) & (runs.c.code == RESTORED_CODE)
 

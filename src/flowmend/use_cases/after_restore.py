@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from flowmend.core.errors import FlowmendError
-from flowmend.store.backup.standing_still import MADE, RESTORED
+from flowmend.store.after_restore import MADE, RESTORED
 from flowmend.store.rows import AuditRow, FlowState
 from flowmend.use_cases.flows import turn_on
 from flowmend.use_cases.ports import Services

@@ -12,7 +12,8 @@ from sqlalchemy import select, text, update
 
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound, StoreUnavailable
 from flowmend.store import Store, open_store
-from flowmend.store.backup import RESTORED_CODE, check_backup, make_backup, restore_backup
+from flowmend.store.after_restore import RESTORED_CODE
+from flowmend.store.backup import check_backup, make_backup, restore_backup
 from flowmend.store.backup.contents import BackupReport
 from flowmend.store.backup.table_shapes import shapes_of
 from flowmend.store.journal import AddTracked, AppendPage, StartRun

@@ -1,6 +1,7 @@
 """Settings: language and appearance of this browser, addresses, backups, and how programs sign in."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,16 +13,18 @@ from flowmend.portal.frame import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, local_p
 from flowmend.portal.language import LANGUAGES
 from flowmend.portal.portal import Portal, person_id, see
 from flowmend.use_cases.after_restore import BackupState, backup_state, go_on_after_restore
+from flowmend.vault.key_file import KEY_FILE_NAME
 
 _FOR_A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsPage:
-    """base_url: what links begin with. key_is_given: the keys come from the environment."""
+    """base_url: what links begin with. key_is_given: the keys come from the environment. stay_off: (name, why) of flows."""
 
     base_url: str
-    data: str
+    backup_command: str
+    key_file: str
     key_is_given: bool
     backup: BackupState
     stay_off: Sequence[tuple[str, str]] = ()
@@ -42,7 +45,8 @@ async def _shown(portal: Portal, request: Request, stay_off: Sequence[tuple[str,
     settings = portal.services.settings
     page = SettingsPage(
         base_url=settings.base_url,
-        data=str(settings.data),
+        backup_command=shlex.join(["flowmend", "backup", ".", "--data", str(settings.data.resolve())]),
+        key_file=str(settings.data.resolve() / KEY_FILE_NAME),
         key_is_given=bool(settings.master_key),
         backup=await asyncio.to_thread(backup_state, portal.services),
         stay_off=stay_off,

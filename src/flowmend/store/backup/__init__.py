@@ -7,12 +7,8 @@
 from flowmend.store.backup.contents import BackupReport, check_backup
 from flowmend.store.backup.making import make_backup, note_made
 from flowmend.store.backup.restoring import Restored, restore_backup
-from flowmend.store.backup.standing_still import MADE, RESTORED, RESTORED_CODE
 
 __all__ = [
-    "MADE",
-    "RESTORED",
-    "RESTORED_CODE",
     "BackupReport",
     "Restored",
     "check_backup",

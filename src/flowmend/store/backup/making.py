@@ -12,11 +12,11 @@ import msgspec
 
 import flowmend
 from flowmend.core.errors import Conflict, StoreUnavailable
+from flowmend.store.after_restore import MADE
 from flowmend.store.audit import Audit
 from flowmend.store.backup.archive import ArchiveWriter, Part
 from flowmend.store.backup.contents import BackupReport, Manifest, Progress, RowsWriter, check_backup, write_totals
 from flowmend.store.backup.snapshot import Snapshot, snapshot
-from flowmend.store.backup.standing_still import MADE
 from flowmend.store.backup.table_shapes import shapes_of
 from flowmend.store.database import Database
 from flowmend.store.opening import engine_as_it_is

@@ -8,15 +8,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from flowmend.store.after_restore import RESTORED, RESTORED_CODE
 from flowmend.store.repair_rows import PlanState
 from flowmend.store.repair_tables import repair_plans
 from flowmend.store.rows import FlowState
 from flowmend.store.tables import IS_UNFINISHED, audit, flows, runs, trigger_states
-
-#: The code of a run that was under way when its backup was made.
-RESTORED_CODE = "RestoredFromBackup"
-#: Verbs and targets of the audit's notes.
-MADE, RESTORED = "backup", "restore"
 
 _WAITING = "Waiting"
 
