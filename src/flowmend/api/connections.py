@@ -1,5 +1,8 @@
 """Connections and connectors: create, read, verify, test, delete; install a connector."""
 
+from functools import partial
+from typing import Literal
+
 import msgspec
 from starlette.requests import Request
 
@@ -32,6 +35,7 @@ from flowmend.use_cases import connections
 from flowmend.use_cases.connection_views import needing_attention, page_of_connections, read_connection
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.prove_then_plan import prove_then_plan
 from flowmend.use_cases.sign_in_connection import give_client_secret
 from flowmend.use_cases.verify_connection import test_connection, verify_connection
 
@@ -55,11 +59,13 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     """parameters: the new secrets by name, with whatever other value is to change. confirmed: they are known to belong to
-    the account of the old ones; asked for by the code `ConfirmationNeeded` where nothing proves it.
+    the account of the old ones; asked for by the code `ConfirmationNeeded` where nothing proves it. then: `plan` for a repair plan
+    of what failed and was held, null where held events go on by themselves.
     """
 
     parameters: dict[str, str]
     confirmed: bool = False
+    then: Literal["plan"] | None = None
 
     def __repr__(self) -> str:
         return "NewCredential(…)"
@@ -121,15 +127,20 @@ async def delete_connection(services: Services, request: Request) -> JsonAnswer:
 
 
 async def verify(services: Services, request: Request) -> JsonAnswer:
-    wanted = await read_body(request, NewCredential)
-    verification = await verify_connection(
+    wanted, person_id = await read_body(request, NewCredential), person_of(request).person_id
+    verify_it = partial(
+        verify_connection,
         services,
         _connection_id(request),
         wanted.parameters,
-        person_id=person_of(request).person_id,
+        person_id=person_id,
         confirmed=wanted.confirmed,
     )
-    return JsonAnswer(verification_shape(verification))
+    if wanted.then is None:
+        return JsonAnswer(verification_shape(await verify_it()))
+    proven = await prove_then_plan(services, _connection_id(request), verify_it, person_id=person_id)
+    plan_id = proven.plan.plan_id if proven.plan is not None else ""
+    return JsonAnswer(verification_shape(proven.verification, plan_id))
 
 
 async def replace_client_secret(services: Services, request: Request) -> JsonAnswer:

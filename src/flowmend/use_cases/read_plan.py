@@ -107,6 +107,21 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     )
 
 
+async def list_items(
+    services: Services, plan_id: str, *, after: int = -1, limit: int = 50
+) -> tuple[tuple[ShownItem, ...], int | None]:
+    """Items in order of arrival behind a position, and the position the next page begins behind, None at the end.
+
+    Errors: NotFound `RepairPlanNotFound`.
+    """
+    plan_row(services, plan_id)
+    found = services.store.repair_plans.items(plan_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    flows = {flow_id: services.store.flows.get(flow_id) for flow_id in {one.flow_id for one in page}}
+    last = page[-1].position if len(found) > limit else None
+    return _shown(services, page, flows, services.clock.now), last
+
+
 def _groups(rows: Sequence[GroupRow], flows: Mapping[str, FlowRow | None]) -> tuple[PlanGroup, ...]:
     together: dict[str, list[GroupRow]] = {}
     for row in rows:

@@ -164,6 +164,7 @@ class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
     released: held events and runs that go on because of it. attempts_left: tries before a pause. account: whose it is, ""
     where nobody said. also_mended: other connections that this sign-in mended.
     replayed: the status with which the very call that had failed answers now, null where it was not made again.
+    repair_plan: the id of the plan that was asked for, "" where there is none.
     """
 
     is_proven: bool
@@ -181,6 +182,7 @@ class VerificationShape(msgspec.Struct, frozen=True, kw_only=True):
     attempts_left: int
     account: str
     also_mended: list[str]
+    repair_plan: str = ""
 
 
 def connection_shape(view: ConnectionView) -> ConnectionShape:
@@ -259,7 +261,7 @@ def installed_connector(row: ConnectorRow) -> InstalledConnector:
     return InstalledConnector(id=row.connector_id, display_name=row.display_name, installed_at=row.installed_at)
 
 
-def verification_shape(verification: Verification) -> VerificationShape:
+def verification_shape(verification: Verification, repair_plan: str = "") -> VerificationShape:
     return VerificationShape(
         is_proven=verification.is_proven,
         is_kept=verification.is_kept,
@@ -276,6 +278,7 @@ def verification_shape(verification: Verification) -> VerificationShape:
         attempts_left=verification.attempts_left,
         account=verification.account,
         also_mended=list(verification.also_mended),
+        repair_plan=repair_plan,
     )
 
 

@@ -1,0 +1,65 @@
+"""Prove a credential and plan the repair in one go, so that failed runs and held events go on in one order.
+
+A proof lets held events go on at once. Where a plan is to come of it, it keeps them back from before the proof on.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from flowmend.core.errors import FlowmendError
+from flowmend.store.repair_rows import RepairPlanRow
+from flowmend.use_cases.incidents import open_incidents, read_incident_summary
+from flowmend.use_cases.make_plan import make_plan, waits_until
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.repair_plan import OVER
+from flowmend.use_cases.stop_plan import dismiss_plan
+from flowmend.use_cases.verify_connection import Verification
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenAndPlanned:
+    """How a test went. plan: None where it was refused, or nothing failed or was held meanwhile."""
+
+    verification: Verification
+    plan: RepairPlanRow | None = None
+
+
+async def prove_then_plan(
+    services: Services, connection_id: str, proving: Callable[[], Awaitable[Verification]], *, person_id: str
+) -> ProvenAndPlanned:
+    """Prove a connection, and make the plan of its incident where it is proven. proving: the verification, sign-in or test.
+
+    Errors: those of `proving`. What keeps a plan from being made is logged: the proof stands.
+    """
+    incident_id = open_incidents(services, [connection_id]).get(connection_id, "")
+    if not incident_id:
+        return ProvenAndPlanned(verification=await proving())
+    before = services.store.repair_plans.of_incidents([incident_id]).get(incident_id)
+    is_new = before is None or before.state in OVER
+    plan_id = str(services.clock.guid()) if before is None or is_new else before.plan_id
+    if is_new:
+        summary = await read_incident_summary(services, incident_id)
+        services.held.keep_back(summary.flows, plan_id, waits_until(services))
+    plan: RepairPlanRow | None = None
+    try:
+        verification = await proving()
+        if verification.is_proven:
+            plan = await _plan(services, incident_id, plan_id, person_id)
+    finally:
+        if plan is None and is_new:
+            services.held.let_go(plan_id)
+    return ProvenAndPlanned(verification=verification, plan=plan)
+
+
+async def _plan(services: Services, incident_id: str, plan_id: str, person_id: str) -> RepairPlanRow | None:
+    try:
+        plan = await make_plan(services, person_id=person_id, incident_id=incident_id, plan_id=plan_id)
+        if services.store.repair_plans.counts(plan.plan_id):
+            return plan
+        await dismiss_plan(services, plan.plan_id, person_id=person_id)
+    except FlowmendError as error:
+        _log.error("No repair plan could be made for incident %s: %s", incident_id, error)
+    return None
