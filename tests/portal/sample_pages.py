@@ -34,7 +34,6 @@ from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.runs import RunsPage
-from flowmend.portal.pages.settings import SettingsPage
 from flowmend.portal.pages.verify import VerifyPage
 from flowmend.portal.remedies import REMEDIES, cause_of
 from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
@@ -82,6 +81,7 @@ from portal.sample_triggers import polling, with_missing_folder, with_trigger_pr
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
+from portal.sample_settings import settings_pages
 FLOW = "5f2f1d0e-6c1d-4c55-9f0b-0d8f1f3a7711"
 
 
@@ -188,7 +188,6 @@ def sample_pages() -> dict[str, SamplePage]:
         "incident": SamplePage("incident.html", "incidents", {"page": incident_page(password_incident(NOW))}),
         "incident-app": SamplePage("incident.html", "incidents", {"page": incident_page(app_incident(NOW))}),
         "incident-mended": SamplePage("incident.html", "incidents", {"page": incident_page(mended_incident(NOW))}),
-        "settings": SamplePage("settings.html", "settings", {"page": SettingsPage(base_url="http://127.0.0.1:8080")}),
         "message": SamplePage("message.html", "", {"title": "There is no such page", "advice": "Gone.", "detail": "There is no run 42.", "code": "WorkflowRunNotFound", "tone": "idle", "ways": (("/", "Home"),)}),
         "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),
         "login-stale": SamplePage("login.html", "", {"page": LoginPage(link="", was_given=True, is_good=False, is_signed_out=True, return_to="/")}),
@@ -201,6 +200,7 @@ def sample_pages() -> dict[str, SamplePage]:
     pages |= {name: SamplePage(*page) for name, page in message_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
+    pages |= {name: SamplePage(*page) for name, page in settings_pages(NOW).items()}
 
 
 def run_page(
