@@ -8,7 +8,8 @@ from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.flows import turn_off
 from flowmend.use_cases.resubmit_runs import Resubmitted, cannot_resubmit_reason, resubmit_run
-from flowmend.use_cases.runs import list_runs, read_run
+from flowmend.use_cases.run_choices import RunChoice, list_chosen
+from flowmend.use_cases.runs import read_run
 from flowmend.use_cases.verify_connection import verify_connection
 from running import Open, Running, after, compose, create_order, respond, wait_for
 
@@ -193,16 +194,16 @@ async def test_runs_are_listed_by_what_a_person_knows_of_them(running: Running) 
     flow_id = await running.add_flow({"A": tracked})
     names = [await ended_run(running, flow_id, {"n": n}, client_tracking_id=f"track-{n}") for n in range(5)]
 
-    first = await list_runs(running.services, limit=2)
-    rest = await list_runs(running.services, limit=10, cursor=first.next_cursor)
+    first = await list_chosen(running.services, RunChoice(), limit=2)
+    rest = await list_chosen(running.services, RunChoice(), limit=10, cursor=first.next_cursor)
 
     assert [row.run_name for row in [*first.rows, *rest.rows]] == list(reversed(names))
     assert rest.next_cursor == ""
     for found in (
-        await list_runs(running.services, client_tracking_id="track-3"),
-        await list_runs(running.services, tracked=("order", "3")),
-        await list_runs(running.services, text="track-3"),
+        await list_chosen(running.services, RunChoice(client_tracking_id="track-3")),
+        await list_chosen(running.services, RunChoice(tracked_name="order", tracked_value="3")),
+        await list_chosen(running.services, RunChoice(text="track-3")),
     ):
         assert [row.run_name for row in found.rows] == [names[3]]
-    assert (await list_runs(running.services, status="Failed")).rows == []
+    assert (await list_chosen(running.services, RunChoice(status="Failed"))).rows == []
     assert (await read_run(running.services, names[3])).tracked == {"order": "3"}

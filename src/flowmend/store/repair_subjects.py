@@ -4,18 +4,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, func, or_, select
 
 from flowmend.core.outcome import Status
 from flowmend.store.blast_radius import Window, failed_in
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import Row
 from flowmend.store.run_filter import RunFilter, matching
+from flowmend.store.run_search import search
 from flowmend.store.tables import HAS_ORIGIN, IS_HELD, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
 #: Bound values in one statement: SQLite takes 32,766.
 _BLOCK = 1000
+_FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
 
 
 class SubjectRun(Row, frozen=True, kw_only=True):
@@ -58,6 +60,8 @@ class RepairSubjects:
 
     def matching(self, wanted: RunFilter) -> Sequence[SubjectRun]:
         """All runs that a filter shows, the oldest first."""
+        if wanted.text:
+            return self.named(search(self._database, wanted).names)
         chosen = _runs().where(*matching(wanted)).order_by(runs.c.run_name.desc())
         return self._database.every(chosen, SubjectRun)
 
@@ -128,15 +132,25 @@ class RepairSubjects:
         return found
 
     def count_not_put_right(self, windows: Sequence[Window]) -> int:
-        """How many of the runs that connections failed have no later attempt that goes on or went well."""
-        failed = self.failed(windows)
-        later = attempts_by_family(failed, self.attempts_after([run.run_name for run in failed]))
-        return sum(not any(is_in_hand(one.status) for one in later[run.run_name]) for run in failed)
+        """How many of the runs that connections failed have no later attempt that goes on or went well.
+
+        Three attempts after the first are looked at. A run that two connections failed counts for each.
+        """
+        first, second, third = (runs.alias(name) for name in ("first_after", "second_after", "third_after"))
+        later = first.outerjoin(second, second.c.origin_run == first.c.run_name)
+        later = later.outerjoin(third, third.c.origin_run == second.c.run_name)
+        in_hand = or_(*(one.c.status.not_in(_FAILED) for one in (first, second, third)))
+        has_one = exists().select_from(later).where(first.c.origin_run == runs.c.run_name, in_hand)
+        counts = [
+            self._database.value(select(func.count()).select_from(runs).where(*failed_in(window), ~has_one))
+            for window in windows
+        ]
+        return sum(int(count or 0) for count in counts)
 
 
 def is_in_hand(status: str) -> bool:
     """Whether an attempt of this status leaves nothing to do: it goes on, went well, or somebody ended it on purpose."""
-    return status not in (Status.FAILED.value, Status.TIMED_OUT.value)
+    return status not in _FAILED
 
 
 def attempts_by_family(first: Sequence[SubjectRun], later: Sequence[SubjectRun]) -> Mapping[str, Sequence[SubjectRun]]:

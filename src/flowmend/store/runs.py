@@ -29,7 +29,7 @@ from flowmend.store.tables import (
     tracked_values,
 )
 
-__all__ = ["Counts", "RunFilter", "Runs"]
+__all__ = ["Counts", "Lineage", "RunFilter", "Runs"]
 
 _BLOCK = 1000
 _ASKED_FOR_NAMES = 500
@@ -37,6 +37,13 @@ _NO_START = literal(b"", LargeBinary).label("start")
 
 #: {status: number of runs}
 Counts = Mapping[str, int]
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempt a run is of how many, 1 the first."""
+
+    attempt: int
+    attempts: int
 
 
 class Runs:
@@ -59,6 +66,19 @@ class Runs:
         )
         page = self._database.value(start)
         return msgspec.structs.replace(row, start=self._packed(run_name)[START_SEQUENCE] if page is None else page)
+
+    def starts(self, run_names: Sequence[str]) -> Mapping[str, bytes]:
+        """{run name: its start}. run_names: a page of a list."""
+        first = select(journal_pages.c.run_name, journal_pages.c.page).where(
+            journal_pages.c.run_name.in_(run_names), journal_pages.c.sequence == START_SEQUENCE
+        )
+        found = dict(self._database.tuples(first))
+        wanted = {name for name in run_names if name not in found}
+        blocks = select(runs.c.journal_block).where(runs.c.run_name.in_(wanted)).distinct()
+        held = select(journal_blocks.c.content).where(journal_blocks.c.block_id.in_(blocks))
+        for (content,) in self._database.tuples(held) if wanted else ():
+            found |= {name: pages[START_SEQUENCE] for name, pages in unpack(content).items() if name in wanted}
+        return found
 
     def has(self, run_name: str) -> bool:
         """Whether there is a run of this name."""
@@ -95,6 +115,20 @@ class Runs:
         if wanted.text:
             return min(most, len(search(self._database, wanted).names))
         return int(self._database.value(select_count(wanted, most)) or 0)
+
+    def counts(self, wanted: RunFilter, statuses: Sequence[str], most: int) -> Counts:
+        """{status: how many runs of it meet the filter}, each counted no further than `most`; the filter names no status."""
+        if not wanted.text:
+            return {one: self.count(msgspec.structs.replace(wanted, statuses=(one,)), most) for one in statuses}
+        found, counts = search(self._database, wanted).names, dict.fromkeys(statuses, 0)
+        for first in range(0, len(found), _BLOCK):
+            of_block = runs.c.run_name.in_(found[first : first + _BLOCK])
+            for status, count in self._database.tuples(
+                select(runs.c.status, func.count()).where(of_block).group_by(runs.c.status)
+            ):
+                if status in counts:
+                    counts[status] += count
+        return counts
 
     def tracked_names(self, flow_id: str = "") -> Sequence[str]:
         """The names under which the newest runs of this flow, or of any, tracked values, in alphabetical order."""
@@ -196,6 +230,24 @@ class Runs:
         )
         chosen = _select_head().where(runs.c.run_name.in_(select(family.c.run_name)))
         return self._database.every(chosen.order_by(runs.c.run_name), RunRow)
+
+    def lineages(self, run_names: Sequence[str]) -> Mapping[str, Lineage]:
+        """{run name: its place in its lineage}, runs that were tried but once left out. run_names: a page of a list."""
+        above = select(runs.c.run_name.label("asked"), runs.c.run_name, runs.c.origin_run)
+        above_cte = above.where(runs.c.run_name.in_(run_names)).cte("above", recursive=True)
+        origin = select(above_cte.c.asked, runs.c.run_name, runs.c.origin_run)
+        above_cte = above_cte.union(origin.join(above_cte, runs.c.run_name == above_cte.c.origin_run))
+        family = select(above_cte.c.asked, above_cte.c.run_name).cte("family", recursive=True)
+        later = select(family.c.asked, runs.c.run_name).join(family, runs.c.origin_run == family.c.run_name)
+        family = family.union(later.where(HAS_ORIGIN))
+        members: dict[str, list[str]] = {}
+        for asked, name in self._database.tuples(select(family.c.asked, family.c.run_name)):
+            members.setdefault(asked, []).append(name)
+        return {
+            asked: Lineage(attempt=1 + sum(name > asked for name in names), attempts=len(names))
+            for asked, names in members.items()
+            if len(names) > 1
+        }
 
     def take(self, run_name: str) -> int:
         """Raise a run's epoch and return it: from now on only its holder can write. Errors: NotFound."""

@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from flowmend.core.errors import AskedWrongly
-from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.store.history import Forgotten
 from flowmend.store.rows import FlowRow
@@ -39,17 +37,6 @@ def chosen_days(flow: FlowRow) -> int | None:
     """What was chosen for this flow, None where the setting of all flows holds."""
     chosen = flow.settings.get(HISTORY_DAYS) if isinstance(flow.settings, dict) else None
     return chosen if isinstance(chosen, int) else None
-
-
-def check_days(value: Json) -> int | None:
-    """A number of days that somebody chose, None for that of all flows. Errors: AskedWrongly."""
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_DAYS):
-        return value
-    raise AskedWrongly(
-        f"{HISTORY_DAYS} is a number of days from 1 to {MOST_DAYS}, 0 for ever, or null for the setting of all flows.",
-        code="InvalidSetting",
-        target=HISTORY_DAYS,
-    )
 
 
 async def pack_journals(services: Services, now: datetime) -> int:

@@ -1,8 +1,7 @@
-"""Runs as people read them: lists and one run with all its actions."""
+"""A run as people read it, with all its actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Diagnosis, Status
@@ -10,20 +9,9 @@ from flowmend.core.run import ActionKey, Entry, ResponseRecord, RunStart
 from flowmend.core.run.cards import ActionCard, run_tree
 from flowmend.core.run.history import latest_records
 from flowmend.store.rows import ConnectionRow, FlowRow, RunRow
-from flowmend.store.run_filter import RunFilter
-from flowmend.use_cases.incidents import windows_of
 from flowmend.use_cases.journal_pages import decode_pages, decode_start
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import cannot_resubmit_reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunList:
-    """A page of runs, newest first. next_cursor: "" on the last page. headlines: {run name: what people call it}."""
-
-    rows: list[RunRow]
-    next_cursor: str
-    headlines: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,41 +37,6 @@ class RunDetail:
     version_is_latest: bool
     in_doubt: tuple[ActionKey, ...]
     held_resubmission: str = ""
-
-
-async def list_runs(
-    services: Services,
-    *,
-    flow_id: str | None = None,
-    status: str | None = None,
-    connection_id: str | None = None,
-    tracked: tuple[str, str] | None = None,
-    started_from: datetime | None = None,
-    started_to: datetime | None = None,
-    client_tracking_id: str | None = None,
-    text: str | None = None,
-    incident_id: str | None = None,
-    limit: int = 50,
-    cursor: str = "",
-) -> RunList:
-    """Runs that match every filter given. tracked: (name, value). text: part of a tracked value, id or error.
-
-    Errors: NotFound where there is no such incident.
-    """
-    chosen = RunFilter(
-        flow_id=flow_id or "",
-        statuses=(status,) if status else (),
-        connection_id=connection_id or "",
-        tracked_name=tracked[0] if tracked else "",
-        tracked_value=tracked[1] if tracked else "",
-        started_from=started_from,
-        started_to=started_to,
-        client_tracking_id=client_tracking_id or "",
-        text=text or "",
-        failed_in=windows_of(services, incident_id) if incident_id else None,
-    )
-    rows, next_cursor = services.store.runs.list(chosen, limit=limit, cursor=cursor)
-    return RunList(rows=list(rows), next_cursor=next_cursor, headlines=headlines(services, rows))
 
 
 def headlines(services: Services, rows: Sequence[RunRow]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.connections import delete_connection
 from flowmend.use_cases.incidents import open_incidents
 from flowmend.use_cases.put_back import put_back
-from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.run_choices import RunChoice, list_chosen
 from flowmend.use_cases.unconnected_flows import ConnectedFlows, connect_flows, plan_connecting
 from flowmend.use_cases.verify_connection import Verification, test_connection
 
@@ -53,7 +53,9 @@ async def show_connection(
     """GET /connections/{connection_id}"""
     services, connection_id = portal.services, request.path_params["connection_id"]
     view = await read_connection(services, connection_id)
-    failed = await list_runs(services, connection_id=connection_id, status=Status.FAILED, limit=_SHOWN_RUNS)
+    failed = await list_chosen(
+        services, RunChoice(connection_id=connection_id, status=Status.FAILED), limit=_SHOWN_RUNS
+    )
     page = ConnectionPage(
         view=view,
         test=test,

@@ -27,7 +27,8 @@ from flowmend.use_cases.flows import (
 from flowmend.use_cases.held_events import discard_event, list_held_events
 from flowmend.use_cases.poll_states import POLLED_TYPES
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.rotate_callback_url import rotate_callback_url
+from flowmend.use_cases.run_choices import RunChoice, list_chosen
 from flowmend.use_cases.subscription_types import SUBSCRIBED_TYPES
 from flowmend.use_cases.trigger_histories import list_trigger_histories
 
@@ -83,7 +84,7 @@ async def show_flow(portal: Portal, request: Request) -> Response:
     """GET /flows/{flow_id}"""
     services, flow_id = portal.services, request.path_params["flow_id"]
     detail = await read_flow_detail(services, flow_id)
-    runs = await list_runs(services, flow_id=flow_id, limit=_SHOWN_RUNS)
+    runs = await list_chosen(services, RunChoice(flow_id=flow_id), limit=_SHOWN_RUNS)
     held: list[TriggerEventRow] = []
     if detail.summary.held:
         held = await list_held_events(services, flow_id, limit=_SHOWN_RUNS)
@@ -130,6 +131,12 @@ async def switch_off(portal: Portal, request: Request) -> Response:
     """POST /flows/{flow_id}/off"""
     await turn_off(portal.services, request.path_params["flow_id"], person_id(request))
     return see(f"{_address(request)}?done=off")
+
+
+async def rotate_address(portal: Portal, request: Request) -> Response:
+    """POST /flows/{flow_id}/callback_url/rotate"""
+    await rotate_callback_url(portal.services, request.path_params["flow_id"], person_id(request))
+    return see(f"{_address(request)}?done=rotated")
 
 
 async def choose_connection(portal: Portal, request: Request) -> Response:

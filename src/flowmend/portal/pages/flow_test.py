@@ -22,8 +22,8 @@ from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
 from flowmend.portal.words import Look, status_look
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.run_choices import RunChoice, list_chosen
 from flowmend.use_cases.run_once import RunOnceResult
-from flowmend.use_cases.runs import list_runs
 from flowmend.use_cases.try_flow import TrialData, try_flow
 
 _OFFERED_RUNS = 25
@@ -107,7 +107,7 @@ async def take_test(portal: Portal, request: Request) -> Response:
 
 async def _page(portal: Portal, flow_id: str) -> TrialPage:
     loaded = portal.services.flows.latest(flow_id)
-    found = await list_runs(portal.services, flow_id=flow_id, limit=_OFFERED_RUNS)
+    found = await list_chosen(portal.services, RunChoice(flow_id=flow_id), limit=_OFFERED_RUNS)
     triggers = loaded.flow.definition.triggers.values()
     calls = [node.name for node in loaded.compiled.walk() if _calls(node.type)]
     return TrialPage(
