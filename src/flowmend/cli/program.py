@@ -9,6 +9,7 @@ import flowmend
 import flowmend.cli.connection_health  # its commands join the group of connections
 import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
+import flowmend.cli.flow_settings  # its commands join the group of flows
 from flowmend.cli.approvals import approvals
 from flowmend.cli.backup import backup, go_on, restore
 from flowmend.cli.check import check
@@ -19,11 +20,13 @@ from flowmend.cli.diagnose import diagnose
 from flowmend.cli.evaluate import evaluate
 from flowmend.cli.failures import report
 from flowmend.cli.flows import flows
+from flowmend.cli.held import held
 from flowmend.cli.import_files import import_files
 from flowmend.cli.incidents import incidents
 from flowmend.cli.keys import keys
 from flowmend.cli.login import login, token
 from flowmend.cli.messages import messages
+from flowmend.cli.repair import repair
 from flowmend.cli.run import run
 from flowmend.cli.runs import runs
 from flowmend.cli.sign_in_apps import sign_in_apps
@@ -81,8 +84,10 @@ app.command("eval")(evaluate)
 app.command("diagnose")(diagnose)
 app.add_typer(flows, name="flows")
 app.add_typer(runs, name="runs")
+app.add_typer(held, name="held")
 app.add_typer(connections, name="connections")
 app.add_typer(incidents, name="incidents")
+app.add_typer(repair, name="repair")
 app.add_typer(messages, name="messages")
 app.add_typer(approvals, name="approvals")
 app.add_typer(sign_in_apps, name="sign-in-apps")

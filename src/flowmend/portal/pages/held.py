@@ -1,0 +1,120 @@
+"""Held events: what waits in which flow, and letting it go, which asks first."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.core.errors import AskedWrongly
+from flowmend.portal.forms import form_text
+from flowmend.portal.held_words import WAITS_FOR
+from flowmend.portal.portal import Portal, number_asked, person_id, see
+from flowmend.store.rows import TriggerEventRow
+from flowmend.use_cases.flows import flow_row
+from flowmend.use_cases.held_events import MOST_DISCARDED, discard_all_events, discard_events
+from flowmend.use_cases.held_lists import HeldPage, list_held
+
+_SHOWN = 50
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldEventsPage:
+    """flow_id, flow_name: of the flow asked for, "" for all. older: address of the next page, "" at the end. discarded: how
+    many were let go just now.
+    """
+
+    held: HeldPage
+    flow_id: str
+    flow_name: str
+    address: str
+    later: str
+    is_later_page: bool
+    discarded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardPage:
+    """The question before events are let go. events: those chosen, or the first of all. before: what came later stays, when
+    all of a flow are let go.
+    """
+
+    flow_id: str
+    flow_name: str
+    count: int
+    events: tuple[TriggerEventRow, ...]
+    names: tuple[str, ...]
+    before: str
+    back: str
+
+
+async def show_held(portal: Portal, request: Request) -> Response:
+    """GET /held?flow=&cursor="""
+    flow_id, cursor = request.query_params.get("flow", ""), request.query_params.get("cursor", "")
+    held = await list_held(portal.services, flow_id=flow_id, limit=_SHOWN, cursor=cursor)
+    page = HeldEventsPage(
+        held=held,
+        flow_id=flow_id,
+        flow_name=flow_row(portal.services, flow_id).name if flow_id else "",
+        address=_address(flow_id),
+        later=_address(flow_id, cursor=held.cursor) if held.cursor else "",
+        is_later_page=bool(cursor),
+        discarded=number_asked(request, "count"),
+    )
+    return portal.answer(request, "held.html", place="flows", page=page, waits_for=WAITS_FOR)
+
+
+async def ask_discard(portal: Portal, request: Request) -> Response:
+    """GET /held/discard?event=…&event=… or ?flow=&all=1"""
+    services, flow_id = portal.services, request.query_params.get("flow", "")
+    names = request.query_params.getlist("event")[:MOST_DISCARDED]
+    is_all = bool(flow_id and request.query_params.get("all"))
+    if not names and not is_all:
+        return see(_address(flow_id))
+    if is_all:
+        flow_row(services, flow_id)
+        before = services.clock.now
+        rows, _ = services.store.held.list_events([flow_id], _MOST_NAMED, arrived_before=before)
+        count, chosen, until = services.store.trigger_events.count_held(flow_id), tuple(rows), before.isoformat()
+    else:
+        found = [services.store.trigger_events.get(name) for name in names[:_MOST_NAMED]]
+        chosen = tuple(one for one in found if one is not None)
+        count, until = len(names), ""
+    page = DiscardPage(
+        flow_id=flow_id,
+        flow_name=flow_row(services, flow_id).name if flow_id else "",
+        count=count,
+        events=chosen,
+        names=() if is_all else tuple(names),
+        before=until,
+        back=_address(flow_id),
+    )
+    return portal.answer(request, "held_discard.html", place="flows", page=page)
+
+
+async def take_discard(portal: Portal, request: Request) -> Response:
+    """POST /held/discard"""
+    form = await request.form(max_fields=MOST_DISCARDED + 10)
+    flow_id, before = form_text(form, "flow"), form_text(form, "before")
+    names = [name for name in form.getlist("event") if isinstance(name, str)]
+    person = person_id(request)
+    if before and flow_id:
+        gone = await discard_all_events(portal.services, flow_id, person, arrived_before=_moment(before))
+    else:
+        gone = await discard_events(portal.services, names, person)
+    return see(_address(flow_id, done="discarded", count=str(gone)))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise AskedWrongly("The form holds no time.", code="InvalidForm", target="before") from error
+
+
+def _address(flow_id: str, **query: str) -> str:
+    chosen = {"flow": flow_id, **query}
+    text = urlencode({name: value for name, value in chosen.items() if value})
+    return f"/held?{text}" if text else "/held"
