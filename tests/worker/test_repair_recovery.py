@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from flowmend.store.repair_rows import ItemState, PlanState, RepairPlanRow
-from flowmend.use_cases.flows import change_settings
+from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.make_plan import make_plan
 from flowmend.use_cases.plan_view import PlanView
 from flowmend.use_cases.read_plan import read_plan

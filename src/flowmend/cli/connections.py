@@ -163,6 +163,9 @@ def verify(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="I know that it belongs to the account of the old one.")
     ] = False,
+    then_plan: Annotated[
+        bool, typer.Option("--then-plan", help="Plan the repair: held events wait for it, see `flowmend repair`.")
+    ] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -184,7 +187,8 @@ def verify(
     if one["test"] and not secrets_stdin and not json:
         typer.echo(one["test"]["sentence"])
     values = _entered(one["fields"], {}, from_stdin=secrets_stdin)
-    verification = server.send("POST", f"{path}/verify", {"parameters": values, "confirmed": confirm})
+    wanted = {"parameters": values, "confirmed": confirm, "then": "plan" if then_plan else None}
+    verification = server.send("POST", f"{path}/verify", wanted)
     tell_verification(verification, json=json, refused="The old credential stays as it was.", is_replacement=True)
 
 
@@ -213,6 +217,8 @@ def tell_verification(verification: dict[str, Json], *, json: bool, refused: str
     elif verification["is_proven"]:
         more = f" {released} held event{'s' if released > 1 else ''} started." if released else ""
         more += f" {others} other connection{'s' if others > 1 else ''} of the account mended too." if others else ""
+        plan = verification.get("repair_plan")
+        more += f" `flowmend repair run {plan}` starts the repair plan." if plan else ""
         typer.echo(f"Works ({verification['duration_ms']} ms). The connection is connected.{more}")
     elif is_replacement and verification["is_kept"]:
         typer.echo(f"Replaced, and not proven yet. {verification['message']}")

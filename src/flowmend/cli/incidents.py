@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from flowmend.cli.options import DataOption, JsonOption, UrlOption
+from flowmend.core.json_value import Json
 
 incidents = typer.Typer(help="Incidents of the running server: sign-ins that stopped working.", no_args_is_help=True)
 
@@ -28,7 +29,7 @@ def list_incidents(
         print_json(found)
         return
     print_table(
-        ("What", "State", "Cause", "Since", "Failed runs", "Held", "Id"),
+        ("What", "State", "Cause", "Since", "Failed runs", "Held", "Repair plan", "Id"),
         (
             (
                 one["source"]["name"],
@@ -37,6 +38,7 @@ def list_incidents(
                 when(one["first_bad_at"]),
                 str(one["failed_runs"] or ""),
                 str(one["held_events"] or ""),
+                one["repair_plan"]["state"] if one["repair_plan"] else "",
                 one["id"],
             )
             for one in found
@@ -81,13 +83,22 @@ def show_incident(
             ("Connections", ", ".join(_connection_words(each) for each in found["connections"])),
             ("Flows", ", ".join(each["name"] for each in found["flows"])),
             ("Failed runs", str(one["failed_runs"] or "")),
+            ("Not put right", str(found["not_put_right"] or "")),
             ("Newest of them", ", ".join(each["name"] for each in found["latest_failed_runs"][:_SHOWN_RUNS])),
             ("What was hit", f"{', '.join(keys['latest'])} ({keys['count']}{more})" if keys["latest"] else ""),
             ("Held events", str(one["held_events"] or "")),
             ("Held runs", str(one["held_runs"] or "")),
+            ("Repair plan", f"{plan['state']}, {plan['id']}" if (plan := one["repair_plan"]) else _to_plan(found)),
             ("Tried", ", ".join(f"{each['did']} {when(each['at'])}" for each in found["tried"])),
         ]
     )
+
+
+def _to_plan(found: dict[str, Json]) -> str:
+    """How to make a plan, where one would help."""
+    one = found["incident"]
+    is_wanted = found["not_put_right"] or one["held_events"]
+    return f"`flowmend repair plan {one['id']}` makes one" if is_wanted else ""
 
 
 def _connection_words(each: dict[str, str]) -> str:

@@ -1,21 +1,15 @@
-"""Repair plans and their items.
-
-An item begins in the transaction that stores its run (`begin_item`), and only while it is planned and its plan goes on: so
-of two who begin it one alone does, and whatever ends the server, either both are there or neither.
-"""
+"""Repair plans and their items; how an item begins and ends is `repair_statements`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, columns_of, select_row
-from flowmend.store.journal_writes import Statement
 from flowmend.store.repair_rows import (
     BegunItem,
-    EndedItem,
     GroupRow,
     ItemKind,
     ItemMode,
@@ -30,30 +24,11 @@ from flowmend.store.tables import runs
 
 #: Bound values in one statement: SQLite takes 32,766.
 _BLOCK = 1000
-_GOES_ON = (PlanState.CANARY, PlanState.RUNNING)
 _UNBEGUN = (ItemState.PLANNED, ItemState.LEFT_OUT)
 _SETTLED = (ItemState.BEGUN, ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
 _GROUPED = ("flow_id", "kind", "mode", "from_action", "flow_version", "reason")
 
 items = repair_items.c
-
-_BEGIN = (
-    update(repair_items)
-    .where(items.plan_id == bindparam("of_plan"), items.position == bindparam("at_position"))
-    .where(items.state == ItemState.PLANNED)
-    .where(
-        select(repair_plans.c.plan_id)
-        .where(repair_plans.c.plan_id == bindparam("of_plan"), repair_plans.c.state.in_(_GOES_ON))
-        .exists()
-    )
-    .values(state=ItemState.BEGUN, new_run=bindparam("becomes"), begun_at=bindparam("at"))
-)
-_END = (
-    update(repair_items)
-    .where(items.plan_id == bindparam("of_plan"), items.position == bindparam("at_position"))
-    .where(items.state.in_((ItemState.PLANNED, ItemState.BEGUN)))
-    .values(state=bindparam("end_state"), ended_at=bindparam("end_at"), error_code=bindparam("code"))
-)
 
 
 class RepairPlans:
@@ -338,39 +313,6 @@ class RepairPlans:
         return [
             one for (one,) in self._database.tuples(select(items.flow_id).where(items.plan_id == plan_id).distinct())
         ]
-
-    def end(self, plan_id: str, ended: Sequence[EndedItem]) -> None:
-        """As `end_items`, at once."""
-        with self._database.writing() as connection:
-            end_items(plan_id, ended).carry_out(connection)
-
-
-def begin_item(plan_id: str, position: int, new_run: str, at: datetime) -> Statement:
-    """To be written together with the run it becomes: fails with Conflict `ItemNotPlanned` where it began, was left out,
-    or its plan does not go on.
-    """
-    values = {"of_plan": plan_id, "at_position": position, "becomes": new_run, "at": at}
-
-    def carry_out(connection: Connection) -> None:
-        if connection.execute(_BEGIN, values).rowcount == 0:
-            raise Conflict("The item of the repair plan is planned no longer.", code="ItemNotPlanned", target=new_run)
-
-    return Statement(carry_out)
-
-
-def end_items(plan_id: str, ended: Sequence[EndedItem]) -> Statement:
-    """Note how items ended, those of them that have not."""
-    rows = [
-        {
-            "of_plan": plan_id,
-            "at_position": one.position,
-            "end_state": one.state,
-            "end_at": one.ended_at,
-            "code": one.error_code,
-        }
-        for one in ended
-    ]
-    return Statement(lambda connection: connection.execute(_END, rows) if rows else None)
 
 
 def _plans() -> Any:

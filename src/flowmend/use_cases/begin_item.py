@@ -4,8 +4,8 @@ from flowmend.core.errors import Conflict
 from flowmend.core.outcome import Status
 from flowmend.core.run.naming import run_name
 from flowmend.store.journal import Statement
-from flowmend.store.repair_plans import begin_item
 from flowmend.store.repair_rows import ItemMode, LaneItem, RepairPlanRow
+from flowmend.store.repair_statements import begin_item
 from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import resubmit_run

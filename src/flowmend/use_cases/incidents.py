@@ -9,6 +9,7 @@ from flowmend.core.errors import NotFound
 from flowmend.core.outcome import FixableBy
 from flowmend.store.blast_radius import AffectedRun, Window
 from flowmend.store.incident_rows import IncidentMember, IncidentRow, IncidentState
+from flowmend.store.repair_rows import RepairPlanRow
 from flowmend.store.rows import AuditRow, RunRow, SignInAppRow
 from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.ports import Services
@@ -58,7 +59,7 @@ class IncidentSummary:
     """An incident with its numbers. name: of the connection, account or sign-in app. flows: {id: name} that use it.
 
     failed_runs: since the first bad call. held_events, held_runs: that wait now. sign_in: how the first connection to
-    mend signs in, "" where its connector does not read. app: the sign-in app that broke.
+    mend signs in, "" where its connector does not read. app: the sign-in app that broke. plan: its repair plan made last.
     """
 
     row: IncidentRow
@@ -73,6 +74,7 @@ class IncidentSummary:
     held_runs: int
     sign_in: str
     app: SignInAppRow | None
+    plan: RepairPlanRow | None = None
 
     @property
     def failed_runs(self) -> int:
@@ -117,7 +119,7 @@ class IncidentView:
 
     runs: that failed last. headlines: {run name: what people call it}. keys: business keys of failed runs, or what else they
     track, the last failed first. keys_count: how many there are, or, where `keys_are_all` is False, at least. closed_by: a name, or
-    `proof`.
+    `proof`. not_put_right: failed runs that no later attempt goes on with or did well.
     """
 
     summary: IncidentSummary
@@ -128,6 +130,7 @@ class IncidentView:
     keys_are_all: bool
     tried: tuple[Tried, ...]
     closed_by: str
+    not_put_right: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ class _Known:
     using: Mapping[str, Mapping[str, str]]
     held: Mapping[str, int]
     people: Mapping[str, str]
+    plans: Mapping[str, RepairPlanRow]
 
 
 async def list_incidents(
@@ -169,6 +173,7 @@ async def read_incident(services: Services, incident_id: str) -> IncidentView:
         keys_are_all=summary.failed_runs <= among,
         tried=_tried(services, summary, people),
         closed_by=people.get(row.closed_by, row.closed_by),
+        not_put_right=services.store.repair_subjects.count_not_put_right(windows),
     )
 
 
@@ -225,6 +230,7 @@ def _summaries(services: Services, rows: Sequence[IncidentRow]) -> tuple[Inciden
         using=services.store.blast_radius.flows_using(ids),
         held=services.store.trigger_events.held_of_each_flow(),
         people=_people(services),
+        plans=services.store.repair_plans.of_incidents(members),
     )
     return tuple(_summary(services, row, tuple(members[row.incident_id]), known) for row in rows)
 
@@ -260,6 +266,7 @@ def _summary(
         held_runs=services.store.blast_radius.held_runs(waiting) if waiting else 0,
         sign_in=_sign_in(services, first) if first is not None else "",
         app=app,
+        plan=known.plans.get(row.incident_id),
     )
 
 

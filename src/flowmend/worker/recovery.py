@@ -17,8 +17,8 @@ from flowmend.core.errors import Conflict, FlowmendError, NotFound, StoreUnavail
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.repair.stopping import Ending, StopCode
-from flowmend.store.repair_plans import end_items
 from flowmend.store.repair_rows import EndedItem, ItemMode, ItemState, LaneItem, PlanState
+from flowmend.store.repair_statements import end_items
 from flowmend.use_cases.begin_item import begin_planned, new_name_of
 from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.failed_runs import failure_of

@@ -6,6 +6,7 @@ import msgspec
 
 from flowmend.core.connection.incident import SourceKind
 from flowmend.store.incident_rows import IncidentMember, IncidentState
+from flowmend.store.repair_rows import PlanState
 from flowmend.use_cases.incident_question import in_utc, question_about
 from flowmend.use_cases.incidents import IncidentSummary, IncidentView, Tried
 
@@ -25,6 +26,13 @@ class HealerShape(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     name: str
     sentence: str
+
+
+class IncidentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The repair plan that was made last for it."""
+
+    id: str
+    state: PlanState
 
 
 class IncidentShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +62,7 @@ class IncidentShape(msgspec.Struct, frozen=True, kw_only=True):
     failed_runs: int
     held_events: int
     held_runs: int
+    repair_plan: IncidentPlan | None
 
 
 class IncidentConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,10 +119,12 @@ class IncidentAttempt(msgspec.Struct, frozen=True, kw_only=True):
 class IncidentDetailShape(msgspec.Struct, frozen=True, kw_only=True):
     """An incident with its connections, what it broke, and what was tried.
 
-    question: what to ask whoever can end it, in English; "" where the owner can, or it is over.
+    question: what to ask whoever can end it, in English; "" where the owner can, or it is over. not_put_right: failed runs that no
+    later attempt goes on with or did well.
     """
 
     incident: IncidentShape
+    not_put_right: int
     question: str
     connections: list[IncidentConnection]
     flows: list[IncidentFlow]
@@ -145,6 +156,7 @@ def incident_shape(summary: IncidentSummary) -> IncidentShape:
         failed_runs=summary.failed_runs,
         held_events=summary.held_events,
         held_runs=summary.held_runs,
+        repair_plan=IncidentPlan(id=summary.plan.plan_id, state=summary.plan.state) if summary.plan else None,
     )
 
 
@@ -152,6 +164,7 @@ def incident_detail_shape(view: IncidentView) -> IncidentDetailShape:
     summary = view.summary
     return IncidentDetailShape(
         incident=msgspec.structs.replace(incident_shape(summary), closed_by=view.closed_by),
+        not_put_right=view.not_put_right,
         question=question_about(summary, in_utc(summary.row.first_bad_at)) if summary.is_open else "",
         connections=[_connection(member) for member in summary.members],
         flows=[
