@@ -182,12 +182,13 @@ class Demonstration:
     def fail_order(self, number: str) -> Failure:
         """Change the password at the service and let an order fail by it."""
         connection_id = self.mend_orders()
-        self._change_password()
+        self.change_password()
         run_name = self.run_flow("Order intake", self.order(number))
         assert self.ended(run_name)["status"] == "Failed"
         return Failure(run_name=run_name, order_number=number, connection_id=connection_id, password=self.password)
 
-    def _change_password(self) -> None:
+    def change_password(self) -> None:
+        """Let the order service know another password for its user than the connection has."""
         self._passwords += 1
         self.spent_passwords.append(self.password)
         self.password = f"winter-harbour-{self._passwords}"

@@ -16,7 +16,10 @@ from flowmend.core.outcome import Attempt, Category, Diagnosis, ErrorDetail, Fix
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run import ActionRecord, EndRecord, Entry, RunStart, compile_flow
 from flowmend.core.run.cards import iteration_tree, run_tree
+from flowmend.core.run.effects import RepeatedEffect
 from flowmend.core.run.history import latest_records
+from flowmend.core.run.resume import Pass
+from flowmend.core.run.same_definition import Difference
 from flowmend.core.trigger.callback_url import CallbackUrl
 from flowmend.portal.graph import first_broken, timeline
 from flowmend.portal.pages.connection import ConnectionPage
@@ -33,6 +36,7 @@ from flowmend.portal.pages.import_flow import ImportPage
 from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.run import Fix, RunPage
+from flowmend.portal.pages.run_again import Again
 from flowmend.portal.pages.runs import RunsPage
 from flowmend.portal.pages.verify import VerifyPage
 from flowmend.portal.remedies import REMEDIES, cause_of
@@ -56,6 +60,7 @@ from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSi
 from flowmend.use_cases.flow_needs import FlowNeeds
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
+from flowmend.use_cases.resume_run import ResumePreview
 from flowmend.use_cases.forecasts import Forecast
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
@@ -151,6 +156,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
         "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
         "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
+        "run-resumed": SamplePage("run.html", "runs", {"page": run_page(broken, is_resumed=True), "done": "resumed"}),
         "run-held-again": SamplePage("run.html", "runs", {"page": run_page(broken, is_held_again=True)}),
         "run-repeated": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.SUCCEEDED)}),
         "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
@@ -212,6 +218,7 @@ def run_page(
     doubt: bool = False,
     is_held_again: bool = False,
     repeated: Status | None = None,
+    is_resumed: bool = False,
 ) -> RunPage:
     """The run of order 4711: it failed in the third pass of a loop inside a condition inside a scope."""
     flow, entries, start = order_run(doubt=doubt)
@@ -223,6 +230,13 @@ def run_page(
         chosen={},
     )
     trigger = flow.definition.triggers["When_an_order_arrives"]
+    if is_resumed:
+        finished = [one for one in entries if not isinstance(one, ActionRecord) or one.status is not Status.SUCCEEDED]
+        entries = [
+            msgspec.structs.replace(one, from_run="08585265143234327272054208430CU00") if one not in finished else one
+            for one in entries
+        ]
+        reader = replace(reader, records=latest_records(entries))
     steps = after_trigger(reader.steps(run_tree(compiled, entries)), trigger_step(trigger, start.trigger))
     failed = None if doubt else first_broken(steps)
     row = _runs()[0]
@@ -243,6 +257,8 @@ def run_page(
     )
     asking = tuple(step for step in steps if step.code == "ActionInDoubt")
     return RunPage(
+        again=None if doubt else again(is_mended=is_mended),
+        resumed=frozenset({row.run_name}) if is_resumed else frozenset(),
         row=row,
         flow_name="Order intake to ERP",
         title="Order 4711",
@@ -269,6 +285,26 @@ def run_page(
             for name, outcome in ((ORDERS, "OK"), ("gone", "Unauthorized"))
         ),
     )  # fmt: skip
+
+
+def again(*, is_mended: bool) -> Again:
+    """What can become of the run of order 4711."""
+    mail = RepeatedEffect(action="Mail_to_finance", operation="Send an email (V2)", count=1)
+    order = RepeatedEffect(action="Create_order_line", operation="Create an order line", count=1, is_certain=False)
+    passes = (Pass(loop="For_each_line", number=3, of=7),)
+    place = {"from_action": "Create_order_line", "from_repetition": (2,), "passes": passes, "kept": 9}
+    code = "" if is_mended else "ConnectionNeedsRepair"
+    resume = ResumePreview(can_resume=is_mended, code=code, repeats=(mail, order), **place)
+    differs = (Difference(action="Get_customer", what="inputs"),)
+    return Again(
+        resume=resume,
+        latest=ResumePreview(can_resume=False, code="DefinitionDiffers", differences=differs) if is_mended else None,
+        repeated=(
+            RepeatedEffect(action="Reserve_stock", operation="POST stock.contoso.com", count=3),
+            mail,
+            RepeatedEffect(action="Pick", operation="Pick and pack", count=2, starts_flow=True),
+        ),
+    )
 
 
 def order_run(*, doubt: bool = False) -> tuple[Flow, list[Entry], RunStart]:

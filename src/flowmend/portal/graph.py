@@ -37,7 +37,10 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A trigger or an action of the chosen passes. status: "" where it was not reached. path: of the shown repetition."""
+    """A trigger or an action of the chosen passes. status: "" where it was not reached. path: of the shown repetition.
+
+    from_run: the run it was taken over from, finished.
+    """
 
     name: str
     type: str
@@ -57,6 +60,7 @@ class Step:
     run_after: tuple[str, ...] = ()
     branches: tuple[Branch, ...] = ()
     passes: Passes | None = None
+    from_run: str = ""
 
     @property
     def anchor(self) -> str:

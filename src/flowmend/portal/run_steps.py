@@ -67,6 +67,7 @@ class StepReader:
             connection_id=record.connection_id,
             diagnosis=record.diagnosis,
             wake_at=record.wake_at,
+            from_run=record.from_run,
             repetition=card.repetition,
             run_after=card.run_after,
             branches=branches,

@@ -17,6 +17,7 @@ from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of
 from flowmend.portal.graph import BROKEN, Bar, Level, Step, first_broken, levels, timeline, walk
 from flowmend.portal.language import marked
+from flowmend.portal.pages.run_again import Again, again_of, resumed_ones
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.remedies import REMEDIES, Remedy, cause_of, remedy_of
 from flowmend.portal.rendering import SHOWN_CHARACTERS
@@ -59,7 +60,8 @@ class Fix:
 class RunPage:
     """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut.
 
-    is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
+    again: what a resume or resubmit would do, None while it runs or where it succeeded. resumed: of its attempts, those that
+    took over what was finished. is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
     secret_uses: of connections' secrets, for its actions; the first of many.
     """
 
@@ -78,6 +80,8 @@ class RunPage:
     fix: Fix | None
     connection: ConnectionView | None
     connection_names: dict[str, str]
+    again: Again | None = None
+    resumed: frozenset[str] = frozenset()
     version_is_latest: bool
     can_resubmit: bool
     cannot_resubmit: str
@@ -107,6 +111,15 @@ class RunPage:
     @property
     def resubmit_is_next(self) -> bool:
         """Whether nothing needs mending before, and nothing was resubmitted yet."""
+        return self._is_next and not self.resume_is_next
+
+    @property
+    def resume_is_next(self) -> bool:
+        """Whether going on where it failed is what there is to do."""
+        return self._is_next and self.again is not None and self.again.can_resume
+
+    @property
+    def _is_next(self) -> bool:
         if self.fix is None or self.repeat is not None:
             return False
         return self.fix.is_mended or self.fix.remedy is REMEDIES["resubmit"]
@@ -178,6 +191,8 @@ async def show_run(portal: Portal, request: Request) -> Response:
         in_doubt=in_doubt,
         fix=_fix(detail, failed),
         connection=connection,
+        again=again_of(services, detail),
+        resumed=resumed_ones(services, detail.attempts),
         incident_id=incident_of_run(services, detail.row),
         secret_uses=uses,
         connection_names={name: row.display_name for name, row in known.items() if row},

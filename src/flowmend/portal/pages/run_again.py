@@ -1,0 +1,106 @@
+"""What can become of a run that failed: going on where it failed, or from the start; and what each would repeat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flowmend.core.outcome import Status
+from flowmend.core.run.effects import RepeatedEffect
+from flowmend.portal.forms import form_text
+from flowmend.portal.language import marked
+from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.store.rows import RunRow
+from flowmend.use_cases.journal_pages import decode_start
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.resume_run import ResumePreview, preview_resubmit, preview_resume, resume_run
+from flowmend.use_cases.runs import RunDetail
+
+#: {code of a `ResumePreview`: why, in the portal's words}
+_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "WorkflowTriggerIsNotEnabled": marked("The flow is turned off. Turn it on first."),
+        "ChildRun": marked("Another run called this one and waited for its answer. Resume that run instead."),
+        "JournalMissing": marked("The history of this run is no longer kept, so nothing says what it finished."),
+        "JournalUnreadable": marked("The history of this run cannot be read."),
+        "NothingToResume": marked("No action of this run failed or was stopped."),
+        "EndedByTerminate": marked("No action failed: the flow itself ended the run, by a Terminate."),
+        "ConnectionNeedsRepair": marked("Its connection still needs repair. Repair it first."),
+    }
+)
+_NOT_NOW = marked("This run cannot be resumed now.")
+_CHANGES: Mapping[str, str] = MappingProxyType(
+    {
+        "removed": marked("no longer there"),
+        "moved": marked("in another place"),
+        "runAfter": marked("runs after other actions"),
+        "inputs": marked("other inputs"),
+        "actions": marked("other actions in it"),
+    }
+)
+_CHANGED = marked("changed")
+_MOST_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """resume: with the run's own version; latest: with the current one, None where that is the same. repeated: by a
+    resubmit from the start.
+    """
+
+    resume: ResumePreview
+    latest: ResumePreview | None = None
+    repeated: tuple[RepeatedEffect, ...] = ()
+
+    @property
+    def can_resume(self) -> bool:
+        return self.resume.can_resume or (self.latest is not None and self.latest.can_resume)
+
+    @property
+    def shown(self) -> ResumePreview:
+        """The preview that the page tells."""
+        return self.latest if self.latest is not None and not self.resume.can_resume else self.resume
+
+    @property
+    def reason(self) -> str:
+        return _REASONS.get(self.resume.code, _NOT_NOW)
+
+    def change(self, what: str) -> str:
+        """A difference in words."""
+        return _CHANGES.get(what, _CHANGED)
+
+
+def again_of(services: Services, detail: RunDetail) -> Again | None:
+    """None of a run that is under way or succeeded."""
+    status = Status(detail.row.status)
+    if not status.is_terminal or status is Status.SUCCEEDED:
+        return None
+    name = detail.row.run_name
+    return Again(
+        resume=preview_resume(services, name),
+        latest=None if detail.version_is_latest else preview_resume(services, name, original_definition=False),
+        repeated=preview_resubmit(services, name).repeats,
+    )
+
+
+def resumed_ones(services: Services, attempts: tuple[RunRow, ...]) -> frozenset[str]:
+    """Those of these runs that took over what another had finished; of a long line the latest are looked at."""
+    rows = (services.store.runs.get(run.run_name) for run in attempts[-_MOST_ATTEMPTS:] if run.origin_run)
+    return frozenset(
+        row.run_name for row in rows if row is not None and decode_start(row.start, services.vault).resumed_from
+    )
+
+
+async def take_resume(portal: Portal, request: Request) -> Response:
+    """POST /runs/{run_name}/resume: goes to the new run. latest: with the current version."""
+    run_name, form = request.path_params["run_name"], await request.form()
+    made = await resume_run(
+        portal.services,
+        run_name,
+        person_id=person_id(request),
+        request_id=form_text(form, "request_id"),
+        original_definition=not form_text(form, "latest"),
+    )
+    return see(f"/runs/{segment(made.run_name)}?done=resumed")
