@@ -37,7 +37,7 @@ from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.run_again import Again
-from flowmend.portal.pages.runs import RunsPage
+from flowmend.portal.pages.runs import Chip, RunsPage, Selection
 from flowmend.portal.pages.verify import VerifyPage
 from flowmend.portal.remedies import REMEDIES, cause_of
 from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
@@ -54,19 +54,21 @@ from flowmend.store.rows import (
     SignInAppRow,
     TriggerEventRow,
 )
+from flowmend.store.runs import Lineage
 from flowmend.use_cases.cancel_runs import Cancelling
 from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSignIn
 from flowmend.use_cases.flow_needs import FlowNeeds
 from flowmend.use_cases.flow_references import ReferenceState
 from flowmend.use_cases.flows import FlowDetail, FlowSummary
-from flowmend.use_cases.resume_run import ResumePreview
 from flowmend.use_cases.forecasts import Forecast
 from flowmend.use_cases.import_plan import ImportFinding, ImportPlan, PlannedReference, PlannedValue, ReferenceNeed
 from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
+from flowmend.use_cases.resume_run import ResumePreview
+from flowmend.use_cases.run_columns import Column, ColumnKind
 from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedReference
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_connectors import approval_pages, connector_pages
@@ -79,14 +81,15 @@ from portal.sample_incidents import (
     mended_incident,
     password_incident,
 )
+from portal.sample_held import flow_settings, held_pages
 from portal.sample_messages import message_pages
 from portal.sample_repair import repair_pages
+from portal.sample_settings import settings_pages
 from portal.sample_sign_in_apps import sign_in_app_pages
 from portal.sample_triggers import polling, with_missing_folder, with_trigger_problem
 
 NOW = datetime(2026, 11, 17, 9, 12, tzinfo=UTC)
 ORDERS, MAILBOX, STORE, CRM = "contoso-orders", "orders-mailbox", "erp-database", "salesforce"
-from portal.sample_settings import settings_pages
 FLOW = "5f2f1d0e-6c1d-4c55-9f0b-0d8f1f3a7711"
 
 
@@ -153,6 +156,8 @@ def sample_pages() -> dict[str, SamplePage]:
         "import-found": SamplePage("import.html", "flows", {"page": _import()}),
         "runs": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Failed")}),
         "runs-none": SamplePage("runs.html", "runs", {"page": _runs_page((), names, "")}),
+        "runs-all-chosen": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Cancelled")}),
+        "runs-held": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Held")}),
         "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
         "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
         "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
@@ -200,13 +205,14 @@ def sample_pages() -> dict[str, SamplePage]:
     }  # fmt: skip
     repairs = repair_pages(broken, NOW, _verification(True), _verification(False))
     pages |= {name: SamplePage(*page) for name, page in repairs.items()}
+    pages |= {name: SamplePage(*page) for name, page in settings_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in sign_in_app_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in connector_pages(broken.row, NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in approval_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in message_pages(NOW).items()}
+    pages |= {name: SamplePage(*page) for name, page in held_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in editing_pages(NOW, runs, order_run()).items()}
     return {name: page._replace(values={"done": "", **page.values}) for name, page in pages.items()}
-    pages |= {name: SamplePage(*page) for name, page in settings_pages(NOW).items()}
 
 
 def run_page(
@@ -642,6 +648,8 @@ def _flow(
         action_count=9,
         runs=runs,
         held_events=(event,) if broken else (),
+        held_count=50_000 if broken else 0,
+        settings=flow_settings(broken=bool(broken)),
         broken=broken,
         references=tuple(
             Reference(
@@ -756,21 +764,50 @@ def _planned(name: str, kind: str, *, is_secret: bool = False, value: str | None
 
 
 def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> RunsPage:
-    chips = tuple((f"/runs?status={name}", look, name == status) for name, look in {"": None, **RUN_FILTERS}.items())
+    columns = (Column(kind=ColumnKind.VALUE, name="Order number"), Column(kind=ColumnKind.OUTPUT, name="body/customer"))
+    filters = dict.fromkeys(("flow", "incident", "category", "tracked_name", "tracked_value", "text", "since"), "")
+    filters |= {"status": status, "connection": ORDERS if status else "", "started_from": "", "started_to": ""}
+    event = TriggerEventRow(
+        event_name="08584000000000000000000007799CU00", flow_id=FLOW, trigger_name="manual", status="Waiting",
+        code="ConnectionNeedsRepair", fired=False, started_at=at("03:10"), tracking_id="t", client_tracking_id="t",
+        business_key="4812",
+    )  # fmt: skip
+    held = (event,) if status == "Held" else ()
     return RunsPage(
-        runs=runs,
+        filters=filters,
+        runs=() if held else runs,
+        held=held,
         headlines={run.run_name: "4711" for run in runs[:1]},
-        chips=chips,
+        lineages={run.run_name: Lineage(attempt=2, attempts=3) for run in runs[:1]},
+        people={"owner": "Mei Chen"},
+        chips=tuple(
+            Chip(
+                address=f"/runs?status={name}",
+                look=look,
+                is_current=name == status,
+                count={"Failed": 143, "Running": 1001}.get(name),
+            )
+            for name, look in {"": None, **RUN_FILTERS}.items()
+        ),
         flow_names=names,
         connection_names={ORDERS: "Contoso Orders"},
-        status=status,
-        flow_id="",
-        connection_id=ORDERS if status else "",
-        incident_id="",
-        text="",
+        columns=columns if status else (),
+        values={run.run_name: ("4711", "<Contoso & Sons>") for run in runs},
+        offered=columns,
+        selection=Selection(
+            fields={"status": status},
+            as_of=NOW.isoformat(),
+            total=143,
+            is_all=status == "Cancelled",
+            all_address="/runs?select=all",
+            page_address="/runs",
+        ),
         older="/runs?cursor=x" if runs else "",
         newest="/runs",
+        export="/runs.csv",
         is_later_page=False,
+        is_whole=status != "Failed",
+        kept_days=400 if status else 0,
     )
 
 

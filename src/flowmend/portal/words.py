@@ -58,13 +58,15 @@ _ON = Look("ok", "good", marked("On"))
 _HOLDING = Look("held", "held", marked("On, holding events"))
 _OFF = Look("power", "idle", marked("Off"))
 
-#: what the filter of All runs offers: query value → look
+#: what the filter of All runs offers: query value → look; held events are no runs yet
 RUN_FILTERS = {
     Status.SUCCEEDED.value: SUCCEEDED,
     Status.FAILED.value: FAILED,
     Status.RUNNING.value: _STATUS_LOOKS[Status.RUNNING],
     Status.WAITING.value: _STATUS_LOOKS[Status.WAITING],
+    "Held": HELD,
     Status.CANCELLED.value: _STATUS_LOOKS[Status.CANCELLED],
+    Status.TIMED_OUT.value: _STATUS_LOOKS[Status.TIMED_OUT],
 }
 
 

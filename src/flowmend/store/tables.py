@@ -300,6 +300,7 @@ IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")
 HAS_CLIENT_REQUEST = trigger_events.c.client_request_id != NOTHING
 REPEATS_AN_EVENT = trigger_events.c.origin_event != NOTHING
 index_where("held", IS_HELD, trigger_events.c.flow_id, trigger_events.c.started_at)
+index_where("held_of_all", IS_HELD, trigger_events.c.event_name, trigger_events.c.flow_id)
 index_where("origin", REPEATS_AN_EVENT, trigger_events.c.origin_event)
 index_where("client_request", HAS_CLIENT_REQUEST, trigger_events.c.flow_id, trigger_events.c.client_request_id)
 

@@ -68,6 +68,16 @@ class TriggerEvents:
         in_order = chosen.order_by(events.c.started_at, events.c.event_name.desc())
         return self._database.every(in_order.limit(limit), TriggerEventRow)
 
+    def newest_held(self, flow_id: str, limit: int, cursor: str = "") -> tuple[Sequence[TriggerEventRow], str]:
+        """Held events of one flow, or of all where "", as `list` gives a history."""
+        chosen = _select_head().where(IS_HELD)
+        if flow_id:
+            chosen = chosen.where(events.c.flow_id == flow_id)
+        if cursor:
+            chosen = chosen.where(events.c.event_name > cursor)
+        found = self._database.every(chosen.order_by(events.c.event_name).limit(limit + 1), TriggerEventRow)
+        return found[:limit], found[limit - 1].event_name if len(found) > limit else ""
+
     def with_status(self, flow_id: str, trigger_name: str, status: str) -> Sequence[TriggerEventRow]:
         """A trigger's events of one status, whole, in the order in which they arrived."""
         chosen = select_row(events, TriggerEventRow).where(

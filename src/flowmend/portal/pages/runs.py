@@ -1,94 +1,283 @@
-"""All runs, filtered by status, flow, connection and text."""
+"""All runs: filtered, with the columns somebody chose, to be exported, resubmitted or cancelled together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from flowmend.portal.portal import Portal
+from flowmend.core.errors import AskedWrongly
+from flowmend.core.outcome import Category, Status
+from flowmend.portal.column_cookie import chosen_columns, remember_columns
+from flowmend.portal.forms import form_text
+from flowmend.portal.frame import local_path
+from flowmend.portal.language import marked
+from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.words import RUN_FILTERS, Look
-from flowmend.store.rows import RunRow
-from flowmend.use_cases.runs import list_runs
+from flowmend.store.repair_rows import ItemMode
+from flowmend.store.rows import RunRow, TriggerEventRow
+from flowmend.store.runs import Lineage
+from flowmend.use_cases.export_runs import export_runs
+from flowmend.use_cases.history import history_days
+from flowmend.use_cases.make_plan import make_plan
+from flowmend.use_cases.ports import Services
+from flowmend.use_cases.run_choices import (
+    HELD,
+    MOST_CHOSEN,
+    ChosenRuns,
+    RunChoice,
+    count_by_status,
+    count_chosen,
+    filter_of,
+    list_chosen,
+)
+from flowmend.use_cases.run_columns import Column, column_values, offered_columns, read_columns
 
 _PAGE_OF = 50
+#: what the filter of times offers: query value → how long ago, and its words
+SINCE = {
+    "1h": (timedelta(hours=1), marked("In the last hour")),
+    "24h": (timedelta(hours=24), marked("In the last 24 hours")),
+    "7d": (timedelta(days=7), marked("In the last 7 days")),
+    "30d": (timedelta(days=30), marked("In the last 30 days")),
+}
+#: Statuses whose number is worth knowing; nobody needs the number of all that went well.
+_COUNTED = (Status.FAILED, Status.RUNNING, Status.WAITING, HELD, Status.CANCELLED, Status.TIMED_OUT)
+_MODES = {"resubmit": ItemMode.RESUBMIT, "resume": None, "cancel": ItemMode.CANCEL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """One status to choose. look: None for all. count: None where it is not counted; beyond `MOST_COUNTED` "more than"."""
+
+    address: str
+    look: Look | None
+    is_current: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a form about runs works on. fields: the filter, for a form that means all that match, as they were `as_of`.
+
+    total: how many match, counted no further than `MOST_CHOSEN` + 1. is_all: all of them are chosen, not only this page's.
+    """
+
+    fields: Mapping[str, str]
+    as_of: str
+    total: int
+    is_all: bool
+    all_address: str
+    page_address: str
+
+    @property
+    def is_more_than_counted(self) -> bool:
+        return self.total > MOST_CHOSEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage:
-    """chips: (address, look or None for all, whether it is the chosen one). older, newest: addresses, "" for none."""
+    """filters: as they stand in the address. held: instead of runs, where they are asked for.
 
+    columns, values: what was chosen, and a text of each by run; offered: what can be. older, newest, export: addresses, "" for
+    none. is_whole: False where a part of a text was looked for among the newest runs only. kept_days: 0 for ever.
+    """
+
+    filters: Mapping[str, str]
     runs: tuple[RunRow, ...]
+    held: tuple[TriggerEventRow, ...] = ()
     headlines: Mapping[str, str]
-    chips: tuple[tuple[str, Look | None, bool], ...]
-    flow_names: dict[str, str]
-    connection_names: dict[str, str]
-    status: str
-    flow_id: str
-    connection_id: str
-    incident_id: str
-    text: str
+    lineages: Mapping[str, Lineage]
+    people: Mapping[str, str]
+    chips: tuple[Chip, ...]
+    flow_names: Mapping[str, str]
+    connection_names: Mapping[str, str]
+    columns: tuple[Column, ...]
+    values: Mapping[str, Sequence[str]]
+    offered: tuple[Column, ...]
+    selection: Selection
     older: str
     newest: str
+    export: str
     is_later_page: bool
+    is_whole: bool
+    kept_days: int
+
+    @property
+    def categories(self) -> Sequence[Category]:
+        return tuple(Category)
+
+    @property
+    def times_back(self) -> Mapping[str, str]:
+        """{query value: its words, to be translated}"""
+        return {name: words for name, (_, words) in SINCE.items()}
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.status or self.flow_id or self.connection_id or self.incident_id or self.text)
+        return any(self.filters.values())
 
     @property
-    def flow_name(self) -> str:
-        return self.flow_names.get(self.flow_id, "")
+    def shows_held(self) -> bool:
+        return self.filters["status"] == HELD
 
     @property
-    def connection_name(self) -> str:
-        return self.connection_names.get(self.connection_id, "")
+    def has_unfinished(self) -> bool:
+        return any(not Status(run.status).is_terminal for run in self.runs)
+
+    @property
+    def has_finished(self) -> bool:
+        return any(Status(run.status).is_terminal for run in self.runs)
 
 
 async def show_runs(portal: Portal, request: Request) -> Response:
-    """GET /runs?status=&flow=&connection=&incident=&text=&cursor="""
-    services, asked = portal.services, request.query_params
-    status = asked.get("status", "")
-    chosen = {
-        "status": status if status in RUN_FILTERS else "",
-        "flow": asked.get("flow", ""),
-        "connection": asked.get("connection", ""),
-        "incident": asked.get("incident", ""),
-        "text": asked.get("text", "").strip(),
-    }
-    cursor = asked.get("cursor", "")
-    found = await list_runs(
-        services,
-        status=chosen["status"] or None,
-        flow_id=chosen["flow"] or None,
-        connection_id=chosen["connection"] or None,
-        incident_id=chosen["incident"] or None,
-        text=chosen["text"] or None,
-        limit=_PAGE_OF,
-        cursor=cursor,
-    )
+    """GET /runs?status=&flow=&connection=&incident=&category=&since=&started_from=&started_to=&tracked_name=&tracked_value=&text="""
+    services, filters = portal.services, _filters(request.query_params)
+    choice, cursor = _choice(filters, services.clock.now), request.query_params.get("cursor", "")
+    shows_held = filters["status"] == HELD
+    found = _NOTHING if shows_held else await list_chosen(services, choice, limit=_PAGE_OF, cursor=cursor)
+    held, next_cursor = _held(services, filters["flow"], cursor) if shows_held else ((), found.next_cursor)
+    columns = chosen_columns(request)
+    flows = services.store.flows.list()
+    kept = next((history_days(services, one) for one in flows if one.flow_id == filters["flow"]), None)
     page = RunsPage(
+        filters=filters,
         runs=tuple(found.rows),
+        held=tuple(held),
         headlines=found.headlines,
-        chips=tuple(
-            (_address(chosen | {"status": name}), look, name == chosen["status"])
-            for name, look in {"": None, **RUN_FILTERS}.items()
-        ),
-        flow_names={row.flow_id: row.name for row in services.store.flows.list()},
+        lineages=found.lineages,
+        people={one.person_id: one.name for one in services.store.access.people()},
+        chips=_chips(services, filters, choice),
+        flow_names={row.flow_id: row.name for row in flows},
         connection_names={row.connection_id: row.display_name for row in services.store.connections.list()},
-        status=chosen["status"],
-        flow_id=chosen["flow"],
-        connection_id=chosen["connection"],
-        incident_id=chosen["incident"],
-        text=chosen["text"],
-        older=_address(chosen | {"cursor": found.next_cursor}) if found.next_cursor else "",
-        newest=_address(chosen),
+        columns=columns,
+        values=column_values(services, found.rows, columns) if columns else {},
+        offered=tuple(dict.fromkeys((*columns, *offered_columns(services, filters["flow"])))),
+        selection=_selection(services, filters, choice, request),
+        older=_address(filters | {"cursor": next_cursor}) if next_cursor else "",
+        newest=_address(filters),
+        export="" if shows_held else _address(filters, "/runs.csv"),
         is_later_page=bool(cursor),
+        is_whole=found.is_whole,
+        kept_days=services.settings.history_days if kept is None else kept,
     )
     return portal.answer(request, "runs.html", place="runs", page=page)
 
 
-def _address(filters: dict[str, str]) -> str:
+async def export(portal: Portal, request: Request) -> Response:
+    """GET /runs.csv, with the filters of the page: all runs that match, with the columns somebody chose."""
+    choice = _choice(_filters(request.query_params), portal.services.clock.now)
+    filter_of(portal.services, choice)  # what is wrong is said before anything is sent
+    headers = {"content-disposition": 'attachment; filename="runs.csv"', "cache-control": "no-store"}
+    content = export_runs(portal.services, choice, chosen_columns(request))
+    return StreamingResponse(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def take_columns(portal: Portal, request: Request) -> Response:
+    """POST /runs/columns: which columns this browser shows."""
+    form = await request.form()
+    columns = read_columns([value for value in form.getlist("column") if isinstance(value, str)])
+    is_secure = portal.services.settings.base_url.startswith("https:")
+    return remember_columns(see(local_path(form_text(form, "next"), "/runs")), columns, is_secure=is_secure)
+
+
+async def take_plan(portal: Portal, request: Request) -> Response:
+    """POST /runs/plan: make a plan for the runs that were chosen, or for all that matched when they were shown."""
+    form = await request.form()
+    services, mode = portal.services, form_text(form, "mode")
+    if mode not in _MODES:
+        raise AskedWrongly("Choose what is to be done with the runs.", code="InvalidRequestContent", target="mode")
+    if form_text(form, "all"):
+        given = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        choice = _choice(_filters(given), services.clock.now).until(
+            _moment(given.get("as_of", "")) or services.clock.now
+        )
+        plan = await make_plan(
+            services, person_id=person_id(request), wanted=filter_of(services, choice), mode=_MODES[mode]
+        )
+    else:
+        names = [value for value in form.getlist("run") if isinstance(value, str) and value]
+        if not names:
+            raise AskedWrongly("Choose runs first: tick the boxes before them.", code="NothingChosen", target="run")
+        plan = await make_plan(services, person_id=person_id(request), run_names=names, mode=_MODES[mode])
+    return see(f"/repair_plans/{segment(plan.plan_id)}")
+
+
+_NOTHING = ChosenRuns(rows=(), next_cursor="", headlines={}, lineages={}, is_whole=True)
+_TEXTS = ("flow", "connection", "incident", "category", "tracked_name", "tracked_value", "text")
+
+
+def _filters(asked: Mapping[str, str]) -> dict[str, str]:
+    """What the address or a form asks for; what is no filter of ours asks for nothing."""
+    status, since = asked.get("status", ""), asked.get("since", "")
+    found = {name: asked.get(name, "").strip() for name in _TEXTS}
+    found["status"] = status if status in RUN_FILTERS or status == HELD else ""
+    found["since"] = since if since in SINCE else ""
+    found["category"] = found["category"] if found["category"] in set(Category) else ""
+    return found | {
+        name: at.isoformat() if (at := _moment(asked.get(name, ""))) else "" for name in ("started_from", "started_to")
+    }
+
+
+def _choice(filters: Mapping[str, str], now: datetime) -> RunChoice:
+    since = now - SINCE[filters["since"]][0] if filters["since"] else None
+    return RunChoice(
+        flow_id=filters["flow"],
+        status="" if filters["status"] == HELD else filters["status"],
+        connection_id=filters["connection"],
+        incident_id=filters["incident"],
+        category=filters["category"],
+        tracked_name=filters["tracked_name"] if filters["tracked_value"] else "",
+        tracked_value=filters["tracked_value"],
+        text=filters["text"],
+        started_from=_moment(filters["started_from"]) or since,
+        started_to=_moment(filters["started_to"]),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _chips(services: Services, filters: dict[str, str], choice: RunChoice) -> tuple[Chip, ...]:
+    counts = count_by_status(services, choice, _COUNTED)
+    return tuple(
+        Chip(
+            address=_address(filters | {"status": name}),
+            look=look,
+            is_current=name == filters["status"],
+            count=counts.get(name),
+        )
+        for name, look in {"": None, **RUN_FILTERS}.items()
+    )
+
+
+def _selection(services: Services, filters: dict[str, str], choice: RunChoice, request: Request) -> Selection:
+    now = services.clock.now
+    # A time that counts back from now is fixed now, too: what was shown is what is meant.
+    since = choice.started_from.isoformat() if choice.started_from else ""
+    fixed = {**filters, "since": "", "started_from": since}
+    cursor = request.query_params.get("cursor", "")
+    here = filters | ({"cursor": cursor} if cursor else {})
+    return Selection(
+        fields={name: value for name, value in fixed.items() if value},
+        as_of=now.isoformat(),
+        total=0 if filters["status"] == HELD else count_chosen(services, choice.until(now)),
+        is_all=request.query_params.get("select") == "all",
+        all_address=_address(here | {"select": "all"}),
+        page_address=_address(here),
+    )
+
+
+def _held(services: Services, flow_id: str, cursor: str) -> tuple[Sequence[TriggerEventRow], str]:
+    return services.store.trigger_events.newest_held(flow_id, _PAGE_OF, cursor)
+
+
+def _address(filters: Mapping[str, str], path: str = "/runs") -> str:
     query = urlencode({name: value for name, value in filters.items() if value})
-    return f"/runs?{query}" if query else "/runs"
+    return f"{path}?{query}" if query else path

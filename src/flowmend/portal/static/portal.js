@@ -141,7 +141,8 @@
     if (!main()?.dataset.live || waiting) return;
     waiting = setTimeout(() => {
       waiting = 0;
-      if (document.hidden || (is_typing() && main().contains(document.activeElement))) { wants = true; return; }
+      const is_choosing = main().querySelector('form[data-picks] .pick input:checked');
+      if (document.hidden || is_choosing || (is_typing() && main().contains(document.activeElement))) { wants = true; return; }
       looked_at = Date.now();
       refresh();
     }, Math.max(0, looked_at + LOOK_EVERY - Date.now()));

@@ -46,6 +46,8 @@ def _find_history_faster() -> None:
     by_category = ["diagnosis_category", "run_name", "flow_id", "status"]
     op.create_index("ix_runs_category", "runs", by_category, **_where("diagnosis_category != ''"))
     _pack_journals()
+    held = _where("status = 'Waiting'")
+    op.create_index("ix_trigger_events_held_of_all", "trigger_events", ["event_name", "flow_id"], **held)
     op.create_index("ix_trigger_events_origin", "trigger_events", ["origin_event"], **_where("origin_event != ''"))
 
 
