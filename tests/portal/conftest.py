@@ -41,6 +41,7 @@ def draw(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
             broken_count=1,
             version="1.0",
             host="flows.contoso.com",
+            store_trouble="StoreFull" if name == "message" else "",
         )
         return rendering.page(template, frame, rendering.times(language, NOW, ZoneInfo("Asia/Taipei")), values)
 

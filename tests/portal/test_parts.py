@@ -141,3 +141,10 @@ def test_templates_reach_for_nothing_that_is_unescaped() -> None:
     for path in (PORTAL / "templates").glob("*.html"):
         assert "| safe" not in path.read_text(encoding="utf-8")
         assert "autoescape false" not in path.read_text(encoding="utf-8")
+
+
+def test_a_page_says_once_that_the_disk_is_full_and_others_say_nothing(draw: Draw) -> None:
+    trouble = "Nothing can be saved now"
+    assert draw("message", "en").count(trouble) == 1
+    assert "資料庫所在的磁碟已滿" in draw("message", "zh-Hant")
+    assert trouble not in draw("home", "en")

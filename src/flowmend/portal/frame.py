@@ -41,6 +41,7 @@ class Frame:
     person_id: str = ""
     approval_count: int = 0
     notice_count: int = 0
+    store_trouble: str = ""
 
 
 def read_frame(
@@ -53,6 +54,7 @@ def read_frame(
     approval_count: int,
     notice_count: int,
     changes: int,
+    store_trouble: str = "",
 ) -> Frame:
     """The frame as this browser asked for it."""
     person = getattr(request.state, "person", None)
@@ -72,6 +74,7 @@ def read_frame(
         person_id=person.person_id if person else "",
         approval_count=approval_count,
         notice_count=notice_count,
+        store_trouble=store_trouble,
     )
 
 

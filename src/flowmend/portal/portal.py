@@ -41,6 +41,7 @@ class Portal:
             approval_count=self._counted(services.store.approvals.count_waiting),
             notice_count=self._counted(services.store.notices.count_unread),
             changes=services.changes.count,
+            store_trouble=trouble.code if (trouble := services.store.condition.trouble) is not None else "",
         )
         times = self.rendering.times(language_of(request), self.services.clock.now, zone_of(request))
         values.setdefault("done", request.query_params.get("done", ""))
