@@ -11,6 +11,7 @@ from aiohttp import web
 
 from flowmend.core.errors import StoreUnavailable
 from flowmend.store.journal import Statement
+from flowmend.worker import run_loop
 from running import (
     LocalServer,
     Open,
@@ -207,6 +208,25 @@ async def test_a_run_of_very_many_steps_lets_others_go_on(running: Running) -> N
     ended = [await running.ended(one.run_name) for one in (short, long)]
     assert [row.status for row in ended] == ["Succeeded", "Succeeded"]
     assert ended[0].ended_at < ended[1].ended_at  # type: ignore[operator]  # both have ended
+
+
+# -- a clock that is set --
+
+
+async def test_a_wait_in_memory_ends_in_time_though_the_clock_went_back_and_forth(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_loop, "LOOK_AT_CLOCK_SECONDS", 0.1)
+    flow_id = await running.add_flow({"W": wait_for(1, "Second"), "A": after(compose("end"), "W")})
+    accepted = await running.call(flow_id)
+    await running.recorded(accepted.run_name, "W", "Waiting")
+    running.clock.move(hours=-5)
+    await asyncio.sleep(1.3)  # the wait is looked at, and is five hours away
+    assert running.run(accepted.run_name).ended_at is None
+
+    running.clock.move(hours=6)
+
+    assert (await running.ended(accepted.run_name)).status == "Succeeded"
 
 
 # -- a store in trouble --

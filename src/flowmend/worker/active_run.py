@@ -23,6 +23,9 @@ from flowmend.use_cases.loaded_flows import LoadedFlow
 #: Told once something is durable, or why it is not.
 Waiter = Callable[[BaseException | None], None]
 
+#: A timer in memory looks at the clock this often: clocks are set, and computers sleep.
+LOOK_AT_CLOCK_SECONDS = 30.0
+
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
 PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
 

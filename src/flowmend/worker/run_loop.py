@@ -41,7 +41,7 @@ from flowmend.store.rows import TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
-from flowmend.worker.active_run import CANNOT_GO_ON, ActiveRun, given_up
+from flowmend.worker.active_run import CANNOT_GO_ON, LOOK_AT_CLOCK_SECONDS, ActiveRun, given_up
 from flowmend.worker.errands import Errands
 from flowmend.worker.overdue_runs import OverdueRuns
 from flowmend.worker.performing import failed, perform
@@ -181,8 +181,7 @@ class RunLoop:
             run = self._read(run_name)
         except FlowmendError as error:
             if isinstance(error, StoreUnavailable) and self._services().store.condition.trouble is not None:
-                del self._loading[run_name]  # nothing is wrong with the run; whoever wants it asks again
-                future.set_exception(error)
+                future.set_exception(error)  # nothing is wrong with the run; whoever wants it asks again
                 future.exception()
                 raise
             _log.error("Run %s cannot go on: %s", run_name, error)
@@ -190,7 +189,8 @@ class RunLoop:
         except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the start from going on
             _log.exception("Run %s cannot be read", run_name)
             self._set_aside(run_name, CANNOT_GO_ON)
-        del self._loading[run_name]
+        finally:
+            del self._loading[run_name]
         future.set_result(run)
         if run is not None:
             self._handle(run, Recovered())
@@ -350,7 +350,7 @@ class RunLoop:
     def _arm(self, run: ActiveRun, key: ActionKey, at: datetime) -> None:
         self._disarm(run, key)
         delay = max(0.0, (at - self._services().clock.now).total_seconds())
-        handle = asyncio.get_running_loop().call_later(min(delay, 86_400.0), self._fire, run, key)
+        handle = asyncio.get_running_loop().call_later(min(delay, LOOK_AT_CLOCK_SECONDS), self._fire, run, key)
         run.timers[key] = (at, handle)
 
     def _disarm(self, run: ActiveRun, key: ActionKey) -> None:
