@@ -1,7 +1,8 @@
 """A service on loopback that remembers every request it got, and does what it is asked once per key where it says so.
 
 It speaks what the sample's order connector speaks (`/basic/me`, `/basic/orders`, `/basic/notes`), so that flows sign in to it
-as to the sample: orders honour their `Idempotency-Key`, notes do not. How it answers may be bent by a `Manner`.
+as to the sample: orders honour their `Idempotency-Key`, notes do not. `/plain` takes what anybody tells. How it answers may be
+bent by a `Manner`.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ from aiohttp import web
 from flowmend.sample.demo import FIRST_PASSWORD
 
 USER = "ada"
-ORDER, NOTE = "order", "note"
+ORDER, NOTE, TOLD = "order", "note", "told"
 #: Where a request says which event it belongs to.
-_NUMBERED_BY = {ORDER: "number", NOTE: "subject"}
+_NUMBERED_BY = {ORDER: "number", NOTE: "subject", TOLD: "subject"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ Manner: TypeAlias = Callable[[web.Request, Heard, int, Callable[[], dict[str, An
 
 
 class CountingService:
-    """heard: every request for an order or a note. done: {(kind, key or number): how often that was really done}."""
+    """heard: every request for an order, a note or to be told. done: {(kind, key or number): how often that was really done}."""
 
     def __init__(self, *, latency_seconds: float = 0.0, manner: Manner | None = None) -> None:
         self.heard: list[Heard] = []
@@ -58,6 +59,7 @@ class CountingService:
         routes.router.add_get("/basic/me", self._me)
         routes.router.add_post("/basic/orders", self._take(ORDER))
         routes.router.add_post("/basic/notes", self._take(NOTE))
+        routes.router.add_post("/plain", self._take(TOLD))
         self._runner = web.AppRunner(routes, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "localhost", self.port, backlog=1024).start()
@@ -82,7 +84,7 @@ class CountingService:
 
     def _take(self, kind: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def take(request: web.Request) -> web.StreamResponse:
-            if request.headers.get("Authorization") != self._expected:
+            if kind != TOLD and request.headers.get("Authorization") != self._expected:
                 return unauthorized()
             body = await request.json()
             number, key = str(body[_NUMBERED_BY[kind]]), request.headers.get("Idempotency-Key", "")
@@ -94,8 +96,8 @@ class CountingService:
         return take
 
     def _do(self, heard: Heard) -> dict[str, Any]:
-        if heard.kind == NOTE:
-            self.done[NOTE, heard.number] += 1
+        if heard.kind != ORDER:
+            self.done[heard.kind, heard.number] += 1
             return {"id": f"N-{heard.place}", "subject": heard.number, "text": heard.text}
         if heard.key not in self._orders:
             self.done[ORDER, heard.key] += 1

@@ -1,13 +1,15 @@
 """What must hold whatever happened, checked over the journal of every run and what the service remembers."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from counting_service import NOTE, ORDER, CountingService, Heard
 from fault_flows import all_runs
 from flowmend.assembly import Application
 from flowmend.core.outcome import Status
 from flowmend.core.run.record import ActionKey, ActionRecord, Entry
+from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.journal_pages import decode_pages, decode_start
 
 IN_DOUBT = "Waiting ActionInDoubt"
@@ -33,27 +35,22 @@ def check_ends(by_status: Counter[str], allowed: Iterable[str]) -> Iterator[str]
         yield f"runs that ended or wait otherwise: {others}"
 
 
-def check_orders_and_notes(application: Application, service: CountingService) -> Iterator[str]:
-    """Over runs of `order_and_note`: each order once and under its first key, each note at most once, nothing finished
+def check_orders_and_notes(
+    application: Application, service: CountingService, *, flow_ids: Sequence[str] = ("",)
+) -> Iterator[str]:
+    """Over runs of flows like `order_and_note`, "" for all there are: each order once and under its first key, each note at most once, nothing finished
     performed again, nothing evaluated again.
     """
-    services = application.services
     orders, notes = service.by_number(ORDER), service.by_number(NOTE)
     found: Counter[str] = Counter()
     examples: dict[str, str] = {}
     runs_of: Counter[str] = Counter()
-    for row in all_runs(application):
-        pages = services.store.runs.pages(row.run_name)
-        entries = decode_pages(row.run_name, (page for _, page in pages), services.vault)
-        whole = services.store.runs.get(row.run_name)
-        if whole is None:
-            continue
-        number = str(decode_start(whole.start, services.vault).trigger["outputs"]["body"]["number"])
+    for row in chain.from_iterable(all_runs(application, RunFilter(flow_id=flow_id)) for flow_id in flow_ids):
+        number = number_of(application, row.run_name)
+        places, entries = entries_of(application, row.run_name)
         runs_of[number] += 1
         status = f"{row.status} {row.code}".strip()
-        for wrong in _wrongs_of_run(
-            status, [at for at, _ in pages], entries, orders.get(number, []), notes.get(number, [])
-        ):
+        for wrong in _wrongs_of_run(status, places, entries, orders.get(number, []), notes.get(number, [])):
             found[wrong] += 1
             examples.setdefault(wrong, row.run_name)
     doubled = [number for number, count in runs_of.items() if count > 1]
@@ -67,6 +64,20 @@ def check_orders_and_notes(application: Application, service: CountingService) -
         yield f"{len(more)} effects happened more than once, e.g. {more[:_SHOWN]}"
     for wrong, count in found.items():
         yield f"{wrong}: {count} runs, e.g. {examples[wrong]}"
+
+
+def number_of(application: Application, run_name: str) -> str:
+    """Of the event that began a run."""
+    row = application.services.store.runs.get(run_name)
+    if row is None:
+        raise SystemExit(f"the run {run_name} is listed and not there")
+    return str(decode_start(row.start, application.services.vault).trigger["outputs"]["body"]["number"])
+
+
+def entries_of(application: Application, run_name: str) -> tuple[list[int], list[Entry]]:
+    """(the numbers of a journal's pages, what they hold)."""
+    pages = application.services.store.runs.pages(run_name)
+    return [at for at, _ in pages], decode_pages(run_name, (page for _, page in pages), application.services.vault)
 
 
 def _wrongs_of_run(

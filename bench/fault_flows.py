@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,16 @@ async def post_one(session: aiohttp.ClientSession, url: str, number: str, posted
     posted.unknown["never connected"] += 1
 
 
+async def until(holds: Callable[[], object], seconds: float) -> bool:
+    """Wait until something holds; False where it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.3)
+    return True
+
+
 def all_runs(application: Application, wanted: RunFilter | None = None) -> Iterator[RunRow]:
     """Newest first."""
     cursor = ""
@@ -154,13 +164,18 @@ def all_runs(application: Application, wanted: RunFilter | None = None) -> Itera
 
 
 async def settled(application: Application) -> Counter[str]:
-    """Wait until no run is Running; the runs by status and code."""
+    """Wait until no run is Running; the runs by status and code, of failed ones with the action and its error."""
     deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
     while True:
         running, _ = application.services.store.runs.list(RunFilter(statuses=(Status.RUNNING,)), limit=1)
         if not running or time.monotonic() > deadline:
-            return Counter(f"{row.status} {row.code}".strip() for row in all_runs(application))
+            return Counter(_said_of(row) for row in all_runs(application))
         await asyncio.sleep(0.2)
+
+
+def _said_of(row: RunRow) -> str:
+    why = f"({row.failed_action} {row.error_code})" if row.status == Status.FAILED else ""
+    return " ".join(part for part in (row.status, row.code, why) if part)
 
 
 def report(wrong: list[str]) -> int:

@@ -29,9 +29,7 @@ KILL_TAKES = (SOONEST_KILL + LATEST_KILL) / 2 + START_TAKES
 class Server:
     """Started, killed and started again on one data folder. command: what Python is given. log_file: in the folder by default."""
 
-    def __init__(
-        self, settings: Settings, service_port: int, command: Sequence[str] = _UP, log_file: Path | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, command: Sequence[str] = _UP, log_file: Path | None = None) -> None:
         self._settings = settings
         self._log_file = log_file or settings.data / "server.log"
         self._command = command
@@ -39,7 +37,7 @@ class Server:
             **os.environ,
             "FLOWMEND_DATA": str(settings.data),
             "FLOWMEND_PORT": str(settings.port),
-            "FLOWMEND_ALLOWED_PRIVATE_HOSTS": f"localhost:{service_port}",
+            "FLOWMEND_ALLOWED_PRIVATE_HOSTS": ",".join(settings.allowed_private_hosts),
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +59,7 @@ class Server:
         """Start the process and wait until it listens."""
         self.begin()
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and (self._process is None or self._process.poll() is None):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self._settings.port), 0.2).close()
                 return

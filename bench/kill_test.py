@@ -45,7 +45,7 @@ async def run(runs: int, kills: int, seed: int) -> int:
     with tempfile.TemporaryDirectory(prefix="flowmend-kill-") as folder:
         hosts = frozenset({f"localhost:{service.port}"})
         settings = read_settings({}, data=Path(folder), port=free_port(), allowed_private_hosts=hosts)
-        server = Server(settings, service.port)
+        server = Server(settings)
         try:
             url = (await prepare(settings, service.url, {"kill": order_and_note()}))["kill"]
             numbers = [f"K-{index:05d}" for index in range(runs)]

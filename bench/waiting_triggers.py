@@ -18,15 +18,13 @@ import json
 import random
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from counting_service import free_port
-from fault_flows import SCHEMA, report
+from fault_flows import SCHEMA, report, until
 from fault_server import KILL_TAKES, Server, kill_at_random
 from flowmend.assembly import Application, open_services
 from flowmend.settings import Settings, read_settings
@@ -139,15 +137,6 @@ async def bring_news(service: Service, items: int, seconds: float) -> None:
     service.items += items % 20
 
 
-async def until(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SETTLES_WITHIN_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(0.5)
-    return True
-
-
 def items_run(application: Application, flow_id: str) -> list[int]:
     """The items that started runs, in the order of these."""
     found: list[int] = []
@@ -188,24 +177,30 @@ async def run(items: int, subscriptions: int, kills: int, seed: int) -> int:
     with tempfile.TemporaryDirectory(prefix="flowmend-kill-") as folder:
         hosts = frozenset({f"localhost:{port}"})
         settings = read_settings({}, data=Path(folder), port=free_port(), allowed_private_hosts=hosts)
-        server = Server(settings, port)
+        server = Server(settings)
         reader = open_services(settings)
         try:
             news, hooked = await add_flows(settings, f"http://localhost:{port}", subscriptions)
             await asyncio.gather(bring_news(service, items, kills * KILL_TAKES), kill_at_random(server, draws, kills))
-            if not await until(lambda: len(items_run(reader, news)) >= service.items):
+            if not await until(lambda: len(items_run(reader, news)) >= service.items, SETTLES_WITHIN_SECONDS):
                 wrong.append("not every item started a run in time")
             await asyncio.sleep(3)  # one that comes twice comes now
             wrong += verdict(reader, service, news)
             rows = reader.services.store.subscriptions
-            if not await until(lambda: all(one.state == "active" for flow in hooked for one in rows.of_flow(flow))):
+            if not await until(
+                lambda: all(one.state == "active" for flow in hooked for one in rows.of_flow(flow)),
+                SETTLES_WITHIN_SECONDS,
+            ):
                 wrong.append("not every flow is subscribed")
             if not (len(service.there) == service.made == subscriptions):
                 wrong.append(f"{len(service.there)} subscriptions for {subscriptions} flows, {service.made} were made")
             server.stop()
             await turn_all_off(settings, hooked)
             await kill_at_random(server, draws, kills // 2)
-            if not await until(lambda: not any(rows.of_flow(flow) for flow in hooked)) or service.there:
+            if (
+                not await until(lambda: not any(rows.of_flow(flow) for flow in hooked), SETTLES_WITHIN_SECONDS)
+                or service.there
+            ):
                 wrong.append(f"{len(service.there)} subscriptions are left behind")
         finally:
             reader.services.store.close()
