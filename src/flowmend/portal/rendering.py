@@ -15,6 +15,7 @@ from flowmend.portal.connector_words import sign_in_words
 from flowmend.portal.delivery_words import delivery_look, delivery_reason, kind_words, told_of, told_of_words
 from flowmend.portal.frame import Frame
 from flowmend.portal.health_words import days_to, end_words, near_end, probe_words
+from flowmend.portal.held_words import ON_BROKEN, WAITS_FOR
 from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.notice_words import notice_words
@@ -105,6 +106,8 @@ def _environment(language: str, assets: Assets) -> Environment:
         mail_words=mail_words,
         near_end=near_end,
         option_words=option_words,
+        on_broken=ON_BROKEN,
+        waits_for=WAITS_FOR,
         probe_words=probe_words,
         runs_here=runs_here,
         sign_in_words=sign_in_words,

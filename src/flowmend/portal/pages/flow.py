@@ -15,6 +15,7 @@ from flowmend.store.tables import UNFINISHED
 from flowmend.use_cases.cancel_runs import Cancelling, read_cancelling
 from flowmend.use_cases.connection_views import ConnectionView, views_of
 from flowmend.use_cases.flow_references import ReferenceState
+from flowmend.use_cases.flow_settings import FlowSettings, read_settings
 from flowmend.use_cases.flows import (
     FlowDetail,
     delete_flow,
@@ -47,7 +48,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowPage:
-    """begins, starts: the trigger in words. broken: its connections that need repair. held_events: oldest first.
+    """begins, starts: the trigger in words. broken: its connections that need repair. held_events: the first of held_count, oldest first.
 
     trigger_events: what a trigger that asks a service, or is called by one, did last; of others, whose runs tell it, only
     what to mind.
@@ -61,6 +62,8 @@ class FlowPage:
     action_count: int
     runs: tuple[RunRow, ...]
     held_events: tuple[TriggerEventRow, ...]
+    held_count: int
+    settings: FlowSettings
     trigger_events: tuple[TriggerEventRow, ...] = ()
     broken: tuple[ConnectionView, ...]
     references: tuple[Reference, ...]
@@ -107,6 +110,8 @@ async def show_flow(portal: Portal, request: Request) -> Response:
         unfinished=sum(detail.summary.runs_24h.get(status, 0) for status in UNFINISHED),
         cancelling=read_cancelling(services, flow_id),
         held_events=tuple(held),
+        held_count=services.store.trigger_events.count_held(flow_id) if held else 0,
+        settings=read_settings(services, flow_id),
         trigger_events=tuple(checks),
         broken=tuple(broken),
         references=tuple(

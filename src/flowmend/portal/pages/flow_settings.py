@@ -8,7 +8,6 @@ from starlette.responses import Response
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.json_value import Json
 from flowmend.portal.forms import form_text
-from flowmend.portal.held_words import ON_BROKEN
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.use_cases.flow_settings import (
     CHOICES,
@@ -95,7 +94,6 @@ def _answer(portal: Portal, request: Request, *, error: str = "", given: dict[st
         place="flows",
         status_code=400 if error else 200,
         page=page,
-        on_broken=ON_BROKEN,
         most_days=MOST_DAYS,
     )
 

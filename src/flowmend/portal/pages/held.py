@@ -9,7 +9,6 @@ from starlette.responses import Response
 
 from flowmend.core.errors import AskedWrongly
 from flowmend.portal.forms import form_text
-from flowmend.portal.held_words import WAITS_FOR
 from flowmend.portal.portal import Portal, number_asked, person_id, see
 from flowmend.store.rows import TriggerEventRow
 from flowmend.use_cases.flows import flow_row
@@ -45,9 +44,9 @@ class DiscardPage:
     flow_name: str
     count: int
     events: tuple[TriggerEventRow, ...]
-    names: tuple[str, ...]
-    before: str
     back: str
+    names: tuple[str, ...] = ()
+    before: str = ""
 
 
 async def show_held(portal: Portal, request: Request) -> Response:
@@ -63,48 +62,52 @@ async def show_held(portal: Portal, request: Request) -> Response:
         is_later_page=bool(cursor),
         discarded=number_asked(request, "count"),
     )
-    return portal.answer(request, "held.html", place="flows", page=page, waits_for=WAITS_FOR)
+    return portal.answer(request, "held.html", place="flows", page=page)
 
 
 async def ask_discard(portal: Portal, request: Request) -> Response:
-    """GET /held/discard?event=…&event=… or ?flow=&all=1"""
-    services, flow_id = portal.services, request.query_params.get("flow", "")
-    names = request.query_params.getlist("event")[:MOST_DISCARDED]
-    is_all = bool(flow_id and request.query_params.get("all"))
-    if not names and not is_all:
-        return see(_address(flow_id))
-    if is_all:
-        flow_row(services, flow_id)
-        before = services.clock.now
-        rows, _ = services.store.held.list_events([flow_id], _MOST_NAMED, arrived_before=before)
-        count, chosen, until = services.store.trigger_events.count_held(flow_id), tuple(rows), before.isoformat()
-    else:
-        found = [services.store.trigger_events.get(name) for name in names[:_MOST_NAMED]]
-        chosen = tuple(one for one in found if one is not None)
-        count, until = len(names), ""
+    """GET /held/discard?flow=: the question about everything that a flow holds."""
+    services = portal.services
+    row = flow_row(services, request.query_params.get("flow", ""))
+    before = services.clock.now
+    rows, _ = services.store.held.list_events([row.flow_id], _MOST_NAMED, arrived_before=before)
     page = DiscardPage(
-        flow_id=flow_id,
-        flow_name=flow_row(services, flow_id).name if flow_id else "",
-        count=count,
-        events=chosen,
-        names=() if is_all else tuple(names),
-        before=until,
-        back=_address(flow_id),
+        flow_id=row.flow_id,
+        flow_name=row.name,
+        count=services.store.trigger_events.count_held(row.flow_id),
+        events=tuple(rows),
+        before=before.isoformat(),
+        back=_address(row.flow_id),
     )
     return portal.answer(request, "held_discard.html", place="flows", page=page)
 
 
 async def take_discard(portal: Portal, request: Request) -> Response:
-    """POST /held/discard"""
+    """POST /held/discard: those chosen are asked about first; what was asked about is done."""
     form = await request.form(max_fields=MOST_DISCARDED + 10)
     flow_id, before = form_text(form, "flow"), form_text(form, "before")
-    names = [name for name in form.getlist("event") if isinstance(name, str)]
+    names = [name for name in form.getlist("event") if isinstance(name, str)][:MOST_DISCARDED]
     person = person_id(request)
+    if not form_text(form, "confirmed"):
+        return _ask_about(portal, request, flow_id, names) if names else see(_address(flow_id))
     if before and flow_id:
         gone = await discard_all_events(portal.services, flow_id, person, arrived_before=_moment(before))
     else:
         gone = await discard_events(portal.services, names, person)
     return see(_address(flow_id, done="discarded", count=str(gone)))
+
+
+def _ask_about(portal: Portal, request: Request, flow_id: str, names: list[str]) -> Response:
+    found = [portal.services.store.trigger_events.get(name) for name in names[:_MOST_NAMED]]
+    page = DiscardPage(
+        flow_id=flow_id,
+        flow_name=flow_row(portal.services, flow_id).name if flow_id else "",
+        count=len(names),
+        events=tuple(one for one in found if one is not None),
+        names=tuple(names),
+        back=_address(flow_id),
+    )
+    return portal.answer(request, "held_discard.html", place="flows", page=page)
 
 
 def _moment(text: str) -> datetime:
