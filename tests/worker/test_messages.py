@@ -141,7 +141,7 @@ class TestOneBreakOneMessage:
         await settle(running)
         _, mended = mailbox.mails
         assert mended["In-Reply-To"] == broken["Message-ID"]
-        assert mended["Subject"] == f"Re: {broken['Subject']}"
+        assert mended["Subject"].strip() == f"Re: {broken['Subject'].strip()}"
         assert "30 runs failed meanwhile" in text_of(mended)
         assert kinds(running) == [NoticeKind.BROKEN, NoticeKind.MENDED]
 

@@ -32,6 +32,9 @@ QUESTIONS = {
     ),
 }
 _NO_NAME = marked("our account")
+APP_ADVICE = marked(
+    "Every connection of this sign-in app stopped working with its secret. One new secret mends them all."
+)
 
 #: what people do to connections, by the audit's word
 _VERBS = {
@@ -67,9 +70,7 @@ def cure_of(incident: IncidentSummary, run_name: str = "") -> Cure:
         return Cure(
             title=marked("Replace client secret"),
             address=f"/settings/apps/{quote(row.source_id, safe='')}" if incident.app else address,
-            advice=marked(
-                "Every connection of this sign-in app stopped working with its secret. One new secret mends them all."
-            ),
+            advice=APP_ADVICE,
         )
     advice = remedy.advice if remedy is not None else _advice_without_remedy(fixable_by)
     if fixable_by in _BY_OWNER:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from gettext import NullTranslations
 from urllib.parse import quote
 
+from flowmend.core.connection.incident import SourceKind
 from flowmend.core.outcome import FixableBy
 from flowmend.core.repair.stopping import StopCode
+from flowmend.portal.incident_words import APP_ADVICE
 from flowmend.portal.language import marked
 from flowmend.portal.remedies import REMEDIES, cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
@@ -108,7 +110,7 @@ class NoticeWriter:
         return NoticeWords(
             look=_LOOKS[notice.kind],
             subject=subject,
-            title=title % {"name": facts.name},
+            title=title % {"name": _name(facts)},
             parts=tuple((heading, text) for heading, text in parts if text),
             path=_path(facts),
             button=gettext("Repair"),
@@ -141,7 +143,7 @@ class NoticeWriter:
         return NoticeWords(
             look=_LOOKS[NoticeKind.MENDED],
             subject=gettext("Re: %(subject)s") % {"subject": self._subject(facts)},
-            title=gettext("%(name)s works again") % {"name": facts.name},
+            title=gettext("%(name)s works again") % {"name": _name(facts)},
             parts=tuple((heading, text) for heading, text in parts if text),
             path=_path(facts),
             button=gettext("See what failed meanwhile") if facts.failed_runs else gettext("Details"),
@@ -207,7 +209,7 @@ class NoticeWriter:
         )
 
     def _subject(self, facts: IncidentFacts) -> str:
-        return self.gettext("%(name)s needs repair: %(cause)s") % {"name": facts.name, "cause": self._cause(facts)}
+        return self.gettext("%(name)s needs repair: %(cause)s") % {"name": _name(facts), "cause": self._cause(facts)}
 
     def _cause(self, facts: IncidentFacts) -> str:
         return self.gettext(cause_of(facts.category))
@@ -220,6 +222,8 @@ class NoticeWriter:
         return self.gettext("Since %(since)s. The last good call was at %(good)s.") % times
 
     def _advice(self, facts: IncidentFacts) -> str:
+        if facts.source_kind is SourceKind.SIGN_IN_APP:
+            return self.gettext(APP_ADVICE)
         fixable_by = FixableBy(facts.fixable_by)
         remedy = REMEDIES.get(facts.remedy) or (connection_remedy(facts.sign_in) if fixable_by in _BY_OWNER else None)
         if remedy is None:
@@ -269,6 +273,12 @@ class NoticeWriter:
 
     def _count(self, words: str, count: int) -> str:
         return words % {"num": count} if count else ""
+
+
+def _name(facts: IncidentFacts) -> str:
+    """An account's name alone does not say where it is one."""
+    is_bare = facts.source_kind is SourceKind.ACCOUNT and facts.service and facts.service != facts.name
+    return f"{facts.name} ({facts.service})" if is_bare else facts.name
 
 
 def notice_words(texts: NullTranslations, notice: NoticeRow, times: Times) -> NoticeWords:

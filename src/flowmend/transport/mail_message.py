@@ -81,7 +81,8 @@ def is_mail_address(written: str) -> bool:
         found = _addresses({"To": written}, "To") if len(written) <= _LONGEST_ADDRESS else ()
     except BadArgument:
         return False
-    return len(found) == 1 and not found[0].display_name
+    # A group (`name: a@b;`) or a comment would be read as the address within.
+    return len(found) == 1 and not found[0].display_name and found[0].username == written.rpartition("@")[0]
 
 
 def _message_id(key: str, sender: Address) -> str:

@@ -14,7 +14,7 @@ from flowmend.store.notice_rows import ChannelKind, DeliveryRow, MessageRouteRow
 from flowmend.store.rows import PersonRow
 from flowmend.use_cases.access import ensure_owner
 from flowmend.use_cases.message_channels import new_secret, seal_secret
-from flowmend.use_cases.message_settings import MailWay, MessageSettings, mail_way, message_settings
+from flowmend.use_cases.message_settings import MAIL_CONNECTOR, MailWay, MessageSettings, mail_way, message_settings
 from flowmend.use_cases.note_notices import OWNER_ROUTE, address_of, note_trial
 from flowmend.use_cases.ports import Services
 
@@ -108,9 +108,13 @@ async def read_messages(services: Services) -> MessagesView:
                 is_owner=row.route_id == OWNER_ROUTE,
                 last=last.get(row.route_id),
             )
-            for row in store.message_routes.list()
+            for row in sorted(
+                store.message_routes.list(), key=lambda one: (one.after_minutes, one.route_id != OWNER_ROUTE)
+            )
         ),
-        connections=tuple((row.connection_id, row.display_name) for row in store.connections.list(connector_id="smtp")),
+        connections=tuple(
+            (row.connection_id, row.display_name) for row in store.connections.list(connector_id=MAIL_CONNECTOR)
+        ),
         history=tuple(history),
     )
 

@@ -1,0 +1,97 @@
+"""Notices as mails: what stands in them, in both languages, and that nothing gets out of its place."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lxml import html
+
+from flowmend.core.outcome import Category, FixableBy
+from flowmend.portal.language import LANGUAGES
+from flowmend.portal.mail_text import written
+from flowmend.portal.remedies import REMEDIES
+from flowmend.settings import Settings
+from flowmend.store.notice_rows import NoticeKind
+from flowmend.use_cases.message_channels import Message
+from flowmend.use_cases.notice_facts import Facts, as_json, short
+from flowmend.worker.system_clock import SystemClock
+from portal.sample_messages import every_kind, incident, notice
+
+NOW = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+HOME = Settings(data=Path("data"))
+PUBLIC = Settings(data=Path("data"), public_url="https://flows.contoso.com")
+
+
+def mail(kind: NoticeKind, facts: Facts, *, settings: Settings = PUBLIC, language: str = "en") -> Message:
+    return written(notice(kind, as_json(facts), NOW), language, settings, SystemClock())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_each_has_a_subject_a_text_and_one_button_that_leads_somewhere(kind: NoticeKind, language: str) -> None:
+    made = mail(kind, every_kind(NOW)[kind], language=language)
+    assert made.subject == " ".join(made.subject.split())
+    page = html.document_fromstring(made.html)
+    (button,) = page.xpath("//a")
+    assert button.get("href") == made.link
+    assert made.link.startswith("https://flows.contoso.com/")
+    assert made.link in made.plain
+    assert page.get("lang") == language
+    assert not page.xpath("//script | //img | //link | //form")
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_without_a_public_address_there_is_no_link_that_would_lead_nowhere(kind: NoticeKind) -> None:
+    made = mail(kind, every_kind(NOW)[kind], settings=HOME)
+    assert (made.link, html.document_fromstring(made.html).xpath("//a")) == ("", [])
+    assert "Open the portal of Flowmend in your browser" in made.plain
+
+
+def test_a_break_says_time_what_how_numbers_and_who() -> None:
+    text = mail(NoticeKind.BROKEN, incident(NOW)).plain
+    headings = [line for line in text.splitlines() if line and not line.startswith((" ", "Repair:", "--", "You"))]
+    assert headings == [
+        "Contoso Orders needs repair",
+        "Time",
+        "What happened",
+        "How to fix it",
+        "In numbers",
+        "Flows",
+        "Who can fix it",
+        "Also",
+    ]
+    assert "5 flows affected · 12 connections · 1000 runs failed · 300 events held · 2 runs wait" in text
+    assert "<Invoices> to archive · 2 more" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("remedy", ["", *REMEDIES])
+def test_every_diagnosis_can_be_told(remedy: str, language: str) -> None:
+    for category in Category:
+        for fixable_by in FixableBy:
+            facts = incident(
+                NOW, category=category.value, fixable_by=fixable_by.value, remedy=remedy, person="", account=""
+            )
+            made = mail(NoticeKind.BROKEN, facts, language=language)
+            assert "%(" not in made.plain + made.subject
+
+
+def test_what_people_called_things_stays_text() -> None:
+    evil = '<img src=x onerror=alert(1)>\r\nBcc: all@example.com "\u2028'
+    made = mail(NoticeKind.BROKEN, incident(NOW, name=short(evil), flows=(short(evil),)))
+    page = html.document_fromstring(made.html)
+    assert not page.xpath("//img")
+    assert "\n" not in made.subject
+    assert "\u2028" not in made.subject
+    assert len(short("x" * 10_000)) == 120
+
+
+def test_the_end_answers_the_break_under_the_same_subject() -> None:
+    broken, mended = mail(NoticeKind.BROKEN, incident(NOW)), mail(NoticeKind.MENDED, incident(NOW, closed_at=NOW))
+    assert mended.subject == f"Re: {broken.subject}"
+    assert mended.plain.startswith("Contoso Orders works again")
+
+
+def test_facts_of_another_version_are_told_as_that() -> None:
+    made = written(notice(NoticeKind.BROKEN, {"what": "else"}, NOW - timedelta(days=1)), "en", PUBLIC, SystemClock())
+    assert made.subject == "A message of another version of Flowmend"
