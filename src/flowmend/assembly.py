@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flowmend.api.health import health_routes
 from flowmend.api.invoke import SignedEntrance, invoke_routes
+from flowmend.api.public_address import public_address_routes
 from flowmend.api.routes import api_routes
 from flowmend.api.security import secure_app
 from flowmend.core.connection.health import HealthState
@@ -183,7 +184,13 @@ class Application:
         """Portal, API and signed URLs behind one door."""
         services = self.services
         signed = SignedEntrance(services)
-        routes = [*health_routes(services), *invoke_routes(services), *api_routes(services), *portal_routes(services)]
+        routes = [
+            *health_routes(services),
+            *public_address_routes(services),
+            *invoke_routes(services),
+            *api_routes(services),
+            *portal_routes(services),
+        ]
         pages = Starlette(routes=routes)
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -262,6 +262,28 @@ def test_every_run_of_a_flow_is_cancelled_after_a_question(server: StartedServer
     assert flowmend(server, "runs", "cancel", runs[0], "--all", "slow orders").exit_code == 2
 
 
+def test_a_callback_url_is_told_ends_and_is_made_anew(server: StartedServer, flow: str) -> None:
+    old = flowmend(server, "flows", "callback-url", flow).stdout.strip()
+    ending = flowmend_json(server, "flows", "callback-url", flow, "--until", "2099-01-31T09:00:00Z")
+    made = flowmend(server, "flows", "callback-url", flow, "--rotate").stdout.strip()
+
+    assert old.startswith("http")
+    assert ending["queries"]["se"] == "2099-01-31T09:00:00Z"
+    assert made != old
+    assert flowmend(server, "flows", "callback-url", flow).stdout.strip() == made
+    assert flowmend(server, "flows", "callback-url", flow, "--rotate", "--until", "2099-01-31").exit_code == 2
+    assert flowmend(server, "flows", "callback-url", flow, "--until", "yesterday").exit_code == 1
+
+
+def test_an_unset_public_address_is_said_with_what_depends_on_it(server: StartedServer, flow: str) -> None:
+    told = flowmend(server, "check-url")
+    assert told.exit_code == 1
+    assert "FLOWMEND_PUBLIC_URL" in told.stdout
+    found = json.loads(flowmend(server, "check-url", "--json").stdout)
+    assert (found["verdict"], found["reachable"]) == ("NotSet", False)
+    assert flow in [one["flow_id"] for one in found["triggers"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -35,6 +35,7 @@ from flowmend.portal.pages.home import HomePage
 from flowmend.portal.pages.import_flow import ImportPage
 from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
+from flowmend.portal.pages.public_address import WORDS, PublicAddressPage
 from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.run_again import Again
 from flowmend.portal.pages.runs import Chip, RunsPage, Selection
@@ -67,6 +68,7 @@ from flowmend.use_cases.leaving import KnownPerson, Leaving, LeavingFlow
 from flowmend.use_cases.overview import Overview
 from flowmend.use_cases.planned_sign_ins import PlannedSignIn
 from flowmend.use_cases.prove_credential import TestPlan
+from flowmend.use_cases.public_address import AddressCheck, OutsideTrigger, Verdict
 from flowmend.use_cases.resume_run import ResumePreview
 from flowmend.use_cases.run_columns import Column, ColumnKind
 from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedReference
@@ -199,6 +201,10 @@ def sample_pages() -> dict[str, SamplePage]:
         "incident": SamplePage("incident.html", "incidents", {"page": incident_page(password_incident(NOW))}),
         "incident-app": SamplePage("incident.html", "incidents", {"page": incident_page(app_incident(NOW))}),
         "incident-mended": SamplePage("incident.html", "incidents", {"page": incident_page(mended_incident(NOW))}),
+        "reachable": SamplePage("public_address.html", "settings", {"page": _reachable(Verdict.REACHABLE)}),
+        "reachable-not": SamplePage("public_address.html", "settings", {"page": _reachable(Verdict.TLS_FAILED, detail="The certificate of 'flows.contoso.com' has expired.")}),
+        "reachable-host": SamplePage("public_address.html", "settings", {"page": _reachable(Verdict.HOST_CHANGED, detail="Host: 127.0.0.1:8080")}),
+        "reachable-not-set": SamplePage("public_address.html", "settings", {"page": PublicAddressPage(address="http://127.0.0.1:8080", is_set=False, needy=(), called=())}),
         "message": SamplePage("message.html", "", {"title": "There is no such page", "advice": "Gone.", "detail": "There is no run 42.", "code": "WorkflowRunNotFound", "tone": "idle", "ways": (("/", "Home"),)}),
         "login": SamplePage("login.html", "", {"page": LoginPage(link="x", was_given=True, is_good=True, is_signed_out=False, return_to="/")}),
         "login-stale": SamplePage("login.html", "", {"page": LoginPage(link="", was_given=True, is_good=False, is_signed_out=True, return_to="/")}),
@@ -659,6 +665,24 @@ def _flow(
             )
             for one in references
         ),
+    )
+
+
+def _reachable(verdict: Verdict, detail: str = "") -> PublicAddressPage:
+    title, advice = WORDS[verdict]
+    address = "https://flows.contoso.com"
+    hook = OutsideTrigger(
+        flow_id=FLOW, flow_name="Order intake to ERP", trigger_name="When_a_row_changes", trigger_type="ApiConnectionWebhook",
+        is_on=True, is_subscribed=True,
+    )  # fmt: skip
+    return PublicAddressPage(
+        address=address,
+        is_set=True,
+        needy=(hook,),
+        called=(replace(hook, flow_name="Ask the warehouse", trigger_name="manual", is_on=False, is_subscribed=False),),
+        check=AddressCheck(address=address, verdict=verdict, checked_at=NOW, detail=detail),
+        title=title,
+        advice=advice,
     )
 
 

@@ -1,5 +1,7 @@
 """Flows: read, turn on and off, run, connect, delete."""
 
+from datetime import datetime
+
 import msgspec
 from starlette.requests import Request
 
@@ -23,6 +25,7 @@ from flowmend.use_cases import flows
 from flowmend.use_cases.accept_event import run_now
 from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.rotate_callback_url import rotate_callback_url
 from flowmend.use_cases.trigger_histories import list_trigger_histories
 
 PAGING = (
@@ -44,6 +47,12 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
     event_name: str
     held: bool
     response: Json = None
+
+
+class CallbackUrlWanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """not_after: when the address ends; absent for one that stays good until the flow's next rotation."""
+
+    not_after: datetime | None = None
 
 
 class ConnectionChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,14 +105,26 @@ async def run_flow(services: Services, request: Request) -> JsonAnswer:
 
 
 async def list_callback_url(services: Services, request: Request) -> JsonAnswer:
-    detail = await flows.read_flow_detail(services, _flow_id(request))
-    if detail.callback is None:
+    wanted = await read_body(request, CallbackUrlWanted)
+    ends = wanted.not_after
+    if ends is not None and (ends.tzinfo is None or ends <= services.clock.now):
         raise AskedWrongly(
-            f"The flow {detail.row.name!r} is not started by a request, so it has no callback URL.",
-            code="TriggerNotRequest",
-            target=detail.row.flow_id,
+            "'notAfter' is no time to come with its zone, such as 2027-01-31T09:00:00Z.", target="notAfter"
         )
-    return JsonAnswer(callback_url_shape(detail.callback))
+    loaded = services.flows.latest(_flow_id(request))
+    address = flows.callback_url(services, loaded, expires_at=ends)
+    if address is None:
+        raise AskedWrongly(
+            f"The flow {loaded.row.name!r} is not started by a request, so it has no callback URL.",
+            code="TriggerNotRequest",
+            target=loaded.row.flow_id,
+        )
+    return JsonAnswer(callback_url_shape(address))
+
+
+async def rotate_flow_callback_url(services: Services, request: Request) -> JsonAnswer:
+    address = await rotate_callback_url(services, _flow_id(request), person_of(request).person_id)
+    return JsonAnswer(callback_url_shape(address))
 
 
 async def list_flow_trigger_histories(services: Services, request: Request) -> JsonAnswer:
@@ -171,7 +192,16 @@ FLOW_OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/flows/{flow_id}/callback_url",
         handler=list_callback_url,
-        summary="The signed address that starts a flow",
+        summary="The signed address that starts a flow; with `notAfter` one that ends then",
+        tag=_TAG,
+        takes=CallbackUrlWanted,
+        gives=CallbackUrlShape,
+    ),
+    Operation(
+        method="POST",
+        path="/flows/{flow_id}/callback_url/rotate",
+        handler=rotate_flow_callback_url,
+        summary="A new signed address; every earlier one is refused from now on",
         tag=_TAG,
         gives=CallbackUrlShape,
     ),

@@ -19,6 +19,7 @@ from flowmend.api.messages import MESSAGE_OPERATIONS
 from flowmend.api.openapi import openapi_document
 from flowmend.api.operation import Operation, OperationRoute
 from flowmend.api.packages import PACKAGE_OPERATIONS
+from flowmend.api.public_address import PUBLIC_ADDRESS_OPERATIONS
 from flowmend.api.repair_plans import REPAIR_PLAN_OPERATIONS
 from flowmend.api.resuming import RESUME_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
@@ -54,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *CONNECTION_REPAIR_OPERATIONS,
     *SIGN_IN_APP_OPERATIONS,
     *APPROVAL_OPERATIONS,
+    *PUBLIC_ADDRESS_OPERATIONS,
     *MESSAGE_OPERATIONS,
     *BACKUP_OPERATIONS,
     Operation(

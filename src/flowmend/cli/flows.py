@@ -162,6 +162,34 @@ def trigger_history(
     )
 
 
+@flows.command("callback-url")
+def callback_url(
+    flow: FlowArgument,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="TIME", help="An address that ends then, e.g. 2027-01-31T09:00:00Z."),
+    ] = None,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new one; every earlier one is refused.")] = False,
+    data: DataOption = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The signed address that starts a flow."""
+    from flowmend.cli.lookup import flow_id
+    from flowmend.cli.output import print_json
+    from flowmend.cli.server_client import find_server, segment
+
+    if until and rotate:
+        raise typer.BadParameter("Make a new one first, then ask for one that ends.", param_hint="--until")
+    server = find_server(url, data)
+    place = f"/flows/{segment(flow_id(server, flow))}/callback_url"
+    made = server.send("POST", f"{place}/rotate") if rotate else server.send("POST", place, {"notAfter": until})
+    if json:
+        print_json(made)
+    else:
+        typer.echo(made["value"])
+
+
 @flows.command("run")
 def run_flow(
     flow: FlowArgument,

@@ -13,6 +13,7 @@ import flowmend.cli.flow_settings  # its commands join the group of flows
 from flowmend.cli.approvals import approvals
 from flowmend.cli.backup import backup, go_on, restore
 from flowmend.cli.check import check
+from flowmend.cli.check_url import check_url
 from flowmend.cli.connections import connections
 from flowmend.cli.connectors import connectors
 from flowmend.cli.demo import demo
@@ -79,6 +80,7 @@ app.command("go-on")(go_on)
 app.add_typer(keys, name="keys")
 app.command("import")(import_files)
 app.command("check")(check)
+app.command("check-url")(check_url)
 app.command("run")(run)
 app.command("eval")(evaluate)
 app.command("diagnose")(diagnose)

@@ -61,7 +61,9 @@ def authorised_flow(
         # Without a valid signature nobody learns which flows exist, not even of one that no longer reads.
         verify_callback(flow_id, trigger_name, path_signature, key=b"", now=services.clock.now)
         raise
-    verify_callback(flow_id, trigger_name, path_signature, key=loaded.access_key, now=services.clock.now)
+    subscribed = _named(loaded, trigger_name)
+    key = loaded.access_key if subscribed is not None and is_notified(subscribed) else loaded.request_key
+    verify_callback(flow_id, trigger_name, path_signature, key=key, now=services.clock.now)
     return loaded
 
 
@@ -178,10 +180,13 @@ async def start_scheduled(
     return await accept(services, loaded, trigger, outputs, "", scheduled_at=scheduled_at, cause=cause)
 
 
+def _named(loaded: LoadedFlow, name: str) -> Trigger | None:
+    triggers = loaded.flow.definition.triggers
+    return triggers.get(name) or next((one for key, one in triggers.items() if key.lower() == name.lower()), None)
+
+
 def _trigger(loaded: LoadedFlow, name: str) -> Trigger:
-    found = loaded.flow.definition.triggers.get(name)
-    if found is None:
-        found = next((one for key, one in loaded.flow.definition.triggers.items() if key.lower() == name.lower()), None)
+    found = _named(loaded, name)
     if found is None:
         raise NotFound(f"The flow {loaded.row.name!r} has no trigger {name!r}.", code="TriggerNotFound", target=name)
     return found

@@ -138,8 +138,8 @@ async def read_flow_detail(services: Services, flow_id: str) -> FlowDetail:
     )
 
 
-def callback_url(services: Services, loaded: LoadedFlow) -> CallbackUrl | None:
-    """The signed URL of the flow's Request trigger, None where it has none."""
+def callback_url(services: Services, loaded: LoadedFlow, *, expires_at: datetime | None = None) -> CallbackUrl | None:
+    """The signed URL of the flow's Request trigger, None where it has none. expires_at: None for one that stays good."""
     trigger = next((one for one in loaded.flow.definition.triggers.values() if one.type == "Request"), None)
     if trigger is None:
         return None
@@ -148,8 +148,10 @@ def callback_url(services: Services, loaded: LoadedFlow) -> CallbackUrl | None:
         services.settings.base_url,
         loaded.row.flow_id,
         trigger.name,
-        key=loaded.access_key,
+        key=loaded.request_key,
         relative_path=str(inputs.get("relativePath") or ""),
+        expires_at=expires_at,
+        method=str(inputs.get("method") or "POST").upper(),
     )
 
 

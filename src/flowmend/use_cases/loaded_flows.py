@@ -1,5 +1,6 @@
 """Flows read and compiled once, kept in memory: an invocation asks the store for nothing."""
 
+import hmac
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _OURS = frozenset({"$connections", "$authentication"})
 
 HOLD_EVENTS = "holdEvents"
 HOLD_AT_ACTION = "holdAtAction"
+#: The setting of a flow that counts how often its callback URL was made anew.
+ROTATIONS = "callbackUrlRotations"
 FAIL = "fail"
 
 
@@ -38,7 +41,8 @@ class LoadedFlow:
     row: the flow's head when it was loaded. flow: with what its recurrences come to by its parameters. mappings: {reference: connection id}. certain_connections: those the
     trigger or an action outside conditions and failure handlers uses, for which new events are held. parameters: by
     name, defaults applied, shared by all runs. has_secure_trigger: the trigger's outputs are stored sealed.
-    ascii_name: the flow's name as a header may carry it. answers_later: its callers hear 202 at once and ask for the
+    access_key: signs what runs and pages give out; request_key: the URLs of Request triggers, another one after each
+    rotation. ascii_name: the flow's name as a header may carry it. answers_later: its callers hear 202 at once and ask for the
     answer (`operationOptions: Asynchronous` of a Response).
     """
 
@@ -47,6 +51,7 @@ class LoadedFlow:
     flow: Flow = field(repr=False)
     compiled: CompiledFlow = field(repr=False)
     access_key: bytes = field(repr=False)
+    request_key: bytes = field(repr=False)
     mappings: dict[str, str]
     certain_connections: tuple[str, ...]
     answers_caller: bool
@@ -106,12 +111,14 @@ class LoadedFlows:
         flow = with_evaluated_recurrences(flow, parameters, unknown=missing_parameters(flow))
         answers = any(action.type == "Response" for action in flow.definition.walk())
         on_broken = _on_broken_connection(flow, row, answers_caller=answers)
+        access_key = self._vault.open(row.sealed_access_key, bound_to=access_key_binding(flow_id))
         return LoadedFlow(
             row=row,
             version=stored.version,
             flow=flow,
             compiled=compile_flow(flow, on_broken_connection=on_broken),
-            access_key=self._vault.open(row.sealed_access_key, bound_to=access_key_binding(flow_id)),
+            access_key=access_key,
+            request_key=_request_key(row, access_key),
             mappings=mappings,
             certain_connections=_certain_connections(flow, mappings),
             answers_caller=answers,
@@ -147,6 +154,11 @@ def missing_parameters(flow: Flow, mapped: Collection[str] = ()) -> tuple[str, .
     ]
     given = sign_in_parameters(flow, mapped) if missing else ()
     return tuple(name for name in missing if name.lower() not in given)
+
+
+def _request_key(row: FlowRow, access_key: bytes) -> bytes:
+    count = int((row.settings or {}).get(ROTATIONS) or 0)
+    return hmac.digest(access_key, f"callback URLs {count}".encode(), "sha256") if count else access_key
 
 
 def access_key_binding(flow_id: str) -> Binding:

@@ -23,6 +23,7 @@ from flowmend.use_cases.loaded_connectors import LoadedConnectors
 from flowmend.use_cases.loaded_flows import LoadedFlows
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.pending_consents import PendingConsents
+from flowmend.use_cases.public_proofs import PublicProofs
 from flowmend.use_cases.recent_counts import RecentCounts
 from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.vault import Vault
@@ -127,4 +128,5 @@ class Services:
     new_account_attempts: RecentCounts
     repair_door: RecentCounts
     arrivals: Arrivals = field(default_factory=Arrivals)
+    public_proofs: PublicProofs = field(default_factory=PublicProofs)
     turns: CallTurns = field(default_factory=CallTurns)

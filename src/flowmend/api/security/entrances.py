@@ -13,6 +13,7 @@ from flowmend.settings import Settings
 #: Paths and path prefixes that need no person, and why.
 OPEN_PATHS: tuple[tuple[str, str], ...] = (
     ("/health", "says only that the server answers, and whether anything can be written"),
+    ("/reachable/", "answers, once, a token that this server made to find out whether it reaches itself"),
     ("/login", "is where a person comes from"),
     ("/repair", "a repair link: its secret is the authorisation"),
     ("/repair/", "the connection of a repair link, and nothing else"),
