@@ -27,10 +27,13 @@ bench: $(READY)
 	$(BIN)/python bench/diagnosis.py
 	$(BIN)/python bench/built_in.py
 
-# Kills a running server at random moments; the seed is printed and can be given again: make faults SEED=7
+# Kills, fills, misleads and sets the clock of a running server; the seed is printed and can be given again: make faults SEED=7
 faults: $(READY)
-	$(BIN)/python bench/kill_test.py $(if $(SEED),--seed $(SEED))
-	$(BIN)/python bench/waiting_triggers.py $(if $(SEED),--seed $(SEED))
+	$(BIN)/python bench/faults.py $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+# The same in small sizes, in about a minute; the tests run it too
+faults-slice: $(READY)
+	$(BIN)/python bench/faults.py --slice $(if $(SEED),--seed $(SEED))
 
 # 2,000,000 odd expressions and 50,000 odd definitions; the seed is printed and can be given again: make fuzz SEED=7
 fuzz: $(READY)

@@ -42,7 +42,7 @@ PARTS = (
         says="kill -9 while an older database is migrated",
         script="kill_migration.py",
         whole=("--kills", "60"),
-        slice=("--kills", "3"),
+        slice=("--kills", "2", "--rows", "500"),
     ),
     Part(
         name="waiting",
@@ -68,7 +68,7 @@ PARTS = (
         says="the database full under load",
         script="full_database.py",
         whole=("--seconds", "30"),
-        slice=("--seconds", "4", "--rate", "20", "--by", "pages"),
+        slice=("--seconds", "3", "--rate", "20", "--by", "pages"),
     ),
     Part(
         name="faulty",

@@ -42,7 +42,7 @@ from flowmend.store.run_filter import RunFilter
 from waiting_triggers import Service as News
 from waiting_triggers import news_flow, verdict
 
-#: Before the database is full, and after there is room again.
+#: Before the database is full, and after there is room again; less where it is full for a shorter time.
 BEFORE_SECONDS, AFTER_SECONDS = 6.0, 8.0
 RECOVERS_WITHIN_SECONDS = 8.0
 SLOWEST_ANSWER_SECONDS = 5.0
@@ -144,7 +144,7 @@ async def fill(
     server: Server, port: int, set_full: Callable[[bool], None], seconds: float, polls: Callable[[], int]
 ) -> tuple[float, Seen]:
     """Make the database full for a time; (when there was room again, what was seen)."""
-    await asyncio.sleep(BEFORE_SECONDS)
+    await asyncio.sleep(min(BEFORE_SECONDS, seconds))
     seen, said, polled = Seen(), len(server.said().splitlines()), polls()
     set_full(True)
     await asyncio.sleep(2.0)
@@ -159,7 +159,7 @@ async def fill(
     seen.polls = polls() - polled
     set_full(False)
     freed_at = time.monotonic()
-    await asyncio.sleep(AFTER_SECONDS)
+    await asyncio.sleep(min(AFTER_SECONDS, seconds))
     seen.lines = tuple(server.said().splitlines()[said:])
     return freed_at, seen
 
@@ -224,7 +224,7 @@ async def fill_once(way: Any, *, seconds: float, rate: float, draws: random.Rand
             urls = await prepare(settings, service.url, flows(f"http://localhost:{news_port}"))
             await server.start()
             times: dict[str, float] = {}
-            end = time.monotonic() + BEFORE_SECONDS + seconds + AFTER_SECONDS
+            end = time.monotonic() + min(BEFORE_SECONDS, seconds) + seconds + min(AFTER_SECONDS, seconds)
 
             async def bring() -> None:
                 await until(lambda: news.polls, seconds=30)  # what was there before the first poll is not news
