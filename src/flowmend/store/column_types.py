@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Dialect, Text
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Text, type_coerce
 from sqlalchemy.types import TypeDecorator
 
 from flowmend.core.json_value import Json
@@ -38,6 +39,11 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def moved_back(moment: ColumnElement[Any], by: timedelta) -> ColumnElement[Any]:
+    """A column of `Instant`, so much earlier."""
+    return type_coerce(moment, BigInteger) - by // timedelta(microseconds=1)
 
 
 class Words(TypeDecorator[str]):

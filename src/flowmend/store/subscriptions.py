@@ -1,11 +1,12 @@
 """Subscriptions of triggers with their services: begun, kept up and ended from these rows, whatever happens in between."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import func, select
 
+from flowmend.store.column_types import moved_back
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import SubscriptionRow, SubscriptionState
 from flowmend.store.tables import subscriptions
@@ -63,6 +64,11 @@ class Subscriptions:
             & (subscriptions.c.next_at > at),
             {"next_at": at},
         )
+
+    def carry_all_sooner(self, now: datetime, by: timedelta) -> int:
+        """Do by so much sooner whatever is to be done after now; for how many subscriptions."""
+        later = subscriptions.c.next_at > now
+        return self._database.changed(subscriptions, later, {"next_at": moved_back(subscriptions.c.next_at, by)})
 
     def due(self, now: datetime, limit: int) -> Sequence[SubscriptionRow]:
         """Those something is to be done for now, longest due first."""

@@ -1,12 +1,13 @@
 """Where triggers stand: when each is due next, and what it remembers."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Update, and_, delete, func, or_, select, update
 
 from flowmend.core.errors import Conflict
+from flowmend.store.column_types import moved_back
 from flowmend.store.database import Database, select_row
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import TriggerStateRow
@@ -81,6 +82,11 @@ class Triggers:
         """Have a trigger polled at that time where it would be polled later or not at all; whether that changed it."""
         is_later = or_(trigger_states.c.poll_at.is_(None), trigger_states.c.poll_at > at)
         return self._database.change(trigger_states, _is(flow_id, trigger_name) & is_later, {"poll_at": at})
+
+    def poll_all_sooner(self, now: datetime, by: timedelta) -> int:
+        """Poll by so much sooner whatever is to be polled after now; how many triggers these are."""
+        later = trigger_states.c.poll_at > now
+        return self._database.changed(trigger_states, later, {"poll_at": moved_back(trigger_states.c.poll_at, by)})
 
     def change(self, flow_id: str, trigger_name: str, **changes: Any) -> bool:
         """Set columns of a trigger's state; False where there is none."""

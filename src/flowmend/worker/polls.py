@@ -18,6 +18,7 @@ from flowmend.use_cases.poll_states import resume_polls
 from flowmend.use_cases.poll_trigger import poll_trigger
 from flowmend.use_cases.ports import Services
 from flowmend.worker.row_watch import RowWatch
+from flowmend.worker.set_back import SetBack
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Polls(RowWatch):
         super().__init__(services, name="polls", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._polling: dict[_Key, asyncio.Task[None]] = {}
         self._poked: set[_Key] = set()
+        self._set_back = SetBack()
         self._sources: Counter[str] = Counter()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
@@ -58,6 +60,8 @@ class Polls(RowWatch):
         services = self._services()
         resume_polls(services)
         now = services.clock.now
+        if set_back := self._set_back.since_last(now):
+            services.store.triggers.poll_all_sooner(now, set_back)
         for state in services.store.triggers.due_polls(now, _MOST_LISTED + len(self._polling)):
             if len(self._polling) >= _MOST_AT_ONCE:
                 break

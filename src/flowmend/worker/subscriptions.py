@@ -11,6 +11,7 @@ from flowmend.core.json_value import Json
 from flowmend.use_cases.carry_subscription import carry_subscription
 from flowmend.use_cases.ports import Services
 from flowmend.worker.row_watch import RowWatch
+from flowmend.worker.set_back import SetBack
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class SubscriptionKeeper(RowWatch):
         super().__init__(services, name="subscriptions", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._carried: dict[str, asyncio.Task[None]] = {}
         self._told_of: set[str] = set()
+        self._set_back = SetBack()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
         """A listener for `Changes`: something is to be ended or begun, a connection works again."""
@@ -42,6 +44,8 @@ class SubscriptionKeeper(RowWatch):
     async def _look(self) -> timedelta:
         services = self._services()
         now = services.clock.now
+        if set_back := self._set_back.since_last(now):
+            services.store.subscriptions.carry_all_sooner(now, set_back)
         while self._told_of:
             connection_id = self._told_of.pop()
             if not services.health.first_broken((connection_id,)):
