@@ -92,6 +92,12 @@ def test_the_end_answers_the_break_under_the_same_subject() -> None:
     assert mended.plain.startswith("Contoso Orders works again")
 
 
+def test_an_incident_that_ended_with_its_connection_is_not_called_mended() -> None:
+    made = mail(NoticeKind.MENDED, incident(NOW, closed_at=NOW, is_proven=False))
+    assert made.plain.startswith("Contoso Orders is deleted")
+    assert "works again" not in made.plain
+
+
 def test_facts_of_another_version_are_told_as_that() -> None:
     made = written(notice(NoticeKind.BROKEN, {"what": "else"}, NOW - timedelta(days=1)), "en", PUBLIC, SystemClock())
     assert made.subject == "A message of another version of Flowmend"

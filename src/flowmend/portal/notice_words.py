@@ -123,9 +123,13 @@ class NoticeWriter:
             "since": self._times.plain(facts.first_bad_at),
             "until": self._times.plain(until),
         }
+        title = gettext("%(name)s works again")
         what = gettext(
             "It works again: proven by a good answer of the service. Held events go on by themselves, in order."
         )
+        if not facts.is_proven:
+            title = gettext("%(name)s is deleted")
+            what = gettext("The connection was deleted, so there is nothing to repair any more.")
         left = ""
         if facts.failed_runs:
             left = self.ngettext(
@@ -143,7 +147,7 @@ class NoticeWriter:
         return NoticeWords(
             look=_LOOKS[NoticeKind.MENDED],
             subject=gettext("Re: %(subject)s") % {"subject": self._subject(facts)},
-            title=gettext("%(name)s works again") % {"name": _name(facts)},
+            title=title % {"name": _name(facts)},
             parts=tuple((heading, text) for heading, text in parts if text),
             path=_path(facts),
             button=gettext("See what failed meanwhile") if facts.failed_runs else gettext("Details"),
@@ -192,7 +196,7 @@ class NoticeWriter:
             title=title % {"name": name},
             parts=tuple((heading, text) for heading, text in parts if text),
             path=_path(facts),
-            button=gettext("Open the plan"),
+            button=gettext("See what it did"),
         )
 
     def _trial(self, facts: TrialFacts) -> NoticeWords:
@@ -297,7 +301,7 @@ def _path(facts: Facts) -> str:
         case IncidentFacts():
             return f"/incidents/{quote(facts.incident_id, safe='')}"
         case PlanFacts():
-            return f"/repair-plans/{quote(facts.plan_id, safe='')}"
+            return f"/incidents/{quote(facts.incident_id, safe='')}" if facts.incident_id else "/runs"
         case DigestFacts():
             return "/runs?status=Failed"
         case TrialFacts():

@@ -20,7 +20,8 @@ _LONGEST_NAME = 120
 class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Of a broken credential source. flows: names of a few. person: who owns it. after_minutes: of an escalation.
 
-    other_open: incidents that are open besides. is_mail: messages go through it.
+    other_open: incidents that are open besides. is_mail: messages go through it. is_proven: of a closed one, that it works
+    again; else its connections were deleted.
     """
 
     incident_id: str
@@ -46,6 +47,7 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     other_open: int = 0
     after_minutes: int = 0
     is_mail: bool = False
+    is_proven: bool = True
 
 
 class FlowFailures(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +70,13 @@ class DigestFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a repair plan that ended or stopped by itself. succeeded, failed, left: of its items; stop_code: "" where it is done."""
+    """Of a repair plan that ended or stopped by itself. succeeded, failed, left: of its items; stop_code: "" where it is done.
+
+    incident_id: "" of a selection of runs.
+    """
 
     plan_id: str
+    incident_id: str = ""
     name: str
     succeeded: int
     failed: int
@@ -136,6 +142,7 @@ def incident_facts(
         held_runs=one.held_runs,
         other_open=other_open,
         after_minutes=after_minutes,
+        is_proven=row.closed_by in {"", "proof"},
         is_mail=bool(mail_connection) and mail_connection in {member.connection_id for member in one.members},
     )
 
@@ -146,6 +153,7 @@ def plan_facts(plan: RepairPlanRow, name: str, counts: Mapping[str, int]) -> Pla
     left = counts.get("planned", 0) + counts.get("begun", 0)
     return PlanFacts(
         plan_id=plan.plan_id,
+        incident_id=plan.incident_id,
         name=short(name),
         succeeded=succeeded,
         failed=failed,
