@@ -23,7 +23,8 @@ from flowmend.core.run import ConnectorCall
 from flowmend.settings import MailServer
 from flowmend.store.notice_rows import MessageRouteRow, NoticeRow
 from flowmend.transport import Protocols
-from flowmend.transport.http import ADDRESS_NOT_ALLOWED, INVALID_REQUEST
+from flowmend.transport.address_guard import ADDRESS_NOT_ALLOWED
+from flowmend.transport.http import INVALID_REQUEST
 from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, MAIL_CONNECTOR, NO_MAIL
 from flowmend.use_cases.ports import Services
 from flowmend.vault import Binding
