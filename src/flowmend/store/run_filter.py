@@ -77,9 +77,16 @@ def select_names(wanted: RunFilter, *, limit: int, cursor: str = "") -> Select[t
     return select(merged.c.run_name).order_by(merged.c.run_name).limit(limit)
 
 
-def select_count(wanted: RunFilter, most: int) -> Select[Any]:
-    """How many runs meet the filter, `text` aside, counted no further than `most`."""
-    return select(func.count()).select_from(select_names(wanted, limit=most).subquery())
+def select_apart(wanted: RunFilter) -> Iterator[Select[tuple[str]]]:
+    """The names of all runs that meet the filter, `text` aside, in parts that have none in common: for counting."""
+    if wanted.failed_in is None:
+        yield from _streams(wanted, "")
+        return
+    # A run has one connection, but may have failed in two times of it.
+    for connection_id in sorted({window.connection_id for window in wanted.failed_in}):
+        times = [window for window in wanted.failed_in if window.connection_id == connection_id]
+        of_one = list(_streams(msgspec.structs.replace(wanted, failed_in=times), ""))
+        yield of_one[0] if len(of_one) == 1 else select(union(*(select(one.subquery()) for one in of_one)).subquery())
 
 
 def matching(wanted: RunFilter) -> Iterator[ColumnElement[bool]]:

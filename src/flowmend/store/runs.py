@@ -5,7 +5,19 @@ from datetime import datetime
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import CompoundSelect, LargeBinary, Select, and_, func, insert, literal, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    LargeBinary,
+    Select,
+    and_,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
@@ -14,7 +26,7 @@ from flowmend.store.hourly_ticks import Tick, select_ticks
 from flowmend.store.journal_packing import unpack
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
-from flowmend.store.run_filter import RunFilter, select_count, select_names
+from flowmend.store.run_filter import RunFilter, select_apart, select_names
 from flowmend.store.run_search import search
 from flowmend.store.tables import (
     HAS_CONNECTION,
@@ -33,6 +45,7 @@ __all__ = ["Counts", "Lineage", "RunFilter", "Runs"]
 
 _BLOCK = 1000
 _ASKED_FOR_NAMES = 500
+_COUNTED_ONE_BY_ONE = 2_000
 _NO_START = literal(b"", LargeBinary).label("start")
 
 #: {status: number of runs}
@@ -44,6 +57,17 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt: int
     attempts: int
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of runs, newest first. next_cursor: "" at the end. is_whole: False where a part of a text was looked for among the
+    newest runs only. total: how many a search for a text found, None where none was made.
+    """
+
+    rows: Sequence[RunRow]
+    next_cursor: str
+    is_whole: bool = True
+    total: int | None = None
 
 
 class Runs:
@@ -86,19 +110,22 @@ class Runs:
 
     def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
         """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
-        found, _ = self.search(wanted or RunFilter(), limit, cursor)
-        return found[:limit], found[limit - 1].run_name if len(found) > limit else ""
+        found = self.page(wanted or RunFilter(), limit, cursor)
+        return found.rows, found.next_cursor
 
-    def search(self, wanted: RunFilter, limit: int, cursor: str = "") -> tuple[Sequence[RunRow], bool]:
-        """As `list`, with one run more where there are more; and whether a text was looked for in every run (`run_search`)."""
+    def page(self, wanted: RunFilter, limit: int, cursor: str = "") -> RunPage:
+        """As `list`, with what a search for a text found out."""
         if not wanted.text:
             names = select_names(wanted, limit=limit + 1, cursor=cursor).subquery()
-            chosen, is_whole = runs.c.run_name.in_(select(names.c.run_name)), True
-        else:
-            found = search(self._database, wanted)
-            later = [name for name in found.names if name > cursor]
-            chosen, is_whole = runs.c.run_name.in_(later[: limit + 1]), found.is_whole
-        return self._database.every(_select_head().where(chosen).order_by(runs.c.run_name), RunRow), is_whole
+            return self._page(runs.c.run_name.in_(select(names.c.run_name)), limit)
+        found = search(self._database, wanted)
+        later = [name for name in found.names if name > cursor]
+        page = self._page(runs.c.run_name.in_(later[: limit + 1]), limit)
+        return msgspec.structs.replace(page, is_whole=found.is_whole, total=len(found.names))
+
+    def _page(self, chosen: ColumnElement[bool], limit: int) -> RunPage:
+        rows = self._database.every(_select_head().where(chosen).order_by(runs.c.run_name), RunRow)
+        return RunPage(rows=rows[:limit], next_cursor=rows[limit - 1].run_name if len(rows) > limit else "")
 
     def every(self, wanted: RunFilter) -> Iterator[Sequence[RunRow]]:
         """All runs that meet the filter, newest first, read block by block as they are asked for."""
@@ -114,21 +141,29 @@ class Runs:
         """How many runs meet the filter, counted no further than `most`."""
         if wanted.text:
             return min(most, len(search(self._database, wanted).names))
-        return int(self._database.value(select_count(wanted, most)) or 0)
+        count = 0
+        for names in select_apart(wanted):
+            counted = select(func.count()).select_from(names.limit(most - count).subquery())
+            count += int(self._database.value(counted) or 0)
+            if count >= most:
+                break
+        return count
 
     def counts(self, wanted: RunFilter, statuses: Sequence[str], most: int) -> Counts:
-        """{status: how many runs of it meet the filter}, each counted no further than `most`; the filter names no status."""
-        if not wanted.text:
+        """{status: how many runs of it meet the filter}, each counted no further than `most`; the filter names no status.
+
+        Empty where that would mean to read more runs than anybody waits for: of a text, of an incident, and of a value that
+        very many track.
+        """
+        if wanted.text or wanted.failed_in is not None:
+            return {}
+        if not wanted.tracked_value:
             return {one: self.count(msgspec.structs.replace(wanted, statuses=(one,)), most) for one in statuses}
-        found, counts = search(self._database, wanted).names, dict.fromkeys(statuses, 0)
-        for first in range(0, len(found), _BLOCK):
-            of_block = runs.c.run_name.in_(found[first : first + _BLOCK])
-            for status, count in self._database.tuples(
-                select(runs.c.status, func.count()).where(of_block).group_by(runs.c.status)
-            ):
-                if status in counts:
-                    counts[status] += count
-        return counts
+        names = select_names(wanted, limit=_COUNTED_ONE_BY_ONE + 1).subquery()
+        of_these = runs.c.run_name.in_(select(names.c.run_name))
+        by_status = select(runs.c.status, func.count()).where(of_these).group_by(runs.c.status)
+        counts = dict(self._database.tuples(by_status))
+        return {} if sum(counts.values()) > _COUNTED_ONE_BY_ONE else {one: counts.get(one, 0) for one in statuses}
 
     def tracked_names(self, flow_id: str = "") -> Sequence[str]:
         """The names under which the newest runs of this flow, or of any, tracked values, in alphabetical order."""
@@ -298,4 +333,6 @@ def _since(counted: Select[Any], since: datetime | None) -> Select[Any] | Compou
     if since is None:
         return counted
     # Two small indexes, where one question for both would read every run. No status is in both.
-    return union_all(counted.where(runs.c.ended_at >= since), counted.where(IS_UNFINISHED))
+    ended = counted.where(runs.c.ended_at >= since).with_hint(runs, "INDEXED BY ix_runs_ended", "sqlite")
+    unfinished = counted.where(IS_UNFINISHED).with_hint(runs, "INDEXED BY ix_runs_unfinished", "sqlite")
+    return union_all(ended, unfinished)

@@ -18,7 +18,7 @@ MOST_CHARACTERS = 400
 HELD = "Held"
 #: Beyond these a count says "more than".
 MOST_COUNTED = 1_000
-MOST_CHOSEN = 100_000
+MOST_CHOSEN = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class ChosenRuns:
     """A page of runs, newest first. next_cursor: "" on the last page. headlines: {run name: its first tracked value}.
 
     lineages: of runs that were tried more than once. is_whole: False where a part of a text was looked for among the newest
-    runs only.
+    runs only. found: how many a search for a text found, None where none was made.
     """
 
     rows: Sequence[RunRow]
@@ -62,6 +62,7 @@ class ChosenRuns:
     headlines: Mapping[str, str]
     lineages: Mapping[str, Lineage]
     is_whole: bool
+    found: int | None = None
 
 
 def filter_of(services: Services, choice: RunChoice) -> RunFilter:
@@ -92,21 +93,24 @@ def filter_of(services: Services, choice: RunChoice) -> RunFilter:
 
 async def list_chosen(services: Services, choice: RunChoice, *, limit: int = 50, cursor: str = "") -> ChosenRuns:
     """One page of what was chosen. Errors: AskedWrongly; NotFound where there is no such incident."""
-    found, is_whole = services.store.runs.search(filter_of(services, choice), limit, cursor)
-    rows = found[:limit]
-    names = [row.run_name for row in rows]
+    found = services.store.runs.page(filter_of(services, choice), limit, cursor)
+    names = [row.run_name for row in found.rows]
     tracked = services.store.tracked_values.of_runs(names)
     return ChosenRuns(
-        rows=rows,
-        next_cursor=rows[-1].run_name if len(found) > limit else "",
+        rows=found.rows,
+        next_cursor=found.next_cursor,
         headlines={name: values[0].value for name, values in tracked.items()},
         lineages=services.store.runs.lineages(names),
-        is_whole=is_whole,
+        is_whole=found.is_whole,
+        found=found.total,
     )
 
 
 def count_by_status(services: Services, choice: RunChoice, statuses: Sequence[str]) -> dict[str, int]:
-    """{status: how many runs of it meet the rest of the choice}, each counted no further than `MOST_COUNTED` + 1."""
+    """{status: how many runs of it meet the rest of the choice}, each counted no further than `MOST_COUNTED` + 1.
+
+    Statuses are missing where counting would take long (`Runs.counts`).
+    """
     rest = filter_of(services, replace(choice, status=""))
     counts = dict(services.store.runs.counts(rest, [one for one in statuses if one != HELD], MOST_COUNTED + 1))
     if HELD in statuses:

@@ -154,7 +154,7 @@ async def show_runs(portal: Portal, request: Request) -> Response:
         columns=columns,
         values=column_values(services, found.rows, columns) if columns else {},
         offered=tuple(dict.fromkeys((*columns, *offered_columns(services, filters["flow"])))),
-        selection=_selection(services, filters, choice, request),
+        selection=_selection(services, filters, choice, request, found.found),
         older=_address(filters | {"cursor": next_cursor}) if next_cursor else "",
         newest=_address(filters),
         export="" if shows_held else _address(filters, "/runs.csv"),
@@ -257,7 +257,12 @@ def _chips(services: Services, filters: dict[str, str], choice: RunChoice) -> tu
     )
 
 
-def _selection(services: Services, filters: dict[str, str], choice: RunChoice, request: Request) -> Selection:
+def _selection(
+    services: Services, filters: dict[str, str], choice: RunChoice, request: Request, found: int | None
+) -> Selection:
+    """found: how many match, None where that is not known yet."""
+    if found is None:
+        found = 0 if filters["status"] == HELD else count_chosen(services, choice)
     now = services.clock.now
     # A time that counts back from now is fixed now, too: what was shown is what is meant.
     since = choice.started_from.isoformat() if choice.started_from else ""
@@ -267,7 +272,7 @@ def _selection(services: Services, filters: dict[str, str], choice: RunChoice, r
     return Selection(
         fields={name: value for name, value in fixed.items() if value},
         as_of=now.isoformat(),
-        total=0 if filters["status"] == HELD else count_chosen(services, choice.until(now)),
+        total=found,
         is_all=request.query_params.get("select") == "all",
         all_address=_address(here | {"select": "all"}),
         page_address=_address(here),
