@@ -89,6 +89,7 @@ def test_an_order_posted_before_the_failure_is_not_posted_again(demo: Demonstrat
 
     resume = page.get_by_role("region", name="Resume from here")
     expect(resume).to_contain_text("Goes on at Audit, pass 1 of 2. The 2 finished actions are not repeated.")
+    expect(resume).to_contain_text("Only if it fails again:")
     expect(resume).to_contain_text("Note the failure")
     resubmit = page.get_by_role("region", name="Resubmit from the start")
     expect(resubmit).to_contain_text("Create order")

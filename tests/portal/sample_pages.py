@@ -301,7 +301,7 @@ def run_page(
 
 def again(*, is_mended: bool) -> Again:
     """What can become of the run of order 4711."""
-    mail = RepeatedEffect(action="Mail_to_finance", operation="Send an email (V2)", count=1)
+    mail = RepeatedEffect(action="Mail_to_finance", operation="Send an email (V2)", count=1, only_on_failure=True)
     order = RepeatedEffect(action="Create_order_line", operation="Create an order line", count=1, is_certain=False)
     passes = (Pass(loop="For_each_line", number=3, of=7),)
     place = {"from_action": "Create_order_line", "from_repetition": (2,), "passes": passes, "kept": 9}

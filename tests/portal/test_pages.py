@@ -121,10 +121,32 @@ def test_a_refusal_for_lack_of_permission_offers_no_sign_in(draw: Draw) -> None:
     assert not pane.xpath(".//a[contains(@href, '/verify')]")
 
 
-def test_a_run_whose_connection_was_mended_offers_resubmit_first(draw: Draw) -> None:
+def test_a_run_whose_connection_was_mended_offers_resume_first_and_says_what_each_way_repeats(draw: Draw) -> None:
     page = html.document_fromstring(draw("run-mended", "en"))
     (primary,) = page.xpath("//main//*[contains(@class, 'primary')]")
-    assert primary.text_content().strip() == "Resubmit"
+    assert primary.text_content().strip() == "Resume from here"
+    said = page.get_element_by_id(primary.get("aria-describedby")).text_content()
+    assert "Goes on at Create order line, pass 3 of 7. The 9 finished actions are not repeated." in said
+    resume, resubmit = (page.xpath(f"//section[@aria-labelledby='{name}']")[0] for name in ("resume", "from-the-start"))
+    (only_if,) = resume.xpath(".//p[normalize-space()='Only if it fails again:']/following-sibling::ul[1]")
+    assert "Mail to finance" in only_if.text_content()
+    (again,) = resubmit.xpath(".//p[normalize-space()='Would be done again:']/following-sibling::ul[1]")
+    assert "Reserve stock" in again.text_content()
+    assert "starts the flow Pick and pack" in resubmit.text_content()
+
+
+def test_a_run_whose_connection_is_broken_says_why_it_cannot_go_on(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run", "en"))
+    (button,) = page.xpath("//main//button[normalize-space()='Resume from here']")
+    assert button.get("aria-disabled") == "true"
+    assert "still needs repair" in page.get_element_by_id(button.get("aria-describedby")).text_content()
+
+
+def test_what_a_run_took_over_leads_to_the_run_that_did_it(draw: Draw) -> None:
+    page = html.document_fromstring(draw("run-resumed", "en"))
+    assert page.xpath("//details//*[normalize-space()='taken over']")
+    assert page.xpath("//details//a[@href='/runs/08585265143234327272054208430CU00']")
+    assert "is taken over and not repeated" in page.xpath("//*[@role='status']")[0].text_content()
 
 
 def test_a_run_that_is_held_again_says_so_instead_of_offering_one_more(draw: Draw) -> None:

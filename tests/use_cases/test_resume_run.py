@@ -14,7 +14,7 @@ from flowmend.store.journal import Statement
 from flowmend.store.tables import journal_pages, runs
 from flowmend.use_cases.flows import turn_off
 from flowmend.use_cases.resubmit_runs import Resubmitted, resubmit_run
-from flowmend.use_cases.resume_run import preview_resubmit, preview_resume, resume_run
+from flowmend.use_cases.resume_run import preview_both, preview_resubmit, preview_resume, resume_run
 from flowmend.use_cases.runs import read_run
 from flowmend.use_cases.verify_connection import verify_connection
 from running import LocalServer, Open, Running, after, compose, create_order, http
@@ -121,6 +121,8 @@ async def test_before_it_says_where_it_goes_on_and_what_would_be_repeated(
     assert [(it.action, it.operation, it.count) for it in one.repeats] == [("Sorry", "POST 127.0.0.1", 1)]
     assert [(it.action, it.count) for it in whole.repeats] == [("Order", 1), ("Sorry", 1)]
     assert shop.calls["/order"] == 1
+    both = preview_both(running.services, failed)
+    assert (both.resume, both.resume_latest, both.resubmit) == (one, None, whole)
 
 
 async def test_a_resumed_run_is_resumed_again_after_a_crash(opened: Open, shop: Shop, origin: str) -> None:

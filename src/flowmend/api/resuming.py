@@ -42,13 +42,17 @@ class PassShape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RepeatedEffectShape(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls that would be made again. is_certain: they did happen before. key_is_honoured: their service knows a repeat."""
+    """Calls that would be made again. is_certain: they did happen before. key_is_honoured: their service knows a repeat.
+
+    only_on_failure: only if what failed before fails again.
+    """
 
     action: str
     operation: str
     count: int
     is_certain: bool
     key_is_honoured: bool
+    only_on_failure: bool
     starts_flow: bool
 
 
@@ -140,6 +144,7 @@ def _repeat(effect: RepeatedEffect) -> RepeatedEffectShape:
         count=effect.count,
         is_certain=effect.is_certain,
         key_is_honoured=effect.key_is_honoured,
+        only_on_failure=effect.only_on_failure,
         starts_flow=effect.starts_flow,
     )
 

@@ -285,6 +285,7 @@ def _would_resume(name: str, found: Json) -> str:
     lines = [f"{name} would go on at {found['from_action']}{passes}; finished actions not repeated: {found['kept']}"]
     for one in found["repeats"]:
         verb = "would be repeated" if one["is_certain"] else "may have happened, and would be sent again"
+        verb += ", if it fails again" if one["only_on_failure"] else ""
         known = "; its service knows a repeat by the key" if one["key_is_honoured"] else ""
         lines.append(f"  {one['action']} ({one['operation']}) × {one['count']} {verb}{known}")
     return "\n".join(lines)

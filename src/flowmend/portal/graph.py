@@ -141,11 +141,11 @@ def first_broken(steps: tuple[Step, ...]) -> Step | None:
 
 
 def timeline(steps: tuple[Step, ...], started_at: datetime, ended_at: datetime) -> tuple[Bar, ...]:
-    """The steps that took time, each with its stretch; scopes are told by what is in them."""
+    """The steps that took time, each with its stretch; scopes are told by what is in them, another run's time by that run."""
     whole = max((ended_at - started_at).total_seconds(), 0.001)
     bars = []
     for _, step in walk(steps):
-        if step.started_at is None or step.is_untouched or step.branches:
+        if step.started_at is None or step.is_untouched or step.branches or step.from_run:
             continue
         left = (step.started_at - started_at).total_seconds() / whole * 100
         width = ((step.ended_at or ended_at) - step.started_at).total_seconds() / whole * 100

@@ -10,7 +10,7 @@ from flowmend.core.run import Entry, RunStart
 from flowmend.core.run.effects import RepeatedEffect, repeated_effects
 from flowmend.core.run.history import latest_records
 from flowmend.core.run.naming import run_name as new_run_name
-from flowmend.core.run.resume import Pass, Refusal, Resumption, resume_entries
+from flowmend.core.run.resume import Pass, Refusal, Resumption, ran_on_failure, resume_entries
 from flowmend.core.run.same_definition import Difference
 from flowmend.core.run.state import Repetition
 from flowmend.store.journal import Write
@@ -57,6 +57,15 @@ class ResubmitPreview:
     repeats: tuple[RepeatedEffect, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previews:
+    """Every way to run a run again. resume_latest: with the latest definition, None where that is the run's own."""
+
+    resume: ResumePreview
+    resume_latest: ResumePreview | None
+    resubmit: ResubmitPreview
+
+
 def preview_resume(services: Services, run_name: str, *, original_definition: bool = True) -> ResumePreview:
     """What resuming this run would do; reads its journal and calls nobody. Errors: NotFound."""
     return _preview(services, _read(services, run_name), original_definition=original_definition)
@@ -64,18 +73,17 @@ def preview_resume(services: Services, run_name: str, *, original_definition: bo
 
 def preview_resubmit(services: Services, run_name: str, *, original_definition: bool = False) -> ResubmitPreview:
     """What resubmitting this run from the start would do again. Errors: NotFound."""
+    return _preview_resubmit(services, _read(services, run_name), original_definition=original_definition)
+
+
+def preview_both(services: Services, run_name: str) -> Previews:
+    """Every way a run can be run again, its journal read once. Errors: NotFound."""
     origin = _read(services, run_name)
-    reason = cannot_resubmit_reason(origin.row.status, origin.loaded.row.state)
-    if reason:
-        code = "WorkflowRunInProgress" if origin.loaded.row.state is FlowState.ON else "WorkflowTriggerIsNotEnabled"
-        return ResubmitPreview(can_resubmit=False, code=code, message=reason)
-    loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
-    words = CallWords(services, origin.loaded)
-    records = latest_records(origin.entries).values()
-    return ResubmitPreview(
-        can_resubmit=True,
-        version=loaded.version,
-        repeats=repeated_effects(origin.loaded.compiled, records, words.of),
+    is_latest = origin.loaded.version == services.flows.latest(origin.row.flow_id).version
+    return Previews(
+        resume=_preview(services, origin, original_definition=True),
+        resume_latest=None if is_latest else _preview(services, origin, original_definition=False),
+        resubmit=_preview_resubmit(services, origin, original_definition=False),
     )
 
 
@@ -183,6 +191,25 @@ def _read(services: Services, run_name: str) -> _Origin:
     return _Origin(row=row, loaded=loaded, start=start, entries=entries, problem=problem)
 
 
+def _preview_resubmit(services: Services, origin: _Origin, *, original_definition: bool) -> ResubmitPreview:
+    reason = cannot_resubmit_reason(origin.row.status, origin.loaded.row.state)
+    if reason:
+        code = "WorkflowRunInProgress" if origin.loaded.row.state is FlowState.ON else "WorkflowTriggerIsNotEnabled"
+        return ResubmitPreview(can_resubmit=False, code=code, message=reason)
+    loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
+    compiled = origin.loaded.compiled
+    return ResubmitPreview(
+        can_resubmit=True,
+        version=loaded.version,
+        repeats=repeated_effects(
+            compiled,
+            latest_records(origin.entries).values(),
+            CallWords(services, origin.loaded).of,
+            on_failure=ran_on_failure(compiled, origin.entries),
+        ),
+    )
+
+
 def _preview(services: Services, origin: _Origin, *, original_definition: bool) -> ResumePreview:
     found = _resumption(services, origin, original_definition=original_definition)
     if isinstance(found, ResumePreview):
@@ -197,7 +224,13 @@ def _preview(services: Services, origin: _Origin, *, original_definition: bool) 
         passes=resumption.passes,
         version=loaded.version,
         kept=resumption.kept,
-        repeats=repeated_effects(origin.loaded.compiled, resumption.dropped, words.of, kept_keys=resumption.kept_keys),
+        repeats=repeated_effects(
+            origin.loaded.compiled,
+            resumption.dropped,
+            words.of,
+            kept_keys=resumption.kept_keys,
+            on_failure=resumption.on_failure,
+        ),
     )
 
 

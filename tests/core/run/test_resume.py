@@ -26,7 +26,8 @@ from core.run.resuming import Resumed, resumed, resumption, shown
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
 from flowmend.core.run import CallInDoubt, CallOperation, CancelRequested, DoubtAnswered, FollowUp
 from flowmend.core.run.effects import CallFacts, repeated_effects
-from flowmend.core.run.resume import Pass, Refusal, Resumption
+from flowmend.core.run.looking_back import entries_before, past_scope, past_state
+from flowmend.core.run.resume import Pass, Refusal, Resumption, ran_on_failure
 from flowmend.core.run.same_definition import Difference
 
 Actions = dict[str, Any]
@@ -375,15 +376,20 @@ def facts(node: Any, record: Any) -> CallFacts:
 def effects(drive: Drive) -> list[tuple[str, int, bool, bool]]:
     found = resumption(drive)
     assert isinstance(found, Resumption)
-    listed = repeated_effects(drive.compiled, found.dropped, facts, kept_keys=found.kept_keys)
+    listed = repeated_effects(
+        drive.compiled, found.dropped, facts, kept_keys=found.kept_keys, on_failure=found.on_failure
+    )
     return [(one.action, one.count, one.is_certain, one.key_is_honoured) for one in listed]
 
 
-def test_a_handler_s_mail_would_be_sent_again_and_a_kept_order_not() -> None:
+def test_a_handler_s_mail_is_sent_again_only_if_it_fails_again_and_a_kept_order_never() -> None:
     failed = failed_at({"Order": POST, "A": http(), "Sorry": POST | {"runAfter": after(A="Failed")}, "B": http() | {"runAfter": after(A="Succeeded")}}, {"A"})  # fmt: skip
     assert effects(failed) == [("Sorry", 1, True, False)]
-    everything = repeated_effects(failed.compiled, failed.records.values(), facts)
-    assert [(one.action, one.operation, one.count) for one in everything] == [("Order", "do Order", 1), ("Sorry", "do Sorry", 1)]  # fmt: skip
+    on_failure = ran_on_failure(failed.compiled, failed.entries)
+    everything = repeated_effects(failed.compiled, failed.records.values(), facts, on_failure=on_failure)
+    assert [(one.action, one.operation, one.only_on_failure) for one in everything] == [
+        ("Order", "do Order", False), ("Sorry", "do Sorry", True),
+    ]  # fmt: skip
 
 
 def test_a_call_of_unknown_fate_may_happen_twice_unless_its_service_knows_the_key() -> None:
@@ -396,6 +402,16 @@ def test_passes_of_a_loop_are_counted_together_and_child_flows_are_named() -> No
     failed = failed_at({"L": each({"Order": POST, "C": child()}, 3), "Z": http()}, {"Z"})
     listed = repeated_effects(failed.compiled, failed.records.values(), facts)
     assert [(one.action, one.count, one.starts_flow) for one in listed] == [("Order", 3, False), ("C", 3, True)]
+
+
+def test_expressions_of_what_was_taken_over_can_be_looked_back_at() -> None:
+    loop = each({"M": each(PAIR, 2), "Last": http()}, 2)
+    again = resumed(failed_at({"L": loop}, {"Last[1]"}))
+    node, at = again.compiled.nodes["Order"], (1, 1)
+    entries = entries_before(node, at, again.entries)
+    assert entries is not None
+    scope_then = past_scope(past_state(again.compiled, again.start, entries), again.moment, node, at)
+    assert (scope_then.items("M"), scope_then.items("L")) == (1, 1)
 
 
 # -- what the run can read ----------------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """What reached the outside in a run, and would again if it were run again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from flowmend.core.outcome import Status
 from flowmend.core.run.call_making import CALLED_TYPES
 from flowmend.core.run.compiling import CompiledFlow, Node
-from flowmend.core.run.record import ActionRecord, KeptKey
+from flowmend.core.run.record import ActionKey, ActionRecord, KeptKey
 from flowmend.core.run.resume import is_fate_unknown
 
 
@@ -23,8 +23,8 @@ class RepeatedEffect(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of one action that are made again.
 
     operation: in words, e.g. `Send an email`. count: how many. is_certain: False where it is not known whether they
-    happened before. key_is_honoured: they carry their first key, and their service knows a repeat by it. starts_flow: what they
-    do is to start another flow.
+    happened before. key_is_honoured: they carry their first key, and their service knows a repeat by it. only_on_failure: they
+    ran because something failed, and will only if it does again. starts_flow: what they do is to start another flow.
     """
 
     action: str
@@ -32,6 +32,7 @@ class RepeatedEffect(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     is_certain: bool = True
     key_is_honoured: bool = False
+    only_on_failure: bool = False
     starts_flow: bool = False
 
 
@@ -41,10 +42,12 @@ def repeated_effects(
     facts_of: Callable[[Node, ActionRecord], CallFacts],
     *,
     kept_keys: Iterable[KeptKey] = (),
+    on_failure: Collection[ActionKey] = (),
 ) -> tuple[RepeatedEffect, ...]:
     """The effects of these records that would be repeated, in the order they first happened; reads are none.
 
     records: the last of each action and pass that is done again. kept_keys: of calls that go out with their first key.
+    on_failure: what of it ran only because something failed.
     """
     first_keys = {(kept.action, kept.repetition) for kept in kept_keys}
     counts: dict[RepeatedEffect, int] = {}
@@ -64,6 +67,7 @@ def repeated_effects(
             count=0,
             is_certain=is_certain,
             key_is_honoured=facts.honours_key and (record.name, record.repetition) in first_keys,
+            only_on_failure=(record.name, record.repetition) in on_failure,
             starts_flow=node.type == "Workflow",
         )
         counts[effect] = counts.get(effect, 0) + 1

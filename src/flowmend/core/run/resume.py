@@ -11,7 +11,7 @@ A new run's state is not made by replaying these records, whose order belongs to
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec.structs import replace
@@ -28,6 +28,8 @@ NOTHING_FAILED = "NothingToResume"
 ENDED_BY_FLOW = "EndedByTerminate"
 DEFINITION_DIFFERS = "DefinitionDiffers"
 
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
     """One pass of a loop. number: from 1. of: how many there are, None where nobody knows yet."""
@@ -42,7 +44,8 @@ class Resumption(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: taken over, in order; the finished ones say by `from_run` where they come from. kept_keys: of calls made
     again whose fate is not known. begins_with: the failed action that came first. passes: where it is in loops, outermost
-    first. kept: how many finished actions are not repeated. dropped: the last records of what is done again.
+    first. kept: how many finished actions are not repeated. dropped: the last records of what is done again; on_failure: of
+    these, what ran only because something failed.
     """
 
     entries: tuple[ActionRecord, ...]
@@ -51,6 +54,7 @@ class Resumption(msgspec.Struct, frozen=True, kw_only=True):
     passes: tuple[Pass, ...]
     kept: int
     dropped: tuple[ActionRecord, ...]
+    on_failure: frozenset[ActionKey]
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +106,7 @@ def resume_entries(
         ),
         kept=sum(1 for one in taken if one.status is Status.SUCCEEDED),
         dropped=dropped,
+        on_failure=frozenset(judgement.on_failure),
     )
 
 
@@ -135,6 +140,11 @@ def _kept_keys(compiled: CompiledFlow, dropped: Sequence[ActionRecord]) -> tuple
         for record in dropped
         if is_fate_unknown(compiled.nodes[record.name], record)
     )
+
+
+def ran_on_failure(compiled: CompiledFlow, entries: Sequence[Entry]) -> frozenset[ActionKey]:
+    """What of a run that ended ran only because something in it failed."""
+    return frozenset(judge(compiled, entries, _ANY_TIME).on_failure)
 
 
 def is_fate_unknown(node: Node, record: ActionRecord) -> bool:

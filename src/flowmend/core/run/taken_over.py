@@ -27,7 +27,7 @@ _OUTWARD = CALLED_TYPES | {"Response"}
 
 class Judgement:
     """records: the latest of each key. kept: keys taken over as they ended. opened: containers that go on, and calls that a service
-    is still busy with, by the record they go on from. failed: what went wrong, innermost first. lengths: how many passes
+    is still busy with, by the record they go on from. failed: what went wrong, innermost first. on_failure: what ran only because of it. lengths: how many passes
     each opened loop has, as far as known. has_terminated: a Terminate ended the run.
     """
 
@@ -36,6 +36,7 @@ class Judgement:
         self.kept: set[ActionKey] = set()
         self.opened: dict[ActionKey, ActionRecord] = {}
         self.failed: list[ActionKey] = []
+        self.on_failure: set[ActionKey] = set()
         self.lengths: dict[ActionKey, int] = {}
         self.has_terminated = False
 
@@ -88,6 +89,8 @@ class _Judging:
             behind = is_behind or any(before.name not in stands for before, _ in node.predecessors)
             would_run = all(expected[before.name] in accepted for before, accepted in node.predecessors)
             expected[node.name] = _SUCCEEDED if would_run else _SKIPPED
+            if not would_run:
+                self._ran_on_failure(node, repetition)
             if record is None:
                 self._is_redone(node, repetition)
             elif self._is_kept(node, record, is_failed=node.name in failed, is_behind=behind, would_run=would_run):
@@ -141,6 +144,10 @@ class _Judging:
         self._note_redone(node, repetition)
         for inner, at in self._inside(node, repetition):
             self._note_redone(inner, at)
+
+    def _ran_on_failure(self, node: Node, repetition: Repetition) -> None:
+        self.result.on_failure.add((node.name, repetition))
+        self.result.on_failure.update((inner.name, at) for inner, at in self._inside(node, repetition))
 
     def _note_redone(self, node: Node, repetition: Repetition) -> None:
         self._redone.add(f"'{node.name.lower()}'")

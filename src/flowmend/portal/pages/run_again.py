@@ -15,7 +15,7 @@ from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.journal_pages import decode_start
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.resume_run import ResumePreview, preview_resubmit, preview_resume, resume_run
+from flowmend.use_cases.resume_run import ResumePreview, preview_both, resume_run
 from flowmend.use_cases.runs import RunDetail
 
 #: {code of a `ResumePreview`: why, in the portal's words}
@@ -54,6 +54,14 @@ class Again:
     latest: ResumePreview | None = None
     repeated: tuple[RepeatedEffect, ...] = ()
 
+    def sure(self, effects: tuple[RepeatedEffect, ...]) -> tuple[RepeatedEffect, ...]:
+        """Those that happen again even if all goes well."""
+        return tuple(one for one in effects if not one.only_on_failure)
+
+    def unsure(self, effects: tuple[RepeatedEffect, ...]) -> tuple[RepeatedEffect, ...]:
+        """Those that happen again only if it fails again."""
+        return tuple(one for one in effects if one.only_on_failure)
+
     @property
     def can_resume(self) -> bool:
         return self.resume.can_resume or (self.latest is not None and self.latest.can_resume)
@@ -77,12 +85,8 @@ def again_of(services: Services, detail: RunDetail) -> Again | None:
     status = Status(detail.row.status)
     if not status.is_terminal or status is Status.SUCCEEDED:
         return None
-    name = detail.row.run_name
-    return Again(
-        resume=preview_resume(services, name),
-        latest=None if detail.version_is_latest else preview_resume(services, name, original_definition=False),
-        repeated=preview_resubmit(services, name).repeats,
-    )
+    found = preview_both(services, detail.row.run_name)
+    return Again(resume=found.resume, latest=found.resume_latest, repeated=found.resubmit.repeats)
 
 
 def resumed_ones(services: Services, attempts: tuple[RunRow, ...]) -> frozenset[str]:
