@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from counting_service import NOTE, ORDER, CountingService, Heard
-from fault_flows import all_runs
+from fault_flows import Posted, all_runs
 from flowmend.assembly import Application
 from flowmend.core.outcome import Status
 from flowmend.core.run.record import ActionKey, ActionRecord, Entry
@@ -26,6 +26,15 @@ def check_accepted(application: Application, accepted: dict[str, str]) -> Iterat
     ]
     if lost:
         yield f"{len(lost)} accepted events are lost, e.g. {lost[:_SHOWN]}"
+
+
+def check_all_answered(posted: Posted, events: int) -> Iterator[str]:
+    """Every event was accepted, for callers ask again until it is, and each has a run of its own."""
+    if len(posted.accepted) != events or posted.unanswered:
+        yield f"{events - len(posted.accepted)} events were not accepted; refused {dict(posted.refused)}"
+    runs = [run for run in posted.accepted.values() if run]
+    if len(set(runs)) != len(runs):
+        yield "two events were told the same run"
 
 
 def check_ends(by_status: Counter[str], allowed: Iterable[str]) -> Iterator[str]:

@@ -27,6 +27,7 @@ SAMPLE = Path(__file__).parents[1] / "src" / "flowmend" / "sample"
 SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
 REFERENCE = "shared_sample_orders"
 POSTERS = 64
+_REQUEST_ID = "x-ms-client-request-id"
 SETTLES_WITHIN_SECONDS = 180.0
 
 Document = dict[str, Any]
@@ -95,19 +96,22 @@ async def prepare(settings: Settings, service_url: str, flows: Mapping[str, Docu
 
 @dataclass(slots=True)
 class Posted:
-    """What became of posted events. accepted: {number: its run}. unknown: no answer came. refused: (status, code)."""
+    """What became of posted events. accepted: {number: its run}. refused: (status, code). asked_again: the answer was lost.
+    unanswered: however often it was asked.
+    """
 
     accepted: dict[str, str] = field(default_factory=dict)
-    unknown: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[int, str]] = field(default_factory=Counter)
     retry_after: Counter[str] = field(default_factory=Counter)
     slowest_seconds: float = 0.0
+    asked_again: int = 0
+    unanswered: int = 0
 
 
 async def post_events(url: str, numbers: list[str], *, seconds: float, at_once: int, posted: Posted) -> None:
     """Post one event per number: some at once, the others evenly over `seconds`, so that each kill finds runs at every stage.
 
-    A refused connection is tried again; a broken one leaves its event unknown.
+    A refused connection is tried again, and so is one that broke before the answer.
     """
     began, others = time.monotonic(), max(1, len(numbers) - at_once)
     due = {number: began + seconds * index / others for index, number in enumerate(numbers[at_once:])}
@@ -124,10 +128,11 @@ async def post_events(url: str, numbers: list[str], *, seconds: float, at_once: 
 
 
 async def post_one(session: aiohttp.ClientSession, url: str, number: str, posted: Posted) -> None:
+    """Post an event until it is answered."""
     for _ in range(600):
         began = time.monotonic()
         try:
-            async with session.post(url, json={"number": number}) as answer:
+            async with session.post(url, json={"number": number}, headers={_REQUEST_ID: number}) as answer:
                 if answer.status in {200, 202}:
                     posted.accepted[number] = answer.headers.get("x-ms-workflow-run-id", "")
                 else:
@@ -137,10 +142,9 @@ async def post_one(session: aiohttp.ClientSession, url: str, number: str, posted
                 return
         except aiohttp.ClientConnectorError:
             await asyncio.sleep(0.05)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            posted.unknown[type(error).__name__] += 1
-            return
-    posted.unknown["never connected"] += 1
+        except (aiohttp.ClientError, TimeoutError):
+            posted.asked_again += 1  # what became of it is unknown, and the same request again is the same event
+    posted.unanswered += 1
 
 
 async def until(holds: Callable[[], object], seconds: float) -> bool:

@@ -31,7 +31,7 @@ import aiohttp
 from aiohttp import web
 
 from counting_service import NOTE, ORDER, TOLD, CountingService, Heard, free_port, unauthorized
-from fault_checks import check_accepted, check_ends, entries_of, journal_wrongs, number_of
+from fault_checks import check_accepted, check_all_answered, check_ends, entries_of, journal_wrongs, number_of
 from fault_flows import Posted, after, all_runs, order_and_note, post_events, prepare, report, settled, until
 from fault_server import Server
 from flowmend.assembly import Application, open_services
@@ -220,9 +220,7 @@ async def run(runs: int, share: float, limit: str, seed: int) -> int:
         settings = read_settings({}, data=Path(folder), port=free_port(), allowed_private_hosts=hosts)
         server = Server(settings)
         try:
-            url = (await prepare(settings, service.url, {"faulty": document(f"{service.url}/plain", limit)}))[
-                "faulty"
-            ]
+            url = (await prepare(settings, service.url, {"faulty": document(f"{service.url}/plain", limit)}))["faulty"]
             await server.start()
             await until(lambda: read_local_token(settings.data), seconds=20)
             origin, token = f"http://127.0.0.1:{settings.port}", read_local_token(settings.data)
@@ -239,13 +237,10 @@ async def run(runs: int, share: float, limit: str, seed: int) -> int:
             ends = {status for status in by_status if status.startswith("Failed")} | {"Succeeded"}
             wrong = [
                 *check_accepted(application, posted.accepted),
+                *check_all_answered(posted, runs),
                 *check_ends(by_status, ends),
                 *check_runs(application, service, mood),
             ]
-            if len(posted.accepted) != runs:
-                wrong.append(
-                    f"{runs - len(posted.accepted)} events were not accepted: {posted.refused} {posted.unknown}"
-                )
             if by_status.total() != runs:
                 wrong.append(f"{by_status.total()} runs for {runs} events")
             if len({key for kind, key in service.done if kind == ORDER}) != sum(

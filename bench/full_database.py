@@ -165,8 +165,8 @@ async def fill(
 
 
 def check_answers(posted: Posted) -> Iterator[str]:
-    if posted.unknown:
-        yield f"events without an answer: {dict(posted.unknown)}"
+    if posted.asked_again or posted.unanswered:
+        yield f"events without an answer: {posted.asked_again + posted.unanswered}"
     others = {said: count for said, count in posted.refused.items() if said != (503, "StoreFull")}
     if others or not posted.refused:
         yield f"callers heard otherwise than that the disk is full: {others or 'all were accepted'}"

@@ -7,7 +7,7 @@ A service on loopback, and `flowmend up` as a process of its own; events are pos
 at random moments: with runs at every stage, and now and then while it starts. Afterwards it checks, from the journal of every
 run and the service's own memory:
 
-- no accepted run is lost, and none is stuck without a stated reason;
+- every event has one run, also one posted again because its answer was lost; none is stuck without a stated reason;
 - every order was created once, and each repeat carried the first key;
 - no note was sent twice, and nothing evaluated anew; the runs whose note is in doubt ask.
 
@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from counting_service import NOTE, ORDER, CountingService, free_port
-from fault_checks import IN_DOUBT, check_accepted, check_ends, check_orders_and_notes
+from fault_checks import IN_DOUBT, check_accepted, check_all_answered, check_ends, check_orders_and_notes
 from fault_flows import Posted, order_and_note, post_events, prepare, report, settled
 from fault_server import KILL_TAKES, Server, kill_at_random
 from flowmend.assembly import open_services
@@ -58,6 +58,7 @@ async def run(runs: int, kills: int, seed: int) -> int:
             server.stop()
             wrong = [
                 *check_accepted(application, posted.accepted),
+                *check_all_answered(posted, runs),
                 *check_ends(by_status, {"Succeeded", IN_DOUBT}),
                 *check_orders_and_notes(application, service),
             ]
@@ -65,9 +66,7 @@ async def run(runs: int, kills: int, seed: int) -> int:
         finally:
             server.stop()
             await service.stop()
-    print(
-        f"accepted {len(posted.accepted)}, no answer {dict(posted.unknown) or 0}, refused {dict(posted.refused) or 0}"
-    )
+    print(f"accepted {len(posted.accepted)}, asked again {posted.asked_again}, refused {dict(posted.refused) or 0}")
     print(
         f"runs stored {by_status.total()}: "
         + ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
