@@ -315,8 +315,9 @@ def _make_ready(state: RunState, opened: OpenBranch) -> None:
 def _reopen_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord) -> None:
     details = record.details or {}
     if node.type == "Foreach":
+        items: Json = details.get("items", record.inputs)
         loop = OpenLoop(
-            items=details.get("items", record.inputs),
+            items=items,
             next_index=details.get("begun", 0),
             again=list(details.get("again", ())),
         )
