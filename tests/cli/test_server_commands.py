@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 import zipfile
+from csv import DictReader
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -399,3 +400,26 @@ def test_a_connection_is_swapped_its_uses_listed_and_nothing_mended_that_works(s
     assert flowmend_json(server, "connections", "uses", "swap old") == []
     assert "not used yet" in flowmend(server, "connections", "uses", "swap old").stdout
     assert "ended: 0" in flowmend(server, "connections", "repair-link", "swap old", "--revoke").stdout
+
+
+def test_all_runs_that_match_go_into_a_file_or_are_done_together(
+    server: StartedServer, flow: str, tmp_path: Path
+) -> None:
+    name = flowmend_json(server, "flows", "run", flow, "--input", '{"orderNumber": "=C-1"}')["name"]
+    assert ended(server, name)["properties"]["status"] == "Succeeded"
+    table = tmp_path / "runs.csv"
+    output = "output:body/orderNumber"
+    written = flowmend(server, "runs", "list", "--flow", flow, "--csv", str(table), "--column", output)
+    assert written.exit_code == 0
+    rows = list(DictReader(table.read_text("utf-8-sig").splitlines()))
+    assert next(row for row in rows if row["Run"] == name)["body/orderNumber"] == "'=C-1"
+    matching = ("--flow", flow, "--status", "succeeded", "--from", "2020-01-01T00:00Z")
+    assert flowmend(server, "runs", "resubmit", "--all-matching", *matching, given="n\n").exit_code == 1
+    before = len(flowmend_json(server, "runs", "list", *matching, "--limit", "100"))
+    plan = flowmend_json(server, "runs", "resubmit", "--all-matching", *matching, "--yes")
+    assert flowmend(server, "repair", "status", plan["id"], "--wait").exit_code == 0
+    assert len(flowmend_json(server, "runs", "list", *matching, "--limit", "100")) > before
+    nothing = flowmend(server, "runs", "cancel", "--all-matching", *matching, "--yes")
+    assert "No run that matches" in nothing.output
+    assert flowmend(server, "runs", "resubmit", name, "--all-matching").exit_code == 2
+    assert flowmend(server, "runs", "resubmit").exit_code == 2

@@ -5,6 +5,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flowmend.cli.options import DataOption, JsonOption, UrlOption
+from flowmend.cli.run_filters import (
+    AllMatching,
+    CategoryFilter,
+    ConnectionFilter,
+    FlowFilter,
+    FromFilter,
+    IncidentFilter,
+    StatusFilter,
+    TextFilter,
+    ToFilter,
+    TrackedFilter,
+    plan_all,
+    query_of,
+)
+from flowmend.cli.run_lists import error_of, list_runs
 from flowmend.core.json_value import Json
 
 if TYPE_CHECKING:
@@ -14,55 +29,10 @@ runs = typer.Typer(help="Runs of the running server.", no_args_is_help=True)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, from `flowmend runs list`.")]
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN…", help="Names of runs.")]
+SomeRunsArgument = Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Names of runs.")]
 
 
-@runs.command("list")
-def list_runs(
-    flow: Annotated[str | None, typer.Option("--flow", help="Only runs of this flow, by id or name.")] = None,
-    status: Annotated[str | None, typer.Option("--status", help="Only runs of this status, e.g. Failed.")] = None,
-    connection: Annotated[
-        str | None, typer.Option("--connection", help="Only runs that this connection failed, by id or name.")
-    ] = None,
-    incident: Annotated[str | None, typer.Option("--incident", help="Only runs that this incident failed.")] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", help="Only runs with this in a tracked value, id or error.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
-    data: DataOption = None,
-    url: UrlOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Runs, newest first."""
-    from flowmend.cli.lookup import connection_id, flow_id
-    from flowmend.cli.output import between, print_json, print_table, when
-    from flowmend.cli.server_client import find_server, segment
-
-    wanted = _status(status)
-    server = find_server(url, data)
-    path = f"/flows/{segment(flow_id(server, flow))}/runs" if flow else "/runs"
-    failed_by = connection_id(server, connection) if connection else None
-    if failed_by:
-        server.get(f"/connections/{segment(failed_by)}")  # says so where there is none
-    found = server.pages(path, limit=limit, status=wanted, connection_id=failed_by, incident_id=incident, text=text)
-    if json:
-        print_json(found)
-        return
-    flow_names = {one["id"]: one["name"] for one in server.get("/flows")["value"]}
-    print_table(
-        ("Run", "Flow", "Start", "Duration", "Status", "Error"),
-        (
-            (
-                one["name"],
-                flow_names.get(one["id"].split("/")[2], ""),
-                when(one["properties"]["startTime"]),
-                between(one["properties"]["startTime"], one["properties"].get("endTime")),
-                one["properties"]["status"],
-                _error(one["properties"]),
-            )
-            for one in found
-        ),
-        nothing="No runs.",
-    )
+runs.command("list")(list_runs)
 
 
 @runs.command("show")
@@ -84,7 +54,7 @@ def show_run(run: RunArgument, data: DataOption = None, url: UrlOption = None, j
         [
             ("Run", one["name"]),
             ("Status", found["status"]),
-            ("Error", _error(found)),
+            ("Error", error_of(found)),
             ("Start", when(found["startTime"])),
             ("Duration", between(found["startTime"], found.get("endTime"))),
             ("Version", found["workflow"]["name"]),
@@ -102,7 +72,7 @@ def show_run(run: RunArgument, data: DataOption = None, url: UrlOption = None, j
                 it["properties"].get("code", ""),
                 between(it["properties"].get("startTime"), it["properties"].get("endTime")),
                 str(it["properties"].get("repetitionCount") or it["properties"].get("iterationCount") or ""),
-                _error(it["properties"]),
+                error_of(it["properties"]),
             )
             for it in actions
         ),
@@ -142,10 +112,21 @@ def trace(
 
 @runs.command("resubmit")
 def resubmit(
-    names: RunsArgument,
+    names: SomeRunsArgument = None,
     original_definition: Annotated[
         bool, typer.Option("--original-definition", help="Run the version the first run had, not the latest.")
     ] = False,
+    all_matching: AllMatching = False,
+    flow: FlowFilter = None,
+    status: StatusFilter = None,
+    connection: ConnectionFilter = None,
+    incident: IncidentFilter = None,
+    category: CategoryFilter = None,
+    text: TextFilter = None,
+    tracked: TrackedFilter = None,
+    started_from: FromFilter = None,
+    started_to: ToFilter = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --all-matching.")] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -154,9 +135,26 @@ def resubmit(
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import find_server, segment
 
+    if bool(names) == all_matching:
+        raise typer.BadParameter("Name runs, or choose with --all-matching and filters.", param_hint="RUN…")
     server = find_server(url, data)
+    if all_matching:
+        query = query_of(
+            server,
+            flow=flow,
+            status=status,
+            connection=connection,
+            incident=incident,
+            category=category,
+            text=text,
+            tracked=tracked,
+            started_from=started_from,
+            started_to=started_to,
+        )
+        _tell_plan(plan_all(server, query, "resubmit", yes=yes), json=json)
+        return
     made: list[Json] = []
-    for name in names:
+    for name in names or ():
         body = {"original_definition": original_definition}
         answer = server.send("POST", f"/runs/{segment(name)}/resubmit", body)
         made.append(answer)
@@ -169,11 +167,19 @@ def resubmit(
 
 @runs.command("cancel")
 def cancel(
-    names: Annotated[list[str] | None, typer.Argument(metavar="RUN…", help="Names of runs.")] = None,
+    names: SomeRunsArgument = None,
     all_of: Annotated[
         str | None, typer.Option("--all", metavar="FLOW", help="Every run of this flow that has not finished.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --all.")] = False,
+    all_matching: AllMatching = False,
+    flow: FlowFilter = None,
+    status: StatusFilter = None,
+    connection: ConnectionFilter = None,
+    text: TextFilter = None,
+    tracked: TrackedFilter = None,
+    started_from: FromFilter = None,
+    started_to: ToFilter = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --all or --all-matching.")] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -183,9 +189,24 @@ def cancel(
     from flowmend.cli.output import print_json
     from flowmend.cli.server_client import find_server, segment
 
-    if bool(names) == bool(all_of):
-        raise typer.BadParameter("Name runs, or a flow with --all.", param_hint="RUN…")
+    if [bool(names), bool(all_of), all_matching].count(True) != 1:
+        raise typer.BadParameter(
+            "Name runs, or a flow with --all, or choose with --all-matching and filters.", param_hint="RUN…"
+        )
     server = find_server(url, data)
+    if all_matching:
+        query = query_of(
+            server,
+            flow=flow,
+            status=status,
+            connection=connection,
+            text=text,
+            tracked=tracked,
+            started_from=started_from,
+            started_to=started_to,
+        )
+        _tell_plan(plan_all(server, query, "cancel", yes=yes), json=json)
+        return
     if all_of:
         flow = flow_id(server, all_of)
         if not yes:
@@ -219,22 +240,17 @@ def _cancel_all(server: "Server", path: str, *, is_json: bool) -> None:
         typer.echo("No run of this flow is under way.")
 
 
-def _status(text: str | None) -> str | None:
-    """The status as the API writes it. Errors: typer.BadParameter naming those there are."""
-    from flowmend.core.outcome import Status
+def _tell_plan(plan: Json, *, json: bool) -> None:
+    from flowmend.cli.output import print_json
 
-    if text is None:
-        return None
-    known = [status.value for status in Status]
-    fitting = next((name for name in known if name.casefold() == text.casefold()), None)
-    if fitting is None:
-        raise typer.BadParameter(f"{text!r} is no status. There are {', '.join(known)}.", param_hint="--status")
-    return fitting
-
-
-def _error(properties: dict[str, Json]) -> str:
-    error = properties.get("error")
-    return f"{error['code']}: {error['message']}" if error else ""
+    if json:
+        print_json(plan)
+    elif plan["state"] in {"draft", "dismissed"}:
+        typer.echo("No run that matches can be put right this way.")
+    else:
+        typer.echo(
+            f"Started for {plan['counts']['total']} runs: `flowmend repair status {plan['id']} --wait` waits for its end."
+        )
 
 
 def _print_trace(trace: dict[str, Json], depth: int) -> None:

@@ -3,9 +3,11 @@
 import http.client
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -25,6 +27,8 @@ from flowmend.core.errors import (
 from flowmend.core.json_value import Json
 
 _TIMEOUT_SECONDS = 130.0  # longer than a synchronous caller of a flow may wait
+
+_PART_BYTES = 64 * 1024
 
 _ERRORS: dict[int, type[FlowmendError]] = {
     401: NotAllowed,
@@ -89,6 +93,19 @@ class Server:
             _read_answer(self.url, status, received)
         return received
 
+    def copy(self, path: str, query: Sequence[tuple[str, str]], target: IO[bytes]) -> None:
+        """Write the file at a path below `/api/v1` to `target` as it comes. Errors: as `send`."""
+        address = f"/api/v1{path}?{urlencode(query)}"
+        with self._asked("GET", address, None, {}, timeout=_TIMEOUT_SECONDS) as answer:
+            if answer.status >= 400:
+                _read_answer(self.url, answer.status, answer.read())
+            while True:
+                with self._reached():
+                    part = answer.read(_PART_BYTES)
+                if not part:
+                    return
+                target.write(part)
+
     def answers(self) -> bool:
         """Whether a server is there, also one that cannot write just now."""
         try:
@@ -112,24 +129,36 @@ class Server:
     def _answer(
         self, method: str, address: str, content: bytes | None, headers: Mapping[str, str], *, timeout: float
     ) -> tuple[int, bytes]:
+        with self._asked(method, address, content, headers, timeout=timeout) as answer, self._reached():
+            return answer.status, answer.read()
+
+    @contextmanager
+    def _asked(
+        self, method: str, address: str, content: bytes | None, headers: Mapping[str, str], *, timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
         base = urlsplit(self.url)
         connection = _connect(base.scheme, base.hostname or "", base.port, timeout)
         sent = {"Accept": "application/json", **headers}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         try:
-            connection.request(method, base.path.rstrip("/") + address, content, sent)
-            answer = connection.getresponse()
-            received = answer.read()
+            with self._reached():
+                connection.request(method, base.path.rstrip("/") + address, content, sent)
+                answer = connection.getresponse()
+            yield answer
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
         except (OSError, http.client.HTTPException) as error:
             raise ServiceUnreachable(
                 f"No Flowmend answers at {self.url} ({error}). Start it with `flowmend up`.",
                 code="ServerNotRunning",
                 target=self.url,
             ) from error
-        finally:
-            connection.close()
-        return answer.status, received
 
 
 def segment(text: str) -> str:
