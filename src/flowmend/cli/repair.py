@@ -106,7 +106,10 @@ def run(
         bool, typer.Option("--one-per-flow", help="One run of each flow first, not one of all.")
     ] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Pause once the first one has gone well.")] = False,
-    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Runs under way at most.")] = 64,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Runs under way at most.")] = 16,
+    calls_at_once: Annotated[
+        int, typer.Option("--calls-at-once", min=1, max=64, help="Calls of these under way at most.")
+    ] = 4,
     wait: WaitOption = False,
     data: DataOption = None,
     url: UrlOption = None,
@@ -122,6 +125,7 @@ def run(
         "ask_before_rest": ask,
         "per_minute": per_minute,
         "at_once": at_once,
+        "calls_at_once": calls_at_once,
     }
     wanted = {"version": found["version"] if version is None else version, "settings": settings}
     started = server.send("POST", f"/repair_plans/{segment(found['id'])}/start", wanted)

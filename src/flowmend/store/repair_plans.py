@@ -269,11 +269,6 @@ class RepairPlans:
         chosen = chosen.where(items.plan_id == plan_id, items.state == ItemState.BEGUN)
         return self._database.every(chosen.order_by(items.position), BegunItem)
 
-    def of_new_run(self, run_name: str) -> RepairItemRow | None:
-        """The item that became this run, None where no plan began it."""
-        chosen = _items().where(items.new_run != "", items.new_run == run_name)
-        return self._database.first(chosen.limit(1), RepairItemRow)
-
     def new_runs(self, plan_id: str, state: ItemState) -> Sequence[str]:
         """The runs that items of this state became."""
         chosen = select(items.new_run).where(items.plan_id == plan_id, items.state == state, items.new_run != "")
@@ -291,22 +286,6 @@ class RepairPlans:
             block = chosen.where(items.subject.in_(list(subjects[start : start + _BLOCK])))
             found |= dict(self._database.tuples(block))
         return found
-
-    def needed(self, run_names: Sequence[str]) -> frozenset[str]:
-        """Those of these runs that a plan under way is about or has begun: they must not be deleted."""
-        found: set[str] = set()
-        joined = repair_items.join(repair_plans, repair_plans.c.plan_id == items.plan_id)
-        for start in range(0, len(run_names), _BLOCK):
-            block = list(run_names[start : start + _BLOCK])
-            for column in (items.subject, items.new_run):
-                is_meant = column.in_(block) & (column != "")
-                found |= {
-                    name
-                    for (name,) in self._database.tuples(
-                        select(column).select_from(joined).where(IS_UNDER_WAY, is_meant)
-                    )
-                }
-        return frozenset(found)
 
     def flows_of(self, plan_id: str) -> Sequence[str]:
         """The flows of a plan, those left out altogether too."""

@@ -8,19 +8,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from flowmend.core.repair.pace import MOST_CALLS
-
 
 class CallTurns:
-    """Runs in groups; of each group's calls `MOST_CALLS` are under way at once. Runs of no group do not wait."""
+    """Runs in groups; of each group's calls only so many are under way at once. Runs of no group do not wait."""
 
     def __init__(self) -> None:
         self._of_run: dict[str, asyncio.Semaphore] = {}
         self._groups: dict[str, asyncio.Semaphore] = {}
 
-    def join(self, run_name: str, group: str) -> None:
-        """From now on the run's calls take turns with those of its group."""
-        self._of_run[run_name] = self._groups.setdefault(group, asyncio.Semaphore(MOST_CALLS))
+    def join(self, run_name: str, group: str, at_once: int) -> None:
+        """From now on the run's calls take turns with those of its group. at_once: said by the first that joins."""
+        turns = self._groups.get(group)
+        if turns is None:
+            turns = self._groups[group] = asyncio.Semaphore(at_once)
+        self._of_run[run_name] = turns
 
     def leave(self, run_name: str) -> None:
         """The run ended, or nobody minds any more."""

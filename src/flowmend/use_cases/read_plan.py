@@ -11,7 +11,17 @@ import msgspec
 from flowmend.core.outcome import Status
 from flowmend.core.repair.pace import time_left
 from flowmend.core.repair.stopping import StopCode
-from flowmend.store.repair_rows import GroupRow, ItemKind, ItemMode, ItemState, PlanState, RepairItemRow, RepairPlanRow
+from flowmend.store.repair_rows import (
+    EndedItem,
+    GroupRow,
+    ItemKind,
+    ItemMode,
+    ItemState,
+    PlanState,
+    RepairItemRow,
+    RepairPlanRow,
+)
+from flowmend.store.repair_statements import end_items
 from flowmend.store.rows import FlowRow
 from flowmend.use_cases.incidents import IncidentSummary, read_incident_summary
 from flowmend.use_cases.known_health import needs_repair
@@ -30,6 +40,7 @@ from flowmend.use_cases.repair_plan import (
     CAN_BE_RESUBMITTED,
     CHANGEABLE,
     ENDED,
+    OVER,
     REASONS,
     group_id_of,
     plan_row,
@@ -56,6 +67,8 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     """A plan as it stands now. Errors: NotFound `RepairPlanNotFound`."""
     row = plan_row(services, plan_id)
     store = services.store.repair_plans
+    if row.state in OVER:
+        await _note_what_ended_since(services, plan_id)
     settings = read_plan_settings(row.settings)
     counts = store.counts(plan_id)
     by_flow = store.counts_of_each_flow(plan_id)
@@ -105,6 +118,22 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
         stop_words=_STOP_WORDS.get(row.stop_code, "") if row.state in (PlanState.STOPPED, PlanState.PAUSED) else "",
         now=now,
     )
+
+
+async def _note_what_ended_since(services: Services, plan_id: str) -> None:
+    """A plan is done while some of its runs wait for long; how they end is noted when somebody looks."""
+    ended = [
+        EndedItem(
+            position=one.position,
+            state=ItemState.SUCCEEDED if one.status == Status.SUCCEEDED else ItemState.FAILED,
+            ended_at=one.ended_at,
+            error_code="" if one.status == Status.SUCCEEDED else one.error_code or one.code or one.status,
+        )
+        for one in services.store.repair_plans.begun(plan_id)
+        if one.ended_at is not None
+    ]
+    if ended:
+        await services.store.journal.write([end_items(plan_id, ended)])
 
 
 async def list_items(

@@ -8,10 +8,13 @@ import msgspec
 from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.json_value import Json
 from flowmend.core.repair.first_ones import Canary
+from flowmend.core.repair.pace import MOST_CALLS
 from flowmend.store.repair_rows import GroupRow, ItemState, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.use_cases.ports import Services
 
-MOST_AT_ONCE = 64
+#: Runs under way: as their calls take turns, more would only wait, and fail together where a credential breaks anew.
+USUALLY_AT_ONCE = 16
+_MOST_AT_ONCE = 64
 _MOST_A_MINUTE = 60_000
 
 #: A plan in these states has not begun anything that still has to be waited for, and can be changed.
@@ -60,13 +63,15 @@ class PlanSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How a plan runs.
 
     canary: who goes first, alone. ask_before_rest: pause once the first ones have gone well. per_minute: runs that begin in a
-    minute at most, None for as many as go. at_once: runs under way at most, 1 to 64.
+    minute at most, None for as many as go. at_once: runs under way at most, 1 to 64. calls_at_once: of their calls, 1 to 64: a
+    second break costs so many refusals.
     """
 
     canary: Canary = Canary.ONE
     ask_before_rest: bool = False
     per_minute: int | None = None
-    at_once: int = MOST_AT_ONCE
+    at_once: int = USUALLY_AT_ONCE
+    calls_at_once: int = MOST_CALLS
 
 
 def read_plan_settings(value: Json) -> PlanSettings:
@@ -83,12 +88,13 @@ def read_plan_settings(value: Json) -> PlanSettings:
             code="InvalidPlanSettings",
             target="per_minute",
         )
-    if not 1 <= settings.at_once <= MOST_AT_ONCE:
-        raise AskedWrongly(
-            f"A repair plan has 1 to {MOST_AT_ONCE} runs under way at once, not {settings.at_once}.",
-            code="InvalidPlanSettings",
-            target="at_once",
-        )
+    for name, most in (("at_once", settings.at_once), ("calls_at_once", settings.calls_at_once)):
+        if not 1 <= most <= _MOST_AT_ONCE:
+            raise AskedWrongly(
+                f"A repair plan has 1 to {_MOST_AT_ONCE} under way at once, not {most}.",
+                code="InvalidPlanSettings",
+                target=name,
+            )
     return settings
 
 

@@ -72,7 +72,7 @@ class Recovery(RowWatch):
             self._changed.set()
 
     def _under_way(self) -> Collection[asyncio.Task[None]]:
-        return [task for plan in self._plans.values() for task in plan.beginning]
+        return [task for plan in self._plans.values() for task in plan.beginning.values()]
 
     async def _look(self) -> timedelta:
         services = self._services()
@@ -101,6 +101,7 @@ class Recovery(RowWatch):
             if plan.is_uncertain:
                 self._take_up(services, plan)
             if is_anew:
+                services.turns.disband(plan_id)  # how many calls go at once may have been chosen anew
                 await self._line_up(services, plan)
                 plan.is_uncertain = False
             self._tell(services, plan, services.clock.now, at_once=True)
@@ -121,7 +122,7 @@ class Recovery(RowWatch):
                 business_key=one.business_key,
             )
             plan.begins(one.new_run, item)
-            services.turns.join(one.new_run, plan.row.plan_id)
+            services.turns.join(one.new_run, plan.row.plan_id, plan.settings.calls_at_once)
             if one.status and Status(one.status).is_terminal:
                 plan.ended.append((one.new_run, one.status))
 
@@ -168,10 +169,9 @@ class Recovery(RowWatch):
     def _begin(self, services: Services, plan: RecoveryPlan, item: LaneItem) -> None:
         name = new_name_of(services, item)
         plan.begins(name, item)
-        services.turns.join(name, plan.row.plan_id)
+        services.turns.join(name, plan.row.plan_id, plan.settings.calls_at_once)
         task = asyncio.get_running_loop().create_task(self._begin_durably(services, plan, item, name))
-        plan.beginning.add(task)
-        task.add_done_callback(plan.beginning.discard)
+        plan.beginning[name] = task
 
     async def _begin_durably(self, services: Services, plan: RecoveryPlan, item: LaneItem, name: str) -> None:
         """Begin an item; one that cannot begin says why in its row, and leaves its lane to the next one."""
@@ -195,9 +195,10 @@ class Recovery(RowWatch):
             _log.exception("An item of repair plan %s cannot begin: %s", plan.row.plan_id, item.subject)
             self._release(services, plan, name)
             self._note(services, plan, item, ItemState.REFUSED, "InternalError")
-        else:
-            return
-        self._changed.set()
+        finally:
+            del plan.beginning[name]
+            if name not in plan.under_way:  # it ended, perhaps before anybody heard that it had begun
+                self._changed.set()
 
     def _look_at_rows(self) -> None:
         self._reads_plans = True

@@ -18,7 +18,7 @@ class RecoveryPlan:
     """Owned by the recovery and touched on its thread only.
 
     versions: {run: the definition it had}. under_way: {new run: its item}, those at rest too. resting: those that wait for long.
-    went_well: since the plan was started. beginning: the tasks that begin items. ended: (new run, status) still to be noted.
+    went_well: since the plan was started. beginning: {new run: the task that begins it}. ended: (new run, status) still to be noted.
     is_uncertain: the store failed while something began, so the rows say what is under way.
     """
 
@@ -31,7 +31,7 @@ class RecoveryPlan:
         self.lanes = Lanes(most_at_once=_NO_BOUND)
         self.line: Line[LaneItem] = Line(self.lanes.is_free)
         self.parked: list[LaneItem] = []
-        self.beginning: set[asyncio.Task[None]] = set()
+        self.beginning: dict[str, asyncio.Task[None]] = {}
         self.ended: list[tuple[str, str]] = []
         self.flow_ids: set[str] = set()
         self.is_uncertain = False

@@ -11,13 +11,14 @@ from flowmend.use_cases.plan_view import FlowProgress, PlanGroup, PlanSummary, P
 
 class PlanSettingsShape(msgspec.Struct, frozen=True, kw_only=True):
     """How it runs. canary: who goes first, alone. ask_before_rest: pause after them. per_minute: runs that begin in a minute at
-    most, null for any number. at_once: runs under way at most.
+    most, null for any number. at_once: runs under way at most. calls_at_once: calls of these.
     """
 
     canary: Canary
     ask_before_rest: bool
     per_minute: int | None
     at_once: int
+    calls_at_once: int
 
 
 class PlanCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +192,7 @@ def plan_detail_shape(view: PlanView) -> RepairPlanDetailShape:
             ask_before_rest=settings.ask_before_rest,
             per_minute=settings.per_minute,
             at_once=settings.at_once,
+            calls_at_once=settings.calls_at_once,
         ),
         can_start=view.can_start,
         cannot_start_reason=view.cannot_start_reason,
