@@ -11,6 +11,7 @@ from sqlalchemy import update
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict
 from flowmend.store import Store
+from flowmend.store.backup.standing_still import stand_still
 from flowmend.store.connection_tables import incidents
 from flowmend.store.incidents import Refusal
 from flowmend.store.journal import StartRun
@@ -180,6 +181,14 @@ class TestADelivery:
         assert store.deliveries.next_due() is None
         assert store.deliveries.again("broken-i1", "owner", examples.noon)
         assert not store.deliveries.again("broken-i1", "boss", examples.noon)
+
+    def test_of_a_restored_backup_is_sent_no_more(self, two_routes: Store, examples: Any) -> None:
+        two_routes.notices.note(notice(examples), ["owner", "boss"])
+        two_routes.deliveries.change("broken-i1", "boss", state=DeliveryState.SENT, next_at=None)
+        with two_routes._database.writing() as connection:
+            stand_still(connection)
+        states = {one.route_id: one.state for one in two_routes.deliveries.of_notices(["broken-i1"])["broken-i1"]}
+        assert states == {"owner": DeliveryState.DROPPED, "boss": DeliveryState.SENT}
 
     def test_goes_with_its_route(self, two_routes: Store, examples: Any) -> None:
         two_routes.notices.note(notice(examples), ["owner", "boss"])

@@ -2,6 +2,7 @@
 
 Nobody knows what happened between the backup and now. So flows that were on are off, as if somebody had turned them off,
 plans that ran are paused, and runs that were under way wait with a code of their own, until somebody lets them go on.
+Messages that were to be sent then are sent no more: they were, or what they say is old.
 """
 
 from datetime import datetime
@@ -9,6 +10,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from flowmend.store.after_restore import RESTORED, RESTORED_CODE
+from flowmend.store.notice_rows import DeliveryState
+from flowmend.store.notice_tables import deliveries
 from flowmend.store.repair_rows import PlanState
 from flowmend.store.repair_tables import repair_plans
 from flowmend.store.rows import FlowState
@@ -25,6 +28,8 @@ def stand_still(connection: Connection) -> tuple[list[str], int]:
     connection.execute(update(trigger_states).values(poll_at=None))  # and polls keep their place
     is_running = repair_plans.c.state.in_([PlanState.CANARY, PlanState.RUNNING])
     connection.execute(update(repair_plans).where(is_running).values(state=PlanState.PAUSED))
+    unsent = deliveries.c.state.in_([DeliveryState.DUE, DeliveryState.SENDING])
+    connection.execute(update(deliveries).where(unsent).values(state=DeliveryState.DROPPED, next_at=None))
     held = connection.execute(
         update(runs).where(IS_UNFINISHED).values(status=_WAITING, code=RESTORED_CODE, wake_at=None)
     ).rowcount
