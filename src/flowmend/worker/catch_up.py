@@ -21,7 +21,7 @@ class CatchUp:
     what was begun and is not stored as begun yet.
     """
 
-    def __init__(self, services: Services, loaded: LoadedFlow, lanes: Lanes, goes: GoesOn) -> None:
+    def __init__(self, loaded: LoadedFlow, lanes: Lanes, goes: GoesOn) -> None:
         self.flow_id = loaded.row.flow_id
         self.goes = goes
         self.unsettled: set[str] = set()
@@ -32,8 +32,8 @@ class CatchUp:
         self._has_more_events = goes is not GoesOn.NOTHING
         self._last_run = ""
         self._has_more_runs = True
-        if has_business_key(loaded):
-            self._take_in_what_runs(services)
+        self._has_keys = has_business_key(loaded)
+        self._taken_in: list[str] | None = None
 
     def take(self, services: Services, loaded: LoadedFlow) -> Waiting | None:
         """The next that may begin, None where none may now."""
@@ -64,6 +64,11 @@ class CatchUp:
         if also_at_runs:
             self._has_more_runs, self._last_run = True, ""
 
+    def close(self) -> None:
+        """Nothing of this flow waits behind what ran before any more."""
+        for name in self._taken_in or ():
+            self._lanes.ended(name)
+
     def is_over(self, services: Services) -> bool:
         """Whether nothing of this flow is held that was not begun.
 
@@ -84,8 +89,12 @@ class CatchUp:
 
     def _take_in_what_runs(self, services: Services) -> None:
         """Runs of a key that began before what is held come first, also those that began before a restart."""
+        if not self._has_keys or self._taken_in is not None:
+            return
+        self._taken_in = []
         for name, key in services.store.held.keys_under_way(self.flow_id, key_name=BUSINESS_KEY):
             if name not in self._lanes:
+                self._taken_in.append(name)
                 self._lanes.begun(name, self.flow_id, key)
                 if not services.dispatch.is_active(name):
                     self._lanes.rests(name)
@@ -95,8 +104,11 @@ class CatchUp:
         if self._has_more_runs:
             held = services.store.held.runs_after(self.flow_id, self._last_run, _BLOCK, key_name=BUSINESS_KEY)
             self._has_more_runs = len(held) == _BLOCK
-            for run in held:
-                if waits_for_nothing(services, loaded, run.connection_id) and self._is_new(run.run_name):
+            waiting = [run for run in held if waits_for_nothing(services, loaded, run.connection_id)]
+            if waiting:
+                self._take_in_what_runs(services)
+            for run in waiting:
+                if self._is_new(run.run_name):
                     if self._lanes.ended(run.run_name):  # it waits: it goes on when its turn comes
                         self._backlog.freed(run.business_key)
                     self._backlog.add(run.run_name, run.business_key, run.connection_id)
@@ -106,6 +118,8 @@ class CatchUp:
                 self.flow_id, self._event_place, _BLOCK, without_code=self._left_out
             )
             self._has_more_events = len(events) == _BLOCK
+            if events:
+                self._take_in_what_runs(services)
             for event in events:
                 if self._is_new(event.event_name):
                     # What only waits for its turn comes from a flow that works: its order is that of arrival alone.

@@ -40,6 +40,8 @@ _AFTER_TROUBLE_SECONDS = 1.0
 #: Of one flow, before another one has its turn.
 _IN_TURN = 8
 
+#: The code of what the store holds and nobody can read any more: to wait would not help.
+_DAMAGED = "PayloadDamaged"
 CANNOT_BEGIN = FlowmendError("Flowmend could not begin this event; its log says why.", code="InternalError")
 
 
@@ -93,7 +95,7 @@ class HeldRelease(RowWatch):
             elif (loaded := _readable(services, flow_id)) is not None:
                 goes = what_goes_on(services, loaded)
                 if flow_id in woken or goes is not GoesOn.NOTHING:
-                    self._flows[flow_id] = CatchUp(services, loaded, services.held.lanes, goes)
+                    self._flows[flow_id] = CatchUp(loaded, services.held.lanes, goes)
 
     async def _begin_some_of_each(self, services: Services) -> bool:
         """Whether anything was begun."""
@@ -149,9 +151,10 @@ class HeldRelease(RowWatch):
             return
         try:
             begun = start_held_event(services, event)
-        except StoreUnavailable:
-            self._give_up(services, catch_up, waiting)
         except Exception as error:  # noqa: BLE001  # one event must not keep the others waiting
+            if isinstance(error, StoreUnavailable) and error.code != _DAMAGED:
+                self._give_up(services, catch_up, waiting)
+                return
             reason = error if isinstance(error, FlowmendError) else CANNOT_BEGIN
             _log.error("The held event %s cannot begin: %s", waiting.name, reason, exc_info=reason is CANNOT_BEGIN)
             await self._fail(services, catch_up, waiting, reason)
@@ -221,6 +224,7 @@ class HeldRelease(RowWatch):
     def _close(self, catch_up: CatchUp) -> None:
         if self._flows.get(catch_up.flow_id) is catch_up:
             del self._flows[catch_up.flow_id]
+            catch_up.close()
 
     def _look_for_rest(self, services: Services) -> None:
         """What left memory has ended, or waits for long; without a key nobody waits for its end."""
