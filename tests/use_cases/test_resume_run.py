@@ -251,6 +251,19 @@ async def test_a_definition_that_differs_is_refused_with_what_differs(
     assert caught.value.code == "DefinitionDiffers"
 
 
+async def test_a_latest_definition_that_does_not_read_leaves_the_run_its_own(
+    running: Running, shop: Shop, origin: str
+) -> None:
+    flow_id, failed = await failed_run(running, shop, order_then_audit(origin))
+    running.make_unreadable(flow_id)
+    both = preview_both(running.services, failed)
+    assert both.resume.can_resume
+    assert both.resume_latest is not None
+    assert (both.resume_latest.code, both.resubmit.code) == ("DefinitionUnreadable", "DefinitionUnreadable")
+    again = await resume(running, failed)
+    assert (await running.ended(again.run_name)).status == "Succeeded"
+
+
 async def test_a_connection_that_is_still_broken_is_to_be_repaired_first(running: Running) -> None:
     connection_id = await running.connect()
     flow_id = await running.add_flow({"Order": create_order()})

@@ -22,6 +22,7 @@ from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import Resubmitted, cannot_resubmit_reason, earlier_resubmission
 from flowmend.use_cases.start_run import NEEDS_REPAIR, begin_run, new_start
+from flowmend.use_cases.unreadable import CANNOT_BE_READ, why_flow_unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def preview_resubmit(services: Services, run_name: str, *, original_definition: 
 def preview_both(services: Services, run_name: str) -> Previews:
     """Every way a run can be run again, its journal read once. Errors: NotFound."""
     origin = _read(services, run_name)
-    is_latest = origin.loaded.version == services.flows.latest(origin.row.flow_id).version
+    is_latest = origin.loaded.version == origin.loaded.row.version
     return Previews(
         resume=_preview(services, origin, original_definition=True),
         resume_latest=None if is_latest else _preview(services, origin, original_definition=False),
@@ -196,7 +197,9 @@ def _preview_resubmit(services: Services, origin: _Origin, *, original_definitio
     if reason:
         code = "WorkflowRunInProgress" if origin.loaded.row.state is FlowState.ON else "WorkflowTriggerIsNotEnabled"
         return ResubmitPreview(can_resubmit=False, code=code, message=reason)
-    loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
+    loaded = _definition(services, origin, original_definition=original_definition)
+    if not isinstance(loaded, LoadedFlow):
+        return ResubmitPreview(can_resubmit=False, code=loaded[0], message=loaded[1])
     compiled = origin.loaded.compiled
     return ResubmitPreview(
         can_resubmit=True,
@@ -241,7 +244,9 @@ def _resumption(
     refusal = _refusal(origin)
     if refusal is not None:
         return ResumePreview(can_resume=False, code=refusal[0], message=refusal[1])
-    loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
+    loaded = _definition(services, origin, original_definition=original_definition)
+    if not isinstance(loaded, LoadedFlow):
+        return ResumePreview(can_resume=False, code=loaded[0], message=loaded[1])
     found = resume_entries(
         origin.loaded.compiled, origin.start, origin.entries, now=services.clock.now, onto=loaded.compiled
     )
@@ -260,6 +265,18 @@ def _resumption(
             from_repetition=found.begins_with[1],
         )
     return loaded, found
+
+
+def _definition(services: Services, origin: _Origin, *, original_definition: bool) -> LoadedFlow | tuple[str, str]:
+    """What the new run is to run, or why it cannot, as (code, sentence)."""
+    try:
+        loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
+    except CANNOT_BE_READ as error:
+        return "DefinitionUnreadable", why_flow_unreadable(error)
+    if loaded.missing_parameters:
+        names = ", ".join(loaded.missing_parameters)
+        return "WorkflowRunParameterMissing", f"The flow has no value for parameter {names}. Give it one first."
+    return loaded
 
 
 def _refusal(origin: _Origin) -> tuple[str, str] | None:

@@ -25,6 +25,7 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "ChildRun": marked("Another run called this one and waited for its answer. Resume that run instead."),
         "JournalMissing": marked("The history of this run is no longer kept, so nothing says what it finished."),
         "JournalUnreadable": marked("The history of this run cannot be read."),
+        "WorkflowRunParameterMissing": marked("The flow has no value for one of its parameters. Give it one first."),
         "NothingToResume": marked("No action of this run failed or was stopped."),
         "EndedByTerminate": marked("No action failed: the flow itself ended the run, by a Terminate."),
         "ConnectionNeedsRepair": marked("Its connection still needs repair. Repair it first."),
