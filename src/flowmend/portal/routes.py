@@ -96,7 +96,6 @@ _PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/runs/columns", runs.take_columns),
     ("POST", "/runs/plan", runs.take_plan),
     ("GET", "/repair_plans/{plan_id}", repair_plan.show_plan),
-    ("POST", "/repair_plans/{plan_id}", repair_plan.take_choice),
     ("GET", "/runs/{run_name}", run.show_run),
     ("GET", "/runs/{run_name}/trace", run_trace.show_trace),
     ("GET", "/runs/{run_name}/try", run_trace.show_playground),
