@@ -167,11 +167,13 @@
 
   function swap(old, fresh) {
     if (!old || !fresh || old.innerHTML === fresh.innerHTML) return;
-    // What was chosen by hand stays: opened cards, the place in wide pictures, the focus.
+    // What was chosen by hand stays: opened cards, chosen runs, the place in wide pictures, the focus.
     old.querySelectorAll('details[id]').forEach(card => {
       const same = fresh.querySelector(`#${CSS.escape(card.id)}`);
       if (same && card.dataset.touched) { same.open = card.open; same.dataset.touched = 'yes'; }
     });
+    const picked = new Set([...old.querySelectorAll('.pick input:checked')].map(box => box.value));
+    fresh.querySelectorAll('.pick input').forEach(box => { box.checked = picked.has(box.value); });
     const graph = old.querySelector('.graph')?.scrollLeft ?? 0;
     const focused = old.contains(document.activeElement) ? path_to(document.activeElement) : null;
     old.replaceChildren(...document.adoptNode(fresh).childNodes);
