@@ -198,7 +198,8 @@ async def repair(settings: Settings, connections: list[str]) -> None:
         proof = await verify_connection(
             application.services, connections[0], {"password": NEW_PASSWORD}, person_id=owner
         )
-        print(f"repair: {'proven' if proof.is_proven else proof.code}, {application.services.store.incidents.count_open()} incidents open")
+        left = application.services.store.incidents.count_open()
+        print(f"repair: {'proven' if proof.is_proven else proof.code}, {left} incidents open")
     finally:
         await application.stop()
 
