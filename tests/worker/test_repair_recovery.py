@@ -1,9 +1,12 @@
 """A repair plan is carried out: the first alone, then the rest in order, each once, and it stops by itself where it goes wrong."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
+from flowmend.core.connection.health import HealthState
+from flowmend.core.repair.first_ones import Canary
 from flowmend.store.repair_rows import ItemState, PlanState, RepairPlanRow
 from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.make_plan import make_plan
@@ -11,8 +14,9 @@ from flowmend.use_cases.plan_view import PlanView
 from flowmend.use_cases.read_plan import read_plan
 from flowmend.use_cases.repair_plan import PlanSettings
 from flowmend.use_cases.start_plan import go_on_with_plan, start_plan
+from flowmend.use_cases.stop_plan import dismiss_plan, pause_plan
 from flowmend.use_cases.verify_connection import verify_connection
-from running import Running, create_order, until
+from running import Open, Running, after, create_order, until, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -53,7 +57,7 @@ async def planned(running: Running, connection_id: str) -> RepairPlanRow:
 
 
 async def started(running: Running, plan: RepairPlanRow, **settings: object) -> RepairPlanRow:
-    chosen = PlanSettings(**settings) if settings else None  # type: ignore[arg-type]
+    chosen = PlanSettings(**settings) if settings else None
     return await start_plan(running.services, plan.plan_id, plan.version, person_id=running.owner, settings=chosen)
 
 
@@ -130,7 +134,140 @@ async def test_a_second_break_stops_it_and_it_goes_on_after_the_second_repair(ru
 
     await repair(running, connection_id, "again")
     row = await planned(running, connection_id)
-    await started(running, row, canary="one_first")
+    await started(running, row, canary=Canary.ONE)
     await in_state(running, row, PlanState.DONE)
     counts = running.service.counts["orders"]
     assert (counts["created"], counts["distinct_numbers"]) == (30, 30)
+
+
+async def test_a_killed_server_goes_on_with_it_and_begins_nothing_twice(running: Running, open_flowmend: Open) -> None:
+    connection_id, _, failed = await broken_with(running, 40)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id))
+    await until(lambda: len(created(running)) >= 10, lambda: str(created(running)))
+    await running.crash()
+
+    again = await open_flowmend()
+    view = await in_state(again, plan, PlanState.DONE)
+
+    assert (view.succeeded, view.failed, view.to_go) == (40, 0, 0)
+    counts = again.service.counts["orders"]
+    assert (counts["created"], counts["distinct_numbers"]) == (40, 40)
+    origins = [row.origin_run for row in again.runs() if row.origin_run]
+    assert sorted(origins) == sorted(failed)
+
+
+async def test_paused_it_begins_nothing_and_keeps_back_what_is_held(running: Running, open_flowmend: Open) -> None:
+    connection_id, flow_id, _ = await broken_with(running, 12)
+    held = await hold(running, flow_id, 2)
+    running.services.held.keep_back([flow_id], "test", None)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id), per_minute=600)
+    running.services.held.let_go("test")
+    await until(lambda: len(created(running)) >= 3, lambda: str(created(running)))
+    await pause_plan(running.services, plan.plan_id, person_id=running.owner)
+    await until(lambda: not running.application.run_loop.active_count, lambda: "runs are under way")
+    count = len(created(running))
+    await running.stop()
+
+    again = await open_flowmend()
+    await asyncio.sleep(0.3)
+    assert len(created(again)) == count
+    assert again.services.store.trigger_events.count_held(flow_id) == 2
+    await go_on_with_plan(again.services, plan.plan_id, person_id=again.owner)
+    view = await in_state(again, plan, PlanState.DONE)
+    assert (view.succeeded, len(created(again))) == (14, 14)
+    assert {again.run(name).status for name in held} == {"Succeeded"}
+
+
+async def test_dismissed_it_lets_go_what_it_kept_back(running: Running) -> None:
+    connection_id, flow_id, failed = await broken_with(running, 2)
+    (held,) = await hold(running, flow_id, 1)
+    running.services.held.keep_back([flow_id], "test", None)
+    await repair(running, connection_id)
+    plan = await planned(running, connection_id)
+    running.services.held.let_go("test")
+    await asyncio.sleep(0.2)
+    assert not created(running)
+    await dismiss_plan(running.services, plan.plan_id, person_id=running.owner)
+    assert (await running.ended(held)).status == "Succeeded"
+    assert {running.run(name).status for name in failed} == {"Failed"}
+
+
+async def test_a_draft_that_nobody_starts_lets_events_go_on_after_a_while(running: Running) -> None:
+    connection_id, flow_id, _ = await broken_with(running, 1)
+    (held,) = await hold(running, flow_id, 1)
+    running.services.held.keep_back([flow_id], "test", None)
+    await repair(running, connection_id)
+    plan = await planned(running, connection_id)
+    running.services.held.let_go("test")
+    await asyncio.sleep(0.2)
+    assert not created(running)
+    running.clock.move(minutes=16)
+    running.services.held.wake(flow_id)
+    assert (await running.ended(held)).status == "Succeeded"
+    view = await read_plan(running.services, plan.plan_id)
+    assert view.row.state is PlanState.DRAFT
+
+
+async def test_three_failures_in_a_row_stop_it_and_a_person_decides(running: Running) -> None:
+    connection_id = await running.connect()
+    ends = {"type": "Terminate", "inputs": {"runStatus": "Failed", "runError": {"code": "Wrong", "message": "No."}}}
+    flow_id = await running.add_flow({"Order": create_order(), "End": after(ends, "Order")})
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "fail"}, running.owner)
+    running.service.change("password", user="ada", password="changed")
+    for index in range(12):
+        accepted = await running.call(flow_id, {"number": f"F{index}"})
+        await running.ended(accepted.run_name)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id), canary=Canary.NONE)
+    view = await in_state(running, plan, PlanState.STOPPED)
+    assert view.row.stop_code == "FailuresInARow"
+    assert "another reason" in view.stop_words
+    assert view.to_go > 0
+    assert running.connection(connection_id).health is HealthState.CONNECTED
+
+
+async def test_a_first_one_that_fails_stops_everything(running: Running) -> None:
+    connection_id, _, _ = await broken_with(running, 3)
+    await repair(running, connection_id)
+    running.service.change("permissions", route="POST /basic/orders", allowed="false")
+    plan = await started(running, await planned(running, connection_id))
+    await in_state(running, plan, PlanState.STOPPED)
+    await until(lambda: outcome(running, plan).get(ItemState.FAILED) == 1, lambda: str(outcome(running, plan)))
+    assert outcome(running, plan)[ItemState.PLANNED] == 2
+
+
+async def test_a_run_that_waits_for_long_keeps_nobody_from_the_end(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow({"Order": create_order(), "Then": after(wait_for(2, "Day"), "Order")})
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "fail"}, running.owner)
+    running.service.change("password", user="ada", password="changed")
+    for number in ("A", "B"):
+        accepted = await running.call(flow_id, {"number": number})
+        await running.ended(accepted.run_name)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id))
+    view = await in_state(running, plan, PlanState.DONE)
+    assert (view.succeeded, view.running + view.waiting, view.to_go) == (0, 2, 0)
+    running.clock.move(days=3)
+    await running.settled()
+    for item in running.services.store.repair_plans.items(plan.plan_id):
+        await running.ended(item.new_run)
+    assert (await read_plan(running.services, plan.plan_id)).succeeded == 2
+
+
+async def test_of_each_key_one_runs_after_another_in_order_of_arrival(running: Running) -> None:
+    connection_id, flow_id, _ = await broken_with(running, 9, **BY_CUSTOMER)
+    await hold(running, flow_id, 9)
+    running.services.held.keep_back([flow_id], "test", None)
+    await repair(running, connection_id)
+    running.service.change("latency", ms=30)
+    plan = await started(running, await planned(running, connection_id), canary=Canary.NONE, calls_at_once=16)
+    running.services.held.let_go("test")
+    await in_state(running, plan, PlanState.DONE)
+    for customer in range(3):
+        mine = [one for one in created(running) if int(one[1:]) % 3 == customer]
+        assert mine == [f"F{index}" for index in range(customer, 9, 3)] + [
+            f"H{index}" for index in range(customer, 9, 3)
+        ]

@@ -6,6 +6,7 @@ A proof lets held events go on at once. Where a plan is to come of it, it keeps 
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from flowmend.core.errors import FlowmendError
 from flowmend.store.repair_rows import RepairPlanRow
@@ -14,22 +15,32 @@ from flowmend.use_cases.make_plan import make_plan, waits_until
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.repair_plan import OVER
 from flowmend.use_cases.stop_plan import dismiss_plan
-from flowmend.use_cases.verify_connection import Verification
 
 _log = logging.getLogger(__name__)
 
 
+class Proof(Protocol):
+    """What a verification, a sign-in or the renewal of a sign-in app answers."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the new credential works."""
+
+
+Tested = TypeVar("Tested", bound=Proof)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenAndPlanned:
+class ProvenAndPlanned(Generic[Tested]):
     """How a test went. plan: None where it was refused, or nothing failed or was held meanwhile."""
 
-    verification: Verification
+    verification: Tested
     plan: RepairPlanRow | None = None
 
 
 async def prove_then_plan(
-    services: Services, connection_id: str, proving: Callable[[], Awaitable[Verification]], *, person_id: str
-) -> ProvenAndPlanned:
+    services: Services, connection_id: str, proving: Callable[[], Awaitable[Tested]], *, person_id: str
+) -> ProvenAndPlanned[Tested]:
     """Prove a connection, and make the plan of its incident where it is proven. proving: the verification, sign-in or test.
 
     Errors: those of `proving`. What keeps a plan from being made is logged: the proof stands.

@@ -18,6 +18,8 @@ _EVERY_SECONDS = 6 * 3600.0
 _FIRST_AFTER_SECONDS = 60.0
 #: A link that ended is kept a while, so that the page of its connection can tell what became of it.
 _LINKS_KEPT = timedelta(days=30)
+#: As long as the uses of secrets by default: what a repair did can be read for a year.
+_PLANS_KEPT = timedelta(days=400)
 
 
 class Housekeeping:
@@ -52,6 +54,7 @@ async def tidy_up(services: Services) -> None:
     """Remove what is older than it is kept. Errors: StoreUnavailable."""
     now = services.clock.now
     services.store.repair_links.forget_expired(now - _LINKS_KEPT)
+    services.store.repair_plans.forget_ended(now - _PLANS_KEPT)
     if expired := await expire_held(services, now):
         _log.info("Let go of %d events that were held for longer than their flows want", expired)
     while services.store.received_events.forget(now - KNOWN_FOR):  # noqa: ASYNC110  # others get their turn

@@ -10,6 +10,7 @@ How an item ended rides along with the next transaction; lost with the process, 
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from flowmend.core.connection.health import HealthState
@@ -79,7 +80,7 @@ class Recovery(RowWatch):
         if self._reads_plans:
             self._reads_plans = False
             await self._read_plans(services)
-        self._stop_where_broken(services)
+        await self._stop_where_broken(services)
         self._look_for_rest(services)
         waits = [await self._go_on(services, plan) for plan in list(self._plans.values())]
         return min(waits, default=_LOOK_AGAIN)
@@ -148,7 +149,7 @@ class Recovery(RowWatch):
     async def _go_on(self, services: Services, plan: RecoveryPlan) -> timedelta:
         """Note what ended and begin what may; how long nothing more is to be done."""
         now = services.clock.now
-        self._settle(services, plan)
+        await self._settle(services, plan)
         plan.unpark()
         begun = 0
         while (item := plan.take(now)) is not None:
@@ -159,7 +160,7 @@ class Recovery(RowWatch):
             begun += 1
             if begun % _IN_TURN == 0:
                 await asyncio.sleep(0)
-                self._settle(services, plan)
+                await self._settle(services, plan)
         await self._advance(services, plan)
         self._tell(services, plan, now)
         if not plan.goes_on or not (plan.line.has_offer and plan.has_room):
@@ -184,13 +185,13 @@ class Recovery(RowWatch):
         except FlowmendError as error:
             self._release(services, plan, name)
             if error.code == NEEDS_REPAIR:
-                self._stop(services, plan, StopCode.AUTHENTICATION, error.message)
+                await self._stop(services, plan, StopCode.AUTHENTICATION, error.message)
             elif error.code != "ItemNotPlanned":  # else the plan was paused or stopped in this very moment
                 is_theirs = isinstance(error, Conflict)
                 self._note(services, plan, item, ItemState.REFUSED, error.code)
                 stop = None if is_theirs else plan.judge(Ending(is_good=False, is_first=item.is_canary))
                 if stop is not None:
-                    self._stop(services, plan, stop, error.message)
+                    await self._stop(services, plan, stop, error.message)
         except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the plan from going on
             _log.exception("An item of repair plan %s cannot begin: %s", plan.row.plan_id, item.subject)
             self._release(services, plan, name)
@@ -208,8 +209,9 @@ class Recovery(RowWatch):
         services.turns.leave(name)
         return plan.is_over(name)
 
-    def _settle(self, services: Services, plan: RecoveryPlan) -> None:
+    async def _settle(self, services: Services, plan: RecoveryPlan) -> None:
         """Note how runs ended, and stop where that is called for."""
+        stops: list[tuple[StopCode, str]] = []
         ended, plan.ended = plan.ended, []
         for name, status in ended:
             item = self._release(services, plan, name)
@@ -224,14 +226,18 @@ class Recovery(RowWatch):
             if status != Status.CANCELLED:  # else a person ended it on purpose
                 stop = plan.judge(Ending(is_good=False, is_auth_failure=is_refused, is_first=item.is_canary))
                 if stop is not None:
-                    self._stop(services, plan, stop, f"{name}: {code}")
+                    stops.append((stop, f"{name}: {code}"))
+        if stops:
+            await self._stop(services, plan, *stops[0])
 
     def _note(self, services: Services, plan: RecoveryPlan, item: LaneItem, state: ItemState, code: str) -> None:
         ended = EndedItem(position=item.position, state=state, ended_at=services.clock.now, error_code=code)
         services.store.journal.ride_along(end_items(plan.row.plan_id, [ended]))
 
-    def _stop(self, services: Services, plan: RecoveryPlan, code: StopCode, message: str) -> None:
+    async def _stop(self, services: Services, plan: RecoveryPlan, code: StopCode, message: str) -> None:
         """Begin nothing more of it until a person says so."""
+        if not plan.goes_on:
+            return
         now, plan_id = services.clock.now, plan.row.plan_id
         has_stopped = services.store.repair_plans.change(
             plan_id,
@@ -245,13 +251,15 @@ class Recovery(RowWatch):
         if has_stopped:
             _log.warning("Repair plan %s stopped by itself: %s %s", plan_id, code.value, message)
         self._take_in(services, plan)
+        with suppress(StoreUnavailable):  # they ride along with a later one then
+            await services.store.journal.write(())  # whoever looks at the stopped plan sees why
 
-    def _stop_where_broken(self, services: Services) -> None:
+    async def _stop_where_broken(self, services: Services) -> None:
         """A connection that a plan's flows use was refused anew."""
         broken, self._broken = self._broken, set()
         if not broken:
             return
-        for plan in self._plans.values():
+        for plan in list(self._plans.values()):
             if not plan.goes_on:
                 continue
             used = {
@@ -262,7 +270,7 @@ class Recovery(RowWatch):
             }
             if used:
                 names = ", ".join(row.display_name for row in used.values())
-                self._stop(services, plan, StopCode.AUTHENTICATION, names)
+                await self._stop(services, plan, StopCode.AUTHENTICATION, names)
 
     async def _advance(self, services: Services, plan: RecoveryPlan) -> None:
         """The rest after the first ones, the end after the rest."""
