@@ -24,6 +24,7 @@ bench: $(READY)
 	$(BIN)/python bench/expressions.py
 	$(BIN)/python bench/connections.py
 	$(BIN)/python bench/incidents.py
+	$(BIN)/python bench/history.py
 	$(BIN)/python bench/waiting_runs.py
 	$(BIN)/python bench/diagnosis.py
 	$(BIN)/python bench/built_in.py

@@ -25,14 +25,13 @@ from statistics import median, quantiles
 from typing import Any
 from urllib.parse import urlencode
 
-from history_filling import CATEGORIES, CUSTOMERS, DAYS, Filled, fill
-from served_pages import Served, ask, serving
-
 from flowmend.assembly import open_services
 from flowmend.settings import Settings
 from flowmend.store.journal import AddTracked
 from flowmend.store.rows import TrackedValueRow
 from flowmend.use_cases.history import forget_history
+from history_filling import CATEGORIES, CUSTOMERS, DAYS, Filled, fill
+from served_pages import Served, ask, serving
 
 GOAL_MS, GOAL_BYTES = 100.0, 2_000.0
 #: Nobody may wait longer for a write or a page while history goes.
@@ -60,23 +59,27 @@ def main() -> None:
         }
         if given.json:
             given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    slow = [name for name, one in figures.items() if one["p95_ms"] > GOAL_MS]
-    waits = [name for name, one in let_go.items() if name.endswith("p99_ms") and one > GOAL_WAIT_MS]
+    slow = [name for name, one in figures.items() if one["p95_ms"] > given.goal_ms]
+    waits = [name for name, one in let_go.items() if name.endswith("p99_ms") and one > given.goal_wait_ms]
     if slow or waits or filled.bytes_per_run > GOAL_BYTES:
         sys.exit(f"Over the goal: {', '.join([*slow, *waits]) or 'bytes per run'}")
 
 
 def measure(served: Served, filled: Filled, rounds: int) -> dict[str, dict[str, float]]:
-    """{what is asked for: {"median_ms", "p95_ms"}}"""
+    """{what is asked for: {"median_ms", "p95_ms", "cpu_ms"}}; CPU time on average, the client's included."""
+    print(f"{'':44}{'median':>9}{'p95':>9}{'CPU':>9}")
     chance, figures = random.Random(11), {}  # repeatable
     for name, paths in _questions(filled, chance, rounds).items():
         if not paths:
             continue
         ask(served, paths[0])  # once without counting: templates and statements are compiled
+        busy_before = time.process_time()
         taken = sorted(ask(served, path) for path in paths)
+        cpu = (time.process_time() - busy_before) * 1000 / len(paths)
         p95 = quantiles(taken, n=20)[-1] if len(taken) > 1 else taken[0]
         figures[name] = {"median_ms": round(median(taken), 1), "p95_ms": round(min(p95, taken[-1]), 1)}
-        print(f"{name:44}{figures[name]['median_ms']:>8.1f}{figures[name]['p95_ms']:>9.1f}")
+        figures[name]["cpu_ms"] = round(cpu, 1)
+        print(f"{name:44}" + "".join(f"{value:>9.1f}" for value in figures[name].values()))
     return figures
 
 
@@ -152,8 +155,9 @@ def _questions(filled: Filled, chance: random.Random, rounds: int) -> dict[str, 
             _address("/runs", {"status": "Failed", "cursor": chance.choice(deep)}) for _ in range(rounds)
         ],
         "runs: held events": ["/runs?status=Held"] * rounds,
-        "run": [f"/runs/{chance.choice(deep)}" for _ in range(rounds)],
-        "api: run": [f"/api/v1/runs/{chance.choice(deep)}" for _ in range(rounds)],
+        # The others were multiplied: what is sealed in their journals belongs to another run.
+        "run": [f"/runs/{chance.choice(filled.real_runs)}" for _ in range(rounds)],
+        "api: run": [f"/api/v1/runs/{chance.choice(filled.real_runs)}" for _ in range(rounds)],
         "Home": ["/"] * rounds,
         "flows": ["/flows"] * rounds,
         "flow": [f"/flows/{flow()}" for _ in range(rounds)],
@@ -237,6 +241,8 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--engine", type=int, default=10_000, help="how many of them really run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--goal-ms", type=float, default=GOAL_MS, help="what no 95th percentile may exceed")
+    parser.add_argument("--goal-wait-ms", type=float, default=GOAL_WAIT_MS, help="what nobody waits longer than")
     parser.add_argument("--seconds", type=float, default=10.0, help="of letting go, and of quiet before it")
     parser.add_argument("--data", type=Path, help="an empty folder that is left there")
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -40,7 +40,10 @@ _ENDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What is there to be asked for. bytes_per_run: of the runs of the engine, with everything that is kept of them."""
+    """What is there to be asked for. bytes_per_run: of the runs of the engine, with everything that is kept of them.
+
+    some_runs: of all times. real_runs: of the engine.
+    """
 
     runs: int
     bytes_per_run: float
@@ -48,6 +51,7 @@ class Filled:
     connection_ids: tuple[str, ...]
     incident_ids: tuple[str, ...]
     some_runs: tuple[str, ...]
+    real_runs: tuple[str, ...]
     began_at: datetime
     now: datetime
 
@@ -65,6 +69,7 @@ def fill(folder: Path, count: int, *, through_engine: int) -> Filled:
     owner = store.access.people()[0].person_id
     incidents = _add_connections(store, owner, flow_ids, now)
     templates = _templates(store)
+    real_runs = tuple(row.run_name for row in store.runs.list(limit=200)[0])
     store.close()
     _multiply(database, count - through_engine, templates, began_at, now)
     with closing(sqlite3.connect(database)) as connection:
@@ -77,6 +82,7 @@ def fill(folder: Path, count: int, *, through_engine: int) -> Filled:
         connection_ids=tuple(f"connection-{number}" for number in range(CONNECTIONS)),
         incident_ids=tuple(incidents),
         some_runs=some_runs,
+        real_runs=real_runs,
         began_at=began_at,
         now=now,
     )
