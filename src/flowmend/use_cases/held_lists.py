@@ -154,7 +154,7 @@ def _small_bodies(services: Services, rows: Collection[TriggerEventRow]) -> Mapp
 
 def _preview(services: Services, event: TriggerEventRow | None) -> str:
     """The beginning of the trigger's body, or of its outputs where there is none."""
-    if event is None:
+    if event is None or not event.outputs:
         return ""
     try:
         outputs = decode_start(event.outputs, services.vault).trigger.get("outputs")
