@@ -26,6 +26,6 @@ def remember_columns(answer: Response, columns: Sequence[Column], *, is_secure: 
         if len(longer) <= _MOST_CHARACTERS:
             value = longer
     answer.set_cookie(
-        _COOKIE, value, max_age=_FOR_A_YEAR_SECONDS, path="/runs", secure=is_secure, httponly=True, samesite="lax"
+        _COOKIE, value, max_age=_FOR_A_YEAR_SECONDS, path="/", secure=is_secure, httponly=True, samesite="lax"
     )
     return answer
