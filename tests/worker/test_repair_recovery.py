@@ -16,7 +16,7 @@ from flowmend.use_cases.repair_plan import PlanSettings
 from flowmend.use_cases.start_plan import go_on_with_plan, start_plan
 from flowmend.use_cases.stop_plan import dismiss_plan, pause_plan
 from flowmend.use_cases.verify_connection import verify_connection
-from running import Open, Running, after, create_order, until, wait_for
+from running import REQUEST, Open, Running, after, create_order, until, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -271,3 +271,29 @@ async def test_of_each_key_one_runs_after_another_in_order_of_arrival(running: R
         assert mine == [f"F{index}" for index in range(customer, 9, 3)] + [
             f"H{index}" for index in range(customer, 9, 3)
         ]
+
+
+async def test_a_flow_that_runs_one_at_once_does_so_here_too(running: Running) -> None:
+    one_at_once = {"manual": {**REQUEST["manual"], "runtimeConfiguration": {"concurrency": {"runs": 1}}}}
+    connection_id, flow_id, _ = await broken_with(running, 5, triggers=one_at_once)
+    await repair(running, connection_id)
+    running.service.change("latency", ms=40)
+    plan = await started(running, await planned(running, connection_id), canary=Canary.NONE)
+    most = 0
+    while (await read_plan(running.services, plan.plan_id)).row.state is not PlanState.DONE:
+        most = max(most, len(running.application.run_loop.unfinished_of(flow_id)))
+        await asyncio.sleep(0.005)
+    assert (most, created(running)) == (1, [f"F{index}" for index in range(5)])
+
+
+async def test_a_run_that_waits_at_its_action_goes_on_though_its_flow_is_kept_back(running: Running) -> None:
+    connection_id, flow_id, _ = await broken_with(running, 1)
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "holdAtAction"}, running.owner)
+    waits = (await running.call(flow_id, {"number": "W"})).run_name
+    await running.waiting(waits)
+    running.services.held.keep_back([flow_id], "test", None)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id))
+    running.services.held.let_go("test")
+    assert (await in_state(running, plan, PlanState.DONE)).succeeded == 1
+    assert (await running.ended(waits)).status == "Succeeded"

@@ -154,6 +154,10 @@ class PlanSummary:
     total: int
     failed: int
 
+    @property
+    def goes_on(self) -> bool:
+        return self.row.state in (PlanState.CANARY, PlanState.RUNNING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanList:

@@ -25,7 +25,7 @@ from flowmend.use_cases.business_keys import BUSINESS_KEY
 from flowmend.use_cases.failed_runs import failure_of
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.repair_plan import GOING_ON, tell_progress
-from flowmend.use_cases.run_limits import has_room, most_runs
+from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
 from flowmend.worker.recovery_plan import RecoveryPlan
@@ -150,13 +150,19 @@ class Recovery(RowWatch):
         """Note what ended and begin what may; how long nothing more is to be done."""
         now = services.clock.now
         await self._settle(services, plan)
-        plan.unpark()
+        for flow_id in list(plan.parked):
+            if _has_room(services, plan, flow_id):
+                plan.unpark(flow_id)
         begun = 0
         while (item := plan.take(now)) is not None:
-            if _has_no_room(services, item):
+            if plan.is_behind(item) or (
+                item.mode is not ItemMode.CANCEL and not _has_room(services, plan, item.flow_id)
+            ):
                 plan.park(item)
                 continue
+            plan.has_begun_one(now)
             self._begin(services, plan, item)
+            plan.unpark(item.flow_id)  # the next one of it, where it has more room
             begun += 1
             if begun % _IN_TURN == 0:
                 await asyncio.sleep(0)
@@ -164,7 +170,7 @@ class Recovery(RowWatch):
         await self._advance(services, plan)
         self._tell(services, plan, now)
         if not plan.goes_on or not (plan.line.has_offer and plan.has_room):
-            return _LOOK_FOR_REST if plan.awake else _LOOK_AGAIN
+            return _LOOK_FOR_REST if plan.awake or plan.parked or len(plan.line) else _LOOK_AGAIN
         return max(_SOONEST, plan.due_in(services.clock.now))
 
     def _begin(self, services: Services, plan: RecoveryPlan, item: LaneItem) -> None:
@@ -330,9 +336,7 @@ class Recovery(RowWatch):
             return
         self._look_for_rest_at = now + _LOOK_FOR_REST
         for plan in self._plans.values():
-            if plan.beginning:
-                continue
-            gone = [name for name in plan.not_at_rest() if not services.dispatch.is_active(name)]
+            gone = [name for name in plan.awake_names() if not services.dispatch.is_active(name)]
             known = {run.run_name: run.status for run in services.store.repair_subjects.named(gone)} if gone else {}
             for name in gone:
                 status = known.get(name, Status.WAITING.value)  # no run of this name: its event is held
@@ -342,12 +346,10 @@ class Recovery(RowWatch):
                     plan.rests(name)
 
 
-def _has_no_room(services: Services, item: LaneItem) -> bool:
-    """Whether the item's flow runs as many at once as it may."""
-    if item.mode is ItemMode.CANCEL:
-        return False
+def _has_room(services: Services, plan: RecoveryPlan, flow_id: str) -> bool:
+    """Whether one more run of a flow may begin, those counted that are about to be stored."""
     try:
-        loaded = services.flows.latest(item.flow_id)
+        most = most_runs(services.flows.latest(flow_id))
     except (NotFound, *CANNOT_BE_READ):
-        return False  # it says so when it begins
-    return most_runs(loaded) is not None and not has_room(services, loaded)
+        return True  # it says so when it begins
+    return most is None or len(services.dispatch.unfinished_of(flow_id) | plan.beginning_of(flow_id)) < most

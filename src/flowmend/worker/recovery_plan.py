@@ -1,6 +1,7 @@
 """One repair plan while it is carried out: what is in line, what is under way, and how it went so far."""
 
 import asyncio
+from collections import deque
 from datetime import datetime, timedelta
 
 from flowmend.core.repair.lanes import Lanes
@@ -30,7 +31,7 @@ class RecoveryPlan:
         self.resting: set[str] = set()
         self.lanes = Lanes(most_at_once=_NO_BOUND)
         self.line: Line[LaneItem] = Line(self.lanes.is_free)
-        self.parked: list[LaneItem] = []
+        self.parked: dict[str, deque[LaneItem]] = {}
         self.beginning: dict[str, asyncio.Task[None]] = {}
         self.ended: list[tuple[str, str]] = []
         self.flow_ids: set[str] = set()
@@ -70,24 +71,25 @@ class RecoveryPlan:
     def line_up(self, items: list[LaneItem]) -> None:
         """What is planned, in order of arrival, without what is under way already."""
         taken = {item.position for item in self.under_way.values()}
-        self.line, self.parked = Line(self.lanes.is_free), []
+        self.line, self.parked = Line(self.lanes.is_free), {}
         self.flow_ids |= {item.flow_id for item in items}
         for item in items:
             if item.position not in taken and (item.is_canary or not self.is_first_part):
                 self.line.add(item.position, item.flow_id, item.business_key, item)
 
     def take(self, now: datetime) -> LaneItem | None:
-        """The next that may begin now, None where none may."""
+        """The next that may begin now, None where none may. Whoever takes it begins or parks it."""
         if not (self.goes_on and self.line.has_offer and self.has_room) or self.due_in(now) > timedelta(0):
             return None
-        item = self.line.take()
-        if item is not None:
-            self._due_at = next_at(self._due_at, now, self.settings.per_minute)
-        return item
+        return self.line.take()
 
     def due_in(self, now: datetime) -> timedelta:
         """How long the rate holds the next one up."""
         return max(timedelta(0), next_at(self._due_at, now, self.settings.per_minute) - now)
+
+    def has_begun_one(self, now: datetime) -> None:
+        """Count it towards the rate."""
+        self._due_at = next_at(self._due_at, now, self.settings.per_minute)
 
     def begins(self, new_run: str, item: LaneItem) -> None:
         self.under_way[new_run] = item
@@ -114,14 +116,31 @@ class RecoveryPlan:
         return stop
 
     def park(self, item: LaneItem) -> None:
-        """Its flow runs only so many at once: it stands where it stood as soon as one of them has ended."""
-        self.parked.append(item)
+        """Its flow runs only so many at once: it waits for one of them to end, in order."""
+        waiting = self.parked.setdefault(item.flow_id, deque())
+        if waiting and item.position < waiting[0].position:
+            waiting.appendleft(item)
+        else:
+            waiting.append(item)
 
-    def unpark(self) -> None:
-        for item in self.parked:
-            self.line.put_back(item.position, item.flow_id, item.business_key, item)
-        self.parked = []
+    def is_behind(self, item: LaneItem) -> bool:
+        """Whether an earlier one of its flow is parked."""
+        return item.flow_id in self.parked and self.parked[item.flow_id][0].position < item.position
 
-    def not_at_rest(self) -> list[str]:
-        """Those under way that are not known to wait for long."""
-        return [name for name in self.under_way if name not in self.resting]
+    def unpark(self, flow_id: str) -> None:
+        """The first parked one of a flow stands where it stood."""
+        waiting = self.parked.get(flow_id)
+        if waiting is None:
+            return
+        item = waiting.popleft()
+        if not waiting:
+            del self.parked[flow_id]
+        self.line.put_back(item.position, item.flow_id, item.business_key, item)
+
+    def beginning_of(self, flow_id: str) -> set[str]:
+        """The new runs of a flow that are about to be stored."""
+        return {name for name in self.beginning if name in self.under_way and self.under_way[name].flow_id == flow_id}
+
+    def awake_names(self) -> list[str]:
+        """Those under way, and those of the same keys that were before, that are stored and not known to wait for long."""
+        return [name for name, _, _ in self.lanes.awake() if name not in self.beginning]
