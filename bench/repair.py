@@ -148,7 +148,8 @@ async def run(runs: int, seed: int, *, with_kill: bool, with_second_break: bool)
             if with_second_break:
                 wrong += await break_again(repairer, watching, plan_id, moment)
                 plan_id = await repairer.verify()
-            await recover(repairer, server, watching, plan_id, failed, kill_at=moment if with_kill else 0)
+            kill_after = draws.uniform(0.3, 0.7) if with_kill else 0.0
+            await recover(repairer, server, watching, plan_id, failed, kill_after=kill_after)
             server.stop()
             wrong += [*check_orders(watching, failed), *check_rows(settings, failed)]
         finally:
@@ -189,12 +190,14 @@ async def break_again(repairer: Repairer, watching: Watching, plan_id: str, mome
 
 
 async def recover(
-    repairer: Repairer, server: Server, watching: Watching, plan_id: str, failed: int, *, kill_at: int
+    repairer: Repairer, server: Server, watching: Watching, plan_id: str, failed: int, *, kill_after: float
 ) -> None:
+    """Start the plan and wait for its end. kill_after: after which part of what is left the server is ended, 0 for not at all."""
     before, began = len(watching.numbers), time.monotonic()
     await repairer.start(plan_id)
-    if kill_at:
-        await until(lambda: len(watching.numbers) >= kill_at, "the moment of the kill")
+    if kill_after:
+        moment = before + kill_after * (failed - before)
+        await until(lambda: len(watching.numbers) >= moment, "the moment of the kill")
         server.kill()
         print(f"killed after {len(watching.numbers)} orders", flush=True)
         await server.start()
