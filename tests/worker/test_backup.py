@@ -13,13 +13,17 @@ from flowmend.store.after_restore import RESTORED_CODE
 from flowmend.store.backup import check_backup, make_backup, restore_backup
 from flowmend.store.rows import FlowState
 from flowmend.use_cases.after_restore import backup_state, go_on_after_restore
+from flowmend.use_cases.approvals import tell_untold
 from flowmend.use_cases.cancel_run import cancel_run
+from flowmend.use_cases.flows import turn_off
 from flowmend.use_cases.journal_pages import decode_pages, decode_start
 from flowmend.use_cases.reseal import reseal
 from flowmend.use_cases.sealed_credentials import open_credential
 from flowmend.use_cases.sealed_places import count_by_key
 from flowmend.vault import open_vault
-from running import Open, Running
+from running import LocalServer, Open, Running, after
+from worker import test_approvals, test_webhook_actions
+from worker.signed_urls import ask
 
 STEPS = {
     "One": {"type": "Compose", "inputs": "@triggerBody()"},
@@ -90,8 +94,57 @@ async def test_what_was_restored_waits_and_goes_on_when_told(open_flowmend: Open
     assert not backup_state(again.services).stands_still
     states = {row.flow_id: row.state for row in again.services.store.flows.list()}
     assert states == {flow_id: FlowState.ON, off: FlowState.OFF}
+    await turn_off(again.services, flow_id, again.owner)  # this is a decision of today's
+    assert not backup_state(again.services).stands_still
     again_went_on = await go_on_after_restore(again.services, again.owner)
     assert (again_went_on.flows, again_went_on.runs) == (0, 0)
+
+
+async def test_nobody_wakes_a_restored_run_before_it_is_let_go_on(
+    open_flowmend: Open, local_server: LocalServer, tmp_path: Path
+) -> None:
+    hooks = test_webhook_actions.Hooks()
+    origin = await local_server(hooks.answer)
+    running = await test_webhook_actions.opened(open_flowmend, origin)
+    run_name, url = await test_webhook_actions.started(running, origin, hooks)
+    path = backed_up(running, tmp_path)
+    await running.stop()
+    restore_backup(
+        database_url(running.services.settings), check_backup(path), at=running.clock.now, replace=True, go_on=False
+    )
+    again = await test_webhook_actions.opened(open_flowmend, origin)
+
+    status, headers, _ = await ask(again, "POST", url, {"n": 1})
+
+    assert (status, headers["retry-after"]) == (503, "300")
+    assert again.run(run_name).code == RESTORED_CODE
+    await go_on_after_restore(again.services, again.owner)
+    assert (await ask(again, "POST", url, {"n": 1}))[0] == 200
+    assert (await again.ended(run_name)).status == "Succeeded"
+
+
+async def test_an_approval_of_a_restored_run_is_kept_and_told_when_it_goes_on(
+    open_flowmend: Open, tmp_path: Path
+) -> None:
+    running = await open_flowmend()
+    actions = {"Ask": test_approvals.ask(), "Read": after(test_approvals.READ, "Ask")}
+    flow_id = await test_approvals.asking(running, actions)
+    run_name = (await running.call(flow_id)).run_name
+    (row,) = await test_approvals.asked(running)
+    await running.at_rest()
+    path = backed_up(running, tmp_path)
+    await running.stop()
+    restore_backup(
+        database_url(running.services.settings), check_backup(path), at=running.clock.now, replace=True, go_on=False
+    )
+    again = await open_flowmend()
+
+    await test_approvals.answer(again, row)
+
+    assert again.run(run_name).code == RESTORED_CODE
+    await go_on_after_restore(again.services, again.owner)
+    await tell_untold(again.services)
+    assert (await again.ended(run_name)).status == "Succeeded"
 
 
 @both_databases

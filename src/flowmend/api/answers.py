@@ -16,6 +16,7 @@ from flowmend.core.errors import (
     NotAllowed,
     NotFound,
     ServiceUnreachable,
+    StandsStill,
     StoreUnavailable,
     TooLarge,
     TooManyAttempts,
@@ -28,6 +29,7 @@ logger = logging.getLogger("flowmend.api")
 _STATUS_BY_ERROR: tuple[tuple[type[FlowmendError], int], ...] = (
     (NotFound, 404),
     (NotAllowed, 401),
+    (StandsStill, 503),  # whoever calls back is to come again
     (Conflict, 409),
     (TooLarge, 413),
     (TooManyAttempts, 429),
@@ -73,7 +75,7 @@ def error_answer(
     headers = dict(extra_headers or {})
     if closes:
         headers["connection"] = "close"
-    if isinstance(error, TooManyAttempts | StoreUnavailable):
+    if isinstance(error, TooManyAttempts | StandsStill | StoreUnavailable):
         headers["retry-after"] = str(error.retry_after_seconds)
     details = [
         ErrorDetailShape(code=problem.code, message=problem.message, target=problem.pointer)

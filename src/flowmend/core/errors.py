@@ -7,7 +7,8 @@
     │   ├── NotFound            the thing named does not exist
     │   ├── NotAllowed          no authorisation, a wrong signature, an origin that may not
     │   ├── Conflict            the thing is not in a state that allows this
-    │   │   └── Fenced          another worker has taken the run over; whoever gets this lets go of it
+    │   │   ├── Fenced          another worker has taken the run over; whoever gets this lets go of it
+    │   │   └── StandsStill     a run of a restored backup, which nobody has let go on yet
     │   ├── TooLarge            a body, file or result is over its limit
     │   └── TooManyAttempts     refused for a while, to keep an account from being locked out
     └── TheyFailed              something outside or below did not do its part
@@ -81,6 +82,16 @@ class Fenced(Conflict):
     """Another worker has taken the run over; whoever gets this lets go of the run."""
 
     code = "RunTakenOver"
+
+
+class StandsStill(Conflict):
+    """The run was under way when the backup was made that all this was restored from; nobody has let it go on yet.
+
+    retry_after_seconds: when to try again.
+    """
+
+    code = "RestoredFromBackup"
+    retry_after_seconds = 300
 
 
 class TooLarge(AskedWrongly):

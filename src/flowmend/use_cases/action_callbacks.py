@@ -12,6 +12,7 @@ from flowmend.core.outcome import Outcome, Status
 from flowmend.core.run import ActionKey, AnswerArrived, Call
 from flowmend.core.run.callbacks import call_with_callback_url, callback_path, callback_placeholder
 from flowmend.core.trigger.callback_url import sign_action_callback, verify_action_callback
+from flowmend.store.after_restore import refuse_standing_still
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 
@@ -62,7 +63,7 @@ async def deliver_callback(
 
     A second callback, or one that comes after the action's end, changes nothing.
     Errors: NotAllowed for a missing or wrong signature, before anything else is said; NotFound where the run or its
-    action is not there any more.
+    action is not there any more; StandsStill of a restored run, whose caller is to come again.
     """
     loaded = authorised_callback(services, flow_id, run_name, key, path_signature)
     await bring_callback(services, loaded.row.flow_id, run_name, key, request)
@@ -100,10 +101,11 @@ def action_called_back_at(services: Services, url: str) -> CalledBack:
 async def bring_callback(
     services: Services, flow_id: str, run_name: str, key: ActionKey, request: CallbackRequest
 ) -> None:
-    """As `deliver_callback`, of what was authorised already. Errors: NotFound."""
+    """As `deliver_callback`, of what was authorised already. Errors: NotFound; StandsStill."""
     row = services.store.runs.get(run_name)
     if row is None or row.flow_id != flow_id or Status(row.status).is_terminal:
         raise _gone(run_name)
+    refuse_standing_still(row)
     node = services.flows.version(row.flow_id, row.version).compiled.find(key[0])
     if node is None or not node.is_webhook or len(key[1]) != node.depth:
         raise _gone(run_name)

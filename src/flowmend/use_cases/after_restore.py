@@ -15,7 +15,7 @@ from flowmend.use_cases.ports import Services
 class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     """last_made_at, last_path, last_bytes: of the last backup, None and "" where none was made. restored_at: None where this
     Flowmend was never restored. restored_from: when that backup was made. flows: [(id, name)] that were on then, and are off
-    still. runs: how many that were under way then wait.
+    since: not by anybody's hand. runs: how many that were under way then wait.
     """
 
     last_made_at: datetime | None = None
@@ -55,13 +55,15 @@ def backup_state(services: Services) -> BackupState:
     last = msgspec.convert(made.details, _Made) if made is not None else _Made()
     before = msgspec.convert(restored.details, _Restored) if restored is not None else _Restored()
     rows = (services.store.flows.get(flow_id) for flow_id in before.flows)
+    off = [row for row in rows if row is not None and row.state is FlowState.OFF]
+    turned = services.store.after_restore.turned_since([row.flow_id for row in off])
     return BackupState(
         last_made_at=made.at if made is not None else None,
         last_path=last.path,
         last_bytes=last.bytes,
         restored_at=restored.at if restored is not None else None,
         restored_from=before.made_at,
-        flows=[(row.flow_id, row.name) for row in rows if row is not None and row.state is FlowState.OFF],
+        flows=[(row.flow_id, row.name) for row in off if row.flow_id not in turned],
         runs=services.store.after_restore.waiting() if restored is not None else 0,
     )
 

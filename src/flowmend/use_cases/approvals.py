@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowmend.core.approval import Answer, ApprovalType, Asked, completed_body, outcome_of
-from flowmend.core.errors import AskedWrongly, Conflict, NotFound, StoreUnavailable
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound, StandsStill, StoreUnavailable
 from flowmend.core.outcome import Status
 from flowmend.store.approval_rows import ApprovalRow, ApprovalState, ApprovalWaitRow, ApproverRow
 from flowmend.use_cases.action_callbacks import CallbackRequest, bring_callback
@@ -128,6 +128,8 @@ async def tell_waiting(services: Services, row: ApprovalRow, *, only: ApprovalWa
     for wait in [only] if only is not None else services.store.approvals.waits_of(row.approval_id):
         try:
             await bring_callback(services, wait.flow_id, wait.run_name, key_of(wait), request)
+        except StandsStill:
+            continue  # it is told once somebody has let it go on
         except NotFound:
             if not _has_ended(services, wait):  # it cannot be read just now; it is told later
                 _log.warning("Run %s could not be told of approval %s.", wait.run_name, wait.approval_id)
