@@ -5,10 +5,10 @@ the rest of the filter: no index finds parts the same way on both databases, and
 seconds. How far it looked is told, and a narrower filter lets it look further back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, or_, select
 
 from flowmend.store.database import Database
 from flowmend.store.run_filter import RunFilter, matching, select_names
@@ -46,13 +46,19 @@ def _holding_whole(connection: Connection, wanted: RunFilter) -> Iterator[str]:
         yield from connection.scalars(select(runs.c.run_name).where(of_block, *matching(wanted)))
 
 
-def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Sequence[str], int]:
+def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Collection[str], int]:
     """Their names, and how many runs were looked at."""
     newest = select_names(wanted, limit=MOST_SEARCHED).subquery()
-    values = tracked_values.c
-    tells = exists().where(values.run_name == newest.c.run_name, values.value.icontains(wanted.text, autoescape=True))
     searched = (runs.c.run_name, runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
-    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in searched), tells)
+    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in searched))
     asked = select(runs.c.run_name, holds).select_from(newest.join(runs, runs.c.run_name == newest.c.run_name))
     looked_at = connection.execute(asked).all()
-    return [name for name, is_found in looked_at if is_found], len(looked_at)
+    found = {name for name, is_found in looked_at if is_found}
+    rest = [name for name, is_found in looked_at if not is_found]
+    values = tracked_values.c
+    tells = values.value.icontains(wanted.text, autoescape=True)
+    for first in range(0, len(rest), _BLOCK):
+        # By name, a block at a time: asked at once, PostgreSQL would rather read the values of all runs.
+        of_block = values.run_name.in_(rest[first : first + _BLOCK])
+        found.update(connection.scalars(select(values.run_name).where(of_block, tells)))
+    return found, len(looked_at)
