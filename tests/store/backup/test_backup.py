@@ -1,6 +1,7 @@
 """A backup holds what the database held in one moment, and either database takes it."""
 
 import shutil
+import sqlite3
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -189,6 +190,44 @@ def test_what_is_there_is_refused_or_kept_aside(filled: Store, url: str, tmp_pat
         kept.close()
     else:
         assert restored.kept_as.startswith("schema before_restore_")
+
+
+def test_a_database_that_opens_no_more_is_kept_aside_too(sqlite_template: Path, tmp_path: Path) -> None:
+    made = back_up(f"sqlite:///{sqlite_template}", tmp_path / "a.backup")
+    path = tmp_path / "flowmend.db"
+    path.write_bytes(b"no database at all" * 500)
+    path.with_name("flowmend.db-wal").write_bytes(b"a log")
+
+    restored = restore_backup(f"sqlite:///{path}", made, at=LATER, replace=True, go_on=False)
+
+    assert Path(restored.kept_as).read_bytes() == b"no database at all" * 500
+    assert Path(f"{restored.kept_as}-wal").read_bytes() == b"a log"
+    assert not path.with_name("flowmend.db-wal").exists()
+    open_store(f"sqlite:///{path}").close()
+
+
+def test_the_log_of_a_database_that_is_gone_does_not_ruin_the_restored_one(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    made = back_up(f"sqlite:///{sqlite_template}", tmp_path / "a.backup")
+    path, url = tmp_path / "flowmend.db", f"sqlite:///{tmp_path / 'flowmend.db'}"
+    shutil.copy(sqlite_template, path)
+    lost = sqlite3.connect(path)
+    lost.executescript("PRAGMA journal_mode=WAL; CREATE TABLE lost (a); INSERT INTO lost VALUES (randomblob(100000))")
+    log = path.with_name("flowmend.db-wal")
+    shutil.copy(log, tmp_path / "kept")
+    lost.close()
+    path.unlink()
+    (tmp_path / "kept").rename(log)
+
+    with pytest.raises(Conflict) as refused:
+        restore_backup(url, made, at=LATER, replace=False, go_on=False)
+    assert refused.value.code == "DatabaseNotEmpty"
+    restored = restore_backup(url, made, at=LATER, replace=True, go_on=False)
+
+    assert Path(restored.kept_as).stat().st_size > 100_000
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM sqlite_schema WHERE name = 'lost'").fetchone() == (0,)
+    open_store(url).close()
 
 
 def test_an_older_backup_is_migrated_and_a_newer_one_refused(

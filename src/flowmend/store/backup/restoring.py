@@ -5,6 +5,7 @@ there, or what was restored. Whoever calls holds the data folder alone, so that 
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from flowmend.core.errors import Conflict, StoreUnavailable
 from flowmend.store.backup.contents import BackupReport, Progress
@@ -22,8 +24,6 @@ from flowmend.store.backup.standing_still import note_restored, stand_still
 from flowmend.store.failures import our_errors
 from flowmend.store.opening import ADVISORY_LOCK, engine_as_it_is, make_private
 from flowmend.store.tables import alembic_version, metadata
-
-_COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class _Loading:
 
 
 def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
-    if path.exists() and not replace:
+    if not replace and any(one.exists() for one in (path, *_companions(path))):
         raise _not_empty(str(path))
     beside = path.with_name(f".{path.name}.restoring")
     _remove(beside)
@@ -89,7 +89,7 @@ def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
-        kept = _keep_file_aside(path, loading.aside)
+        kept = _keep_files_aside(path, loading.aside)
         beside.replace(path)
         flush_folder(path.parent)
     except OSError as error:
@@ -99,19 +99,19 @@ def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
     return Restored(kept_as=kept, flows_off=tuple(were_on), runs_waiting=held)
 
 
-def _keep_file_aside(path: Path, aside: str) -> str:
-    """Give the old file another name as well; its log is put into it first, for a log beside the new one would ruin that."""
-    if not path.exists():
-        return ""
-    with _engine(f"sqlite:///{path}") as engine, our_errors(), engine.connect() as connection:
-        is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-    if is_busy or any(path.with_name(path.name + end).exists() for end in _COMPANIONS):
-        raise Conflict(
-            f"Another program has {path} open. End it first; nothing was changed.",
-            code="DatabaseInUse",
-            target=str(path),
-        )
+def _keep_files_aside(path: Path, aside: str) -> str:
+    """Give the old files other names. What is returned: the first of them, "" where there were none."""
     kept = path.with_name(f"{aside}.db")
+    if path.exists() and _takes_its_log(path) and any(one.exists() for one in _companions(path)):
+        raise _in_use(path)
+    # Where the database is gone, or too damaged to take its log, that is still here: beside the new one it would ruin it.
+    logs = [
+        (one, kept.with_name(one.name.replace(path.name, kept.name, 1))) for one in _companions(path) if one.exists()
+    ]
+    for log, name in logs:
+        log.rename(name)
+    if not path.exists():
+        return str(logs[0][1]) if logs else ""
     try:
         kept.hardlink_to(path)
     except FileExistsError:
@@ -119,6 +119,27 @@ def _keep_file_aside(path: Path, aside: str) -> str:
     except OSError:  # a file system without hard links: for a moment the name is free
         path.rename(kept)
     return str(kept)
+
+
+def _takes_its_log(path: Path) -> bool:
+    """Put the log into the database; False where that is too damaged to be one. Errors: Conflict where another has it open."""
+    try:
+        with _engine(f"sqlite:///{path}") as engine, our_errors(), engine.connect() as connection:
+            is_busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    except StoreUnavailable as error:
+        if _sqlite_code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+            return False
+        raise
+    if is_busy:
+        raise _in_use(path)
+    return True
+
+
+def _sqlite_code(error: StoreUnavailable) -> int:
+    """SQLite's code of the error behind it, 0 for none."""
+    cause = error.__cause__
+    cause = cause.orig if isinstance(cause, DBAPIError) else cause
+    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF  # without what it says in detail
 
 
 def _into_postgresql(url: str, loading: _Loading, *, replace: bool) -> Restored:
@@ -156,6 +177,17 @@ def _not_empty(what: str) -> Conflict:
     )
 
 
+def _in_use(path: Path) -> Conflict:
+    return Conflict(
+        f"Another program has {path} open. End it first; nothing was changed.", code="DatabaseInUse", target=str(path)
+    )
+
+
+def _companions(path: Path) -> list[Path]:
+    """What SQLite may keep beside a database, and belongs to it alone."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
+
+
 def _remove(path: Path) -> None:
-    for end in ("", *_COMPANIONS):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    for one in (path, *_companions(path)):
+        one.unlink(missing_ok=True)
