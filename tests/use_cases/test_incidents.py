@@ -19,7 +19,7 @@ from flowmend.store.rows import SignInAppRow
 from flowmend.use_cases.connections import delete_connection, install_connector_documents
 from flowmend.use_cases.flows import map_connection
 from flowmend.use_cases.incidents import IncidentSummary, list_incidents, open_incidents, read_incident
-from flowmend.use_cases.runs import list_runs
+from flowmend.use_cases.run_choices import RunChoice, list_chosen
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from flowmend.use_cases.verify_connection import verify_connection
 from running import REQUEST, Open, Running, after, create_order, until
@@ -70,7 +70,7 @@ class TestARealBreakage:
         assert view.keys[0].startswith("N39-")
         assert view.headlines[view.runs[0].run_name] == view.keys[0]
         assert len(view.runs) == 10
-        failed = await list_runs(running.services, incident_id=summary.row.incident_id, limit=200)
+        failed = await list_chosen(running.services, RunChoice(incident_id=summary.row.incident_id), limit=200)
         assert len(failed.rows) == 120
         assert failed.rows[0].run_name == max(view.runs, key=lambda run: run.started_at).run_name
         assert {run.error_code for run in view.runs} == {"Unauthorized"}
@@ -103,7 +103,7 @@ class TestARealBreakage:
         assert (opened.is_open, before.is_open) == (True, False)
         assert (opened.failed_runs, before.failed_runs) == (1, 1)  # each failed run counts once
         for one in (opened, before):
-            assert len((await list_runs(running.services, incident_id=one.row.incident_id)).rows) == 1
+            assert len((await list_chosen(running.services, RunChoice(incident_id=one.row.incident_id))).rows) == 1
 
     async def test_what_waits_is_counted_while_it_waits(self, running: Running) -> None:
         connection_id = await running.connect()
@@ -146,7 +146,7 @@ class TestARealBreakage:
         flow_id = await running.add_flow(ORDER, metadata=FAILS)
         accepted = await running.call(flow_id, {"number": "N4711"})
         await running.at_rest()
-        found = await list_runs(running.services, tracked=("businessKey", "N4711"))
+        found = await list_chosen(running.services, RunChoice(tracked_name="businessKey", tracked_value="N4711"))
         assert [row.run_name for row in found.rows] == [accepted.run_name]
 
     async def test_what_runs_track_stands_for_a_business_key_where_there_is_none(self, running: Running) -> None:
@@ -235,7 +235,7 @@ class TestSources:
         with pytest.raises(NotFound):
             await read_incident(running.services, "nobody")
         with pytest.raises(NotFound):
-            await list_runs(running.services, incident_id="nobody")
+            await list_chosen(running.services, RunChoice(incident_id="nobody"))
 
 
 class TestAKilledServer:
