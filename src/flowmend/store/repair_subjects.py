@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import FromClause, Select, func, or_, select
 
 from flowmend.core.outcome import Status
 from flowmend.store.blast_radius import Window, failed_in
@@ -12,6 +12,7 @@ from flowmend.store.database import Database, select_row
 from flowmend.store.rows import Row
 from flowmend.store.run_filter import RunFilter, matching
 from flowmend.store.run_search import search
+from flowmend.store.schema import NOTHING
 from flowmend.store.tables import HAS_ORIGIN, IS_HELD, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
@@ -136,16 +137,37 @@ class RepairSubjects:
 
         Three attempts after the first are looked at. A run that two connections failed counts for each.
         """
+        total = 0
+        for window in windows:
+            counted = select(func.count()).select_from(runs).where(*failed_in(window))
+            by_index = counted.with_hint(runs, "INDEXED BY ix_runs_connection_ended", "sqlite")
+            total += int(self._database.value(by_index) or 0)
+        return total - sum(_is_of(run, window) for run in self._put_right(windows) for window in windows)
+
+    def _put_right(self, windows: Sequence[Window]) -> Sequence[tuple[str, datetime, datetime]]:
+        """(connection, begin, end) of failed runs that have such an attempt; found from the attempts, which are few."""
         first, second, third = (runs.alias(name) for name in ("first_after", "second_after", "third_after"))
-        later = first.outerjoin(second, second.c.origin_run == first.c.run_name)
-        later = later.outerjoin(third, third.c.origin_run == second.c.run_name)
+        later: FromClause = first
+        for above, one in ((first, second), (second, third)):
+            later = later.outerjoin(one, (one.c.origin_run == above.c.run_name) & (one.c.origin_run != NOTHING))
         in_hand = or_(*(one.c.status.not_in(_FAILED) for one in (first, second, third)))
-        has_one = exists().select_from(later).where(first.c.origin_run == runs.c.run_name, in_hand)
-        counts = [
-            self._database.value(select(func.count()).select_from(runs).where(*failed_in(window), ~has_one))
-            for window in windows
+        put_right = select(first.c.origin_run).select_from(later).where(first.c.origin_run != NOTHING, in_hand)
+        names = {name for (name,) in self._database.tuples(put_right)}
+        failed = select(runs.c.connection_id, runs.c.started_at, runs.c.ended_at).where(
+            runs.c.status.in_(_FAILED),
+            runs.c.connection_id.in_({window.connection_id for window in windows}),
+        )
+        return [
+            run
+            for block in _blocks(sorted(names))
+            for run in self._database.tuples(failed.where(runs.c.run_name.in_(block)))
         ]
-        return sum(int(count or 0) for count in counts)
+
+
+def _is_of(run: tuple[str, datetime, datetime], window: Window) -> bool:
+    connection_id, began, ended = run
+    is_before_mend = window.until is None or began < window.until
+    return connection_id == window.connection_id and ended >= window.since and is_before_mend
 
 
 def is_in_hand(status: str) -> bool:

@@ -71,6 +71,7 @@ class TriggerEvents:
     def newest_held(self, flow_id: str, limit: int, cursor: str = "") -> tuple[Sequence[TriggerEventRow], str]:
         """Held events of one flow, or of all where "", as `list` gives a history."""
         chosen = _select_head().where(IS_HELD)
+        chosen = chosen.with_hint(events, "INDEXED BY ix_trigger_events_held_of_all", "sqlite")
         if flow_id:
             chosen = chosen.where(events.c.flow_id == flow_id)
         if cursor:
@@ -93,7 +94,8 @@ class TriggerEvents:
         return self._database.first(chosen.order_by(events.c.event_name.desc()).limit(1), TriggerEventRow)
 
     def count_held(self, flow_id: str | None = None) -> int:
-        counted = select(func.count()).where(IS_HELD)
+        counted = select(func.count()).select_from(events).where(IS_HELD)
+        counted = counted.with_hint(events, "INDEXED BY ix_trigger_events_held", "sqlite")
         return int(
             self._database.value(counted if flow_id is None else counted.where(events.c.flow_id == flow_id)) or 0
         )
