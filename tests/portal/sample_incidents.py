@@ -3,16 +3,22 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace as with_columns
+
 from flowmend.core.connection.health import HealthState
 from flowmend.core.connection.incident import SourceKind
 from flowmend.core.outcome import FixableBy
-from flowmend.portal.incident_words import Cure, cure_of, question_for_administrator
+from flowmend.portal.incident_words import cure_of, question_for_administrator
+from flowmend.portal.pages.home import OpenIncident
 from flowmend.portal.pages.incident import IncidentPage
 from flowmend.portal.pages.incidents import IncidentsPage
 from flowmend.store.blast_radius import AffectedRun
 from flowmend.store.incident_rows import IncidentMember, IncidentRow, IncidentState
-from flowmend.store.rows import SignInAppRow
+from flowmend.store.repair_rows import PlanKind, PlanState, RepairPlanRow
+from flowmend.store.rows import RunRow, SignInAppRow
+from flowmend.use_cases.home_needs import Doubt, Fault, FaultKind, HomeNeeds, Undone
 from flowmend.use_cases.incidents import IncidentSummary, IncidentView, Tried, WhoCanFix
+from flowmend.use_cases.plan_view import PlanSummary
 
 _FLOWS = {"intake": "Order intake to ERP", "status": "Order status to Teams", "check": "Order check, each 5 min"}
 
@@ -107,8 +113,47 @@ def replace_mended(member: IncidentMember, now: datetime) -> IncidentMember:
     return IncidentMember(**parts | {"mended_at": now, "health": HealthState.CONNECTED})
 
 
-def home_incidents(now: datetime) -> tuple[tuple[IncidentSummary, Cure], ...]:
-    return tuple((one, cure_of(one)) for one in (password_incident(now),))
+def home_incidents(now: datetime) -> tuple[OpenIncident, ...]:
+    """A password that its owner can give anew, and a permission that somebody else has to grant."""
+    return opened(password_incident(now), now), opened(permission_incident(now), now)
+
+
+def opened(one: IncidentSummary, now: datetime, since: str = "02:31") -> OpenIncident:
+    question = question_for_administrator(one, lambda text: text, since)
+    told = (now - timedelta(hours=6), ("mail",))
+    return OpenIncident(summary=one, cure=cure_of(one, then_plan=True), question=question, told=told)
+
+
+def permission_incident(now: datetime) -> IncidentSummary:
+    """A mailbox that an account may not read."""
+    one = password_incident(now)
+    columns = {"incident_id": "i-permission", "category": "insufficient_permission", "fixable_by": "grant_permission", "remedy": "ask_for_permission", "code": "Forbidden", "message": "Access is denied."}  # fmt: skip
+    who = replace(one.who, fixable_by=FixableBy.GRANT_PERMISSION, service="Orders mailbox")
+    return replace(one, row=with_columns(one.row, **columns), name="Orders mailbox", who=who, held_events=0)
+
+
+def home_needs(now: datetime, run: RunRow) -> HomeNeeds:
+    """One of each: what a mended incident left, a plan that stopped, a call in doubt, faults of three kinds, a restore."""
+    plan = RepairPlanRow(plan_id="p", kind=PlanKind.INCIDENT, incident_id="i-mended", state=PlanState.STOPPED, stop_code="NewAuthenticationFailure", created_by="mei", created_at=now, changed_at=now, started_at=now)  # fmt: skip
+    going = with_columns(plan, plan_id="q", state=PlanState.RUNNING, stop_code="")
+    fault = Fault(kind=FaultKind.FLOW, flow_id="intake", flow_name="Order intake to ERP", run=run, code="BadRequest", count=4)  # fmt: skip
+    return HomeNeeds(
+        undone=(Undone(incident=mended_incident(now), runs=143),),
+        plans=(
+            PlanSummary(row=plan, name="Contoso Orders", created_by="Mei Chen", done=181, total=442, failed=1),
+            PlanSummary(row=going, name="", created_by="Mei Chen", done=5, total=9, failed=0),
+        ),
+        doubts=(Doubt(run=run, key=("Create_order_line", (2,))),),
+        faults=(
+            fault,
+            replace(fault, kind=FaultKind.PASSING, flow_id="status", flow_name="Order status to Teams", code="BadGateway"),
+            replace(fault, kind=FaultKind.PERMISSION, flow_id="check", code="Forbidden", service="Orders mailbox", account="svc-orders@contoso.com"),
+        ),
+        stands_still=7,
+    )  # fmt: skip
+
+
+NO_NEEDS = HomeNeeds(undone=(), plans=(), doubts=(), faults=(), stands_still=0)
 
 
 def incidents_page(now: datetime, *, is_empty: bool = False, state: str = "") -> IncidentsPage:
@@ -143,10 +188,7 @@ def incident_page(one: IncidentSummary, *, since: str = "02:31") -> IncidentPage
         tried=(tried,),
         closed_by=one.row.closed_by,
     )
-    question = question_for_administrator(one, lambda text: text, since)
-    return IncidentPage(
-        view=view, cure=cure_of(one, runs[0].run_name), question=question, all_runs="/runs?incident=i-password"
-    )
+    return IncidentPage(view=view, opened=opened(one, one.row.last_bad_at, since), all_runs="/runs?incident=i-password")
 
 
 def _member(connection_id: str, name: str, connector: str, began: datetime, calls: int) -> IncidentMember:

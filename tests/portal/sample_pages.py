@@ -75,16 +75,19 @@ from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedRefe
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_connectors import approval_pages, connector_pages
 from portal.sample_editing import editing_pages
+from portal.sample_held import flow_settings, held_pages
 from portal.sample_incidents import (
+    NO_NEEDS,
     app_incident,
     home_incidents,
+    home_needs,
     incident_page,
     incidents_page,
     mended_incident,
     password_incident,
 )
-from portal.sample_held import flow_settings, held_pages
 from portal.sample_messages import message_pages
+from portal.sample_plans import plan_pages
 from portal.sample_repair import repair_pages
 from portal.sample_settings import settings_pages
 from portal.sample_sign_in_apps import sign_in_app_pages
@@ -135,9 +138,10 @@ def sample_pages() -> dict[str, SamplePage]:
     )  # fmt: skip
     verify = VerifyPage(view=broken, host="orders.contoso.com", run=runs[0], run_title="Order 4711")
     pages = {
-        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, incidents=home_incidents(NOW), unfinished=rows[3:], flow_names=names, connections=rows)}),
-        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, incidents=(), unfinished=(), flow_names=names, connections=rows[1:3])}),
-        "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, incidents=(), unfinished=(), flow_names=names, connections=())}),
+        "home": SamplePage("home.html", "home", {"page": HomePage(overview=overview, needs=NO_NEEDS, incidents=home_incidents(NOW)[:1], unfinished=rows[3:], flow_names=names, connections=rows)}),
+        "home-calm": SamplePage("home.html", "home", {"page": HomePage(overview=calm, needs=NO_NEEDS, incidents=(), mended=mended_incident(NOW), unfinished=(), flow_names=names, connections=rows[1:3])}),
+        "home-all": SamplePage("home.html", "home", {"page": HomePage(overview=overview, needs=home_needs(NOW, runs[0]), incidents=home_incidents(NOW), unfinished=(), flow_names=names, connections=rows)}),
+        "home-doubt": SamplePage("home.html", "home", {"page": HomePage(overview=doubt, needs=home_needs(NOW, runs[0]), incidents=(), unfinished=(), flow_names=names, connections=())}),
         "flows": SamplePage("flows.html", "flows", {"page": _flows()}),
         "flows-empty": SamplePage("flows.html", "flows", {"page": FlowsPage(flows=(), starts={}, runnable={}), "done": "deleted"}),
         "flow": SamplePage("flow.html", "flows", {"page": _flow(FlowState.ON, (broken,), runs)}),
@@ -182,6 +186,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "connection-unconnected": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=None, failed_runs=(), flow_names=names, unconnected=_unconnected(mailbox.row), connected=2), "done": "connected"}),
         "connection-tested": SamplePage("connection.html", "connections", {"page": ConnectionPage(view=mailbox, test=_verification(True), failed_runs=(), flow_names=names)}),
         "connection-new-form": SamplePage("connection_new.html", "connections", {"page": NewConnectionPage(choice=_choice(), way=_choice().ways[0], display_name="Contoso Orders", error="The service refused: 401. Nothing was kept.", target="password")}),
+        "verify-then-plan": SamplePage("verify.html", "connections", {"page": replace(verify, then_plan=True)}),
         "verify": SamplePage("verify.html", "connections", {"page": verify}),
         "verify-wrong": SamplePage("verify.html", "connections", {"page": VerifyPage(view=broken, host="orders.contoso.com", result=_verification(False), run=runs[0], run_title="Order 4711")}),
         "verify-proven": SamplePage("verify.html", "connections", {"page": VerifyPage(view=_mended(broken), host="orders.contoso.com", result=_verification(True), run=runs[0], run_title="Order 4711", can_resubmit=True, request_id="r")}),
@@ -211,6 +216,7 @@ def sample_pages() -> dict[str, SamplePage]:
     }  # fmt: skip
     repairs = repair_pages(broken, NOW, _verification(True), _verification(False))
     pages |= {name: SamplePage(*page) for name, page in repairs.items()}
+    pages |= {name: SamplePage(*page) for name, page in plan_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in settings_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in sign_in_app_pages(NOW).items()}
     pages |= {name: SamplePage(*page) for name, page in connector_pages(broken.row, NOW).items()}

@@ -59,17 +59,18 @@ class Cure:
     advice: str
 
 
-def cure_of(incident: IncidentSummary, run_name: str = "") -> Cure:
-    """What ends an open incident. run_name: of a failed run to come back to."""
+def cure_of(incident: IncidentSummary, run_name: str = "", *, then_plan: bool = False) -> Cure:
+    """What ends an open incident. run_name: of a failed run to come back to. then_plan: its repair plan comes next."""
     row, first = incident.row, next(iter(incident.waiting), None)
     fixable_by = FixableBy(row.fixable_by)
     remedy = REMEDIES.get(row.remedy) or (connection_remedy(incident.sign_in) if fixable_by in _BY_OWNER else None)
-    query = f"?{urlencode({'run': run_name})}" if run_name else ""
+    asked = ({"run": run_name} if run_name else {}) | ({"then": "plan"} if then_plan else {})
+    query = f"?{urlencode(asked)}" if asked else ""
     address = f"/connections/{quote(first.connection_id, safe='')}/verify{query}" if first else ""
     if row.source_kind is SourceKind.SIGN_IN_APP:
         return Cure(
             title=marked("Replace client secret"),
-            address=f"/settings/apps/{quote(row.source_id, safe='')}" if incident.app else address,
+            address=f"/settings/apps/{quote(row.source_id, safe='')}{query}" if incident.app else address,
             advice=APP_ADVICE,
         )
     advice = remedy.advice if remedy is not None else _advice_without_remedy(fixable_by)

@@ -19,6 +19,7 @@ from flowmend.portal.held_words import ON_BROKEN, WAITS_FOR
 from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.notice_words import notice_words
+from flowmend.portal.plan_words import item_look, mode_in_words, reason_in_words, stop_in_words
 from flowmend.portal.remedies import cause_of, connection_remedy
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import (
@@ -102,16 +103,20 @@ def _environment(language: str, assets: Assets) -> Environment:
         flow_look=flow_look,
         health_look=health_look,
         incident_look=incident_look,
+        item_look=item_look,
         kind_words=kind_words,
         mail_words=mail_words,
+        mode_in_words=mode_in_words,
         near_end=near_end,
         option_words=option_words,
         on_broken=ON_BROKEN,
         waits_for=WAITS_FOR,
         probe_words=probe_words,
+        reason_in_words=reason_in_words,
         runs_here=runs_here,
         sign_in_words=sign_in_words,
         status_look=status_look,
+        stop_in_words=stop_in_words,
         told_of=told_of,
         told_of_words=told_of_words,
         verb_in_words=verb_in_words,

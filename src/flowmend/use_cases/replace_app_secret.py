@@ -59,6 +59,10 @@ class AppRepair:
     released: int = 0
     attempts_left: int = MOST_REFUSED
 
+    @property
+    def is_proven(self) -> bool:
+        return self.is_kept and self.result is ProofResult.PROVEN
+
 
 async def replace_app_secret(
     services: Services,

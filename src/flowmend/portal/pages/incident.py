@@ -5,20 +5,24 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flowmend.portal.frame import language_of, zone_of
-from flowmend.portal.incident_words import Cure, cure_of, question_for_administrator
+from flowmend.portal.pages.home import OpenIncident, open_incident
 from flowmend.portal.portal import Portal, see, segment
 from flowmend.use_cases.incidents import IncidentView, read_incident
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPage:
-    """question: what to tell whoever can end it, "" where the owner can. all_runs: the address of all that failed."""
+    """opened: what can be done about it. all_runs: the address of all that failed."""
 
     view: IncidentView
-    cure: Cure
-    question: str
+    opened: OpenIncident
     all_runs: str
+
+    @property
+    def plan_address(self) -> str:
+        """Of its repair plan made last, "" where there is none."""
+        plan = self.view.summary.plan
+        return f"/repair_plans/{segment(plan.plan_id)}" if plan is not None else ""
 
 
 async def show_incident(portal: Portal, request: Request) -> Response:
@@ -27,12 +31,9 @@ async def show_incident(portal: Portal, request: Request) -> Response:
     incident = view.summary
     if incident.row.incident_id != request.path_params["incident_id"]:
         return see(f"/incidents/{segment(incident.row.incident_id)}")
-    # A message is read on another day and elsewhere, so it says the date and the zone.
-    since = incident.row.first_bad_at.astimezone(zone_of(request)).strftime("%Y-%m-%d %H:%M %Z")
     page = IncidentPage(
         view=view,
-        cure=cure_of(incident, view.runs[0].run_name if view.runs else ""),
-        question=question_for_administrator(incident, portal.rendering.gettext(language_of(request)), since),
+        opened=open_incident(portal, request, incident, view.runs[0].run_name if view.runs else ""),
         all_runs=f"/runs?incident={segment(incident.row.incident_id)}",
     )
     return portal.answer(request, "incident.html", place="incidents", page=page)

@@ -112,7 +112,7 @@ async def take_start(portal: Portal, request: Request) -> Response:
 async def take_mode(portal: Portal, request: Request) -> Response:
     """POST /repair_plans/{plan_id}/mode: do a group another way."""
     form, plan_id = await request.form(), request.path_params["plan_id"]
-    group_id, _, mode = form_text(form, "change").partition(":")
+    group_id, mode, latest = (*form_text(form, "change").split(":"), "", "")[:3]
     try:
         await choose_mode(
             portal.services,
@@ -121,7 +121,7 @@ async def take_mode(portal: Portal, request: Request) -> Response:
             group_id,
             _mode(mode),
             person_id=person_id(request),
-            latest=True if form_text(form, "latest") else None,
+            latest=True if latest else None,
         )
     except Conflict as wrong:
         view = await read_plan(portal.services, plan_id)
@@ -196,9 +196,7 @@ def _changes(form: FormData, view: PlanView) -> tuple[Change, ...]:
     return tuple(_differences(was, now))
 
 
-def _differences(
-    was: Mapping[str, tuple[int, str, str]], now: Mapping[str, tuple[int, str, str]]
-) -> list[Change]:
+def _differences(was: Mapping[str, tuple[int, str, str]], now: Mapping[str, tuple[int, str, str]]) -> list[Change]:
     found = []
     for group_id in dict.fromkeys((*was, *now)):
         before, after = was.get(group_id, (0, "", ""))[0], now.get(group_id, (0, "", ""))[0]

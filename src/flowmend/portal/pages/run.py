@@ -14,7 +14,7 @@ from flowmend.core.outcome import Category, Status
 from flowmend.core.run.cards import iteration_tree
 from flowmend.core.run.history import latest_records, repetition_name
 from flowmend.portal.forms import form_text
-from flowmend.portal.frame import language_of
+from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.graph import BROKEN, Bar, Level, Step, first_broken, levels, timeline, walk
 from flowmend.portal.language import marked
 from flowmend.portal.pages.run_again import Again, again_of, resumed_ones
@@ -246,7 +246,7 @@ async def take_answer(portal: Portal, request: Request) -> Response:
         raise AskedWrongly("The repetition is a list of numbers.", code="InvalidRepetition")
     key = (form_text(form, "action"), tuple(int(index) for index in indexes.split("-") if index))
     await answer_doubt(portal.services, run_name, key, form_text(form, "answer"), person_id(request))
-    return see(f"/runs/{segment(run_name)}?done=answered")
+    return see(local_path(form_text(form, "next"), f"/runs/{segment(run_name)}?done=answered"))
 
 
 def _steps(detail: RunDetail, loaded: LoadedFlow, chosen: dict[str, int]) -> tuple[Step, ...]:

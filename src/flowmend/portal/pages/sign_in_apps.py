@@ -12,6 +12,8 @@ from flowmend.portal.forms import file_text, form_text, form_texts
 from flowmend.portal.frame import language_of
 from flowmend.portal.pages.flow import DeletePage
 from flowmend.portal.portal import Portal, person_id, see, segment
+from flowmend.use_cases.incidents import open_incidents
+from flowmend.use_cases.prove_then_plan import prove_then_plan
 from flowmend.use_cases.replace_app_secret import AppRepair, replace_app_secret
 from flowmend.use_cases.sign_in_apps import (
     AppChoice,
@@ -41,6 +43,7 @@ class AppPage:
     repair: AppRepair | None = None
     error: str = ""
     names: dict[str, str] = field(default_factory=dict)
+    then_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,23 +92,33 @@ async def take_change(portal: Portal, request: Request) -> Response:
 
 
 async def take_secret(portal: Portal, request: Request) -> Response:
-    """POST /settings/apps/{app_id}/secret"""
-    form = await request.form()
-    try:
-        repair = await replace_app_secret(
-            portal.services,
-            request.path_params["app_id"],
+    """POST /settings/apps/{app_id}/secret?then="""
+    form, services, app_id = await request.form(), portal.services, request.path_params["app_id"]
+    certificate = await file_text(form, "certificate")
+
+    async def proving() -> AppRepair:
+        return await replace_app_secret(
+            services,
+            app_id,
             client_secret=form_text(form, "client_secret"),
-            certificate=await file_text(form, "certificate"),
+            certificate=certificate,
             certificate_password=form_text(form, "certificate_password"),
             secret_expires_at=_date(form, "ends"),
             person_id=person_id(request),
         )
+
+    try:
+        if not _then_plan(request):
+            return await _page(portal, request, repair=await proving())
+        broken = open_incidents(services, [row.connection_id for row in services.store.connections.list(app_id=app_id)])
+        proven = await prove_then_plan(services, next(iter(broken), ""), proving, person_id=person_id(request))
     except NotFound:
         raise
     except (AskedWrongly, TooManyAttempts) as wrong:
         return await _page(portal, request, error=wrong)
-    return await _page(portal, request, repair=repair)
+    if proven.plan is not None:
+        return see(f"/repair_plans/{segment(proven.plan.plan_id)}")
+    return await _page(portal, request, repair=proven.verification)
 
 
 async def show_new_app(portal: Portal, request: Request) -> Response:
@@ -173,6 +186,7 @@ async def _page(
         repair=repair,
         error=error.message if error else "",
         names={row.connection_id: row.display_name for row in view.connections},
+        then_plan=_then_plan(request),
     )
     status_code = 200
     if error is not None:
@@ -209,6 +223,11 @@ def _date(form: FormData, name: str) -> datetime | None:
         return datetime.combine(date.fromisoformat(text), time(12), UTC)
     except ValueError:
         raise AskedWrongly(f"{text!r} is no date like 2027-01-31.", code="InvalidDate", target=name) from None
+
+
+def _then_plan(request: Request) -> bool:
+    """Whether the repair plan of what it broke comes next."""
+    return request.query_params.get("then") == "plan"
 
 
 def _address(request: Request) -> str:
