@@ -130,6 +130,11 @@ async def jump_about(
     return wrong
 
 
+def _has_fired(application: Application, flow_id: str) -> bool:
+    rows, _ = application.services.store.trigger_events.list(flow_id, limit=2)
+    return len(rows) == 2
+
+
 def _has_ended(application: Application, run_name: str) -> bool:
     row = application.services.store.runs.get(run_name)
     return row is not None and row.ended_at is not None
@@ -201,6 +206,8 @@ async def run(jumps: int, longest_seconds: int, seed: int) -> int:
             await until(lambda: all(_has_ended(application, run) for run in poster.due), SETTLES_WITHIN_SECONDS)
             by_status = await settled(application)
             await until(lambda: len(list(all_runs(application, RunFilter(flow_id=ids["news"])))) >= news.items, 30)
+            for name in ("every", "window"):  # their clock is looked at twice a minute
+                await until(lambda flow_id=ids[name]: _has_fired(application, flow_id), seconds=60)
             await asyncio.sleep(2.0)  # what comes twice comes now
             wrong += [
                 *check_accepted(application, poster.accepted),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flowmend.settings import Settings
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 _UP = ("-m", "flowmend", "up")
 #: Between two kills, from the moment the server listens.
 SOONEST_KILL, LATEST_KILL = 0.2, 2.6

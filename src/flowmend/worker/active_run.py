@@ -24,7 +24,7 @@ from flowmend.use_cases.loaded_flows import LoadedFlow
 Waiter = Callable[[BaseException | None], None]
 
 #: A timer in memory looks at the clock this often: clocks are set, and computers sleep.
-LOOK_AT_CLOCK_SECONDS = 30.0
+LOOK_AT_CLOCK_SECONDS = 10.0
 
 #: Codes of waits that only a person or a repair ends; the run shows as Waiting with the code.
 PERSON_WAITS = ("ConnectionNeedsRepair", "ActionInDoubt")
