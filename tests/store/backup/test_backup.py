@@ -1,8 +1,10 @@
 """A backup holds what the database held in one moment, and either database takes it."""
 
+import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -269,6 +271,27 @@ def test_a_backup_replaces_no_file_and_of_nothing_there_is_none(store: Store, ur
         back_up(url, tmp_path / "no" / "folder" / "a.backup")
     assert (tmp_path / "there").read_text() == "dear"
     assert not (tmp_path / "none.db").exists()
+
+
+def test_what_a_killed_backup_left_is_taken_away_by_a_later_one(sqlite_template: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{sqlite_template}"
+    whole = back_up(url, tmp_path / "whole.backup").path.read_bytes()
+    left, empty, fresh, foreign = (
+        tmp_path / f".{name}.backup.0a1b2c3d.part" for name in ("left", "empty", "fresh", "foreign")
+    )
+    hours_ago = time.time() - 7 * 3600
+    for path, content, at in (
+        (left, whole[:5000], hours_ago),
+        (empty, b"", hours_ago),
+        (fresh, whole[:5000], time.time()),
+        (foreign, b"a" * 5000, hours_ago),
+    ):
+        path.write_bytes(content)
+        os.utime(path, (at, at))
+
+    back_up(url, tmp_path / "next.backup")
+
+    assert [one.exists() for one in (left, empty, fresh, foreign)] == [False, False, True, True]
 
 
 def test_what_is_written_while_a_backup_is_made_is_not_in_it(

@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from enum import Enum
+from pathlib import Path
 from typing import BinaryIO
 
 from flowmend.core.errors import AskedWrongly
@@ -53,6 +54,12 @@ class ArchiveWriter:
         self._digest = _chained(self._digest, head, stored)
         for piece in (head, stored, self._digest):
             self._file.write(piece)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file begins as these do. Errors: OSError."""
+    with path.open("rb") as file:
+        return file.read(len(_FIRST_LINE)) == _FIRST_LINE
 
 
 def read_parts(file: BinaryIO) -> Iterator[tuple[Part, bytes, str]]:

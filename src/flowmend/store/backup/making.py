@@ -1,6 +1,9 @@
 """Making a backup: a snapshot written beside its place, and given its name once it is whole."""
 
 import os
+import re
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,7 +17,7 @@ import flowmend
 from flowmend.core.errors import Conflict, StoreUnavailable
 from flowmend.store.after_restore import MADE
 from flowmend.store.audit import Audit
-from flowmend.store.backup.archive import ArchiveWriter, Part
+from flowmend.store.backup.archive import ArchiveWriter, Part, is_archive
 from flowmend.store.backup.contents import BackupReport, Manifest, Progress, RowsWriter, check_backup, write_totals
 from flowmend.store.backup.snapshot import Snapshot, snapshot
 from flowmend.store.backup.table_shapes import shapes_of
@@ -22,6 +25,10 @@ from flowmend.store.database import Database
 from flowmend.store.opening import engine_as_it_is
 
 _TELL_EVERY_ROWS = 1000
+_PART = ".part"
+_IS_PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+#: Longer than reading one back takes: nothing is written to it meanwhile.
+_ABANDONED_AFTER_SECONDS = 6 * 3600
 
 
 def make_backup(url: str, path: Path, *, made_at: datetime, progress: Progress | None = None) -> BackupReport:
@@ -91,8 +98,9 @@ def _write(file: BinaryIO, moment: Snapshot, made_at: datetime, progress: Progre
 @contextmanager
 def _new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file beside the place, gone at the end; whoever wants it gives it its name before."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_PART}")
     try:
+        _remove_abandoned(path.parent)
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w+b", buffering=1024 * 1024) as file:
@@ -101,6 +109,16 @@ def _new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"The backup {path} cannot be written: {error.strerror}.", target=str(path)) from error
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Take away what backups left that were killed: files of theirs that nobody has written to for hours."""
+    for found in folder.glob(f".*{_PART}"):
+        with suppress(OSError):  # another one takes it away as well, or it is not ours to take
+            seen = found.stat()
+            is_old = time.time() - seen.st_mtime > _ABANDONED_AFTER_SECONDS
+            if is_old and _IS_PART.fullmatch(found.name) and (not seen.st_size or is_archive(found)):
+                found.unlink()
 
 
 def _publish(beside: Path, path: Path) -> None:
