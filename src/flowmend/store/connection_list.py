@@ -12,7 +12,7 @@ from flowmend.core.errors import AskedWrongly
 from flowmend.core.outcome import Status
 from flowmend.store.connection_tables import connections
 from flowmend.store.database import Database, select_row
-from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.hourly_ticks import EndedRuns, Tick
 from flowmend.store.rows import ConnectionRow, RunRow
 from flowmend.store.tables import HAS_CONNECTION, runs
 
@@ -55,6 +55,7 @@ class ConnectionList:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ended = EndedRuns(database)
 
     def page(self, wanted: ConnectionFilter, *, limit: int, cursor: str = "") -> tuple[Sequence[ConnectionRow], str]:
         """Connections that need somebody first, then by name; and the cursor of the next page, "" at the end.
@@ -144,8 +145,8 @@ class ConnectionList:
     def hourly_ticks(self, since: datetime, connection_ids: Collection[str]) -> Mapping[str, Sequence[Tick]]:
         """How runs of the flows that use each of the connections ended per hour since then, oldest first."""
         found: dict[str, list[Tick]] = {}
-        for key, hour, status, count in self._database.tuples(select_ticks(since, sorted(connection_ids))):
-            found.setdefault(key, []).append(Tick(connection_id=key, hour=hour, status=status, count=count))
+        for tick in self._ended.ticks(since, connection_ids):
+            found.setdefault(tick.connection_id, []).append(tick)
         return found
 
 

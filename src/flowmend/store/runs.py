@@ -1,5 +1,6 @@
 """Runs: their heads, and the questions that pages, timers and recovery ask about them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.store.database import Database, select_row
-from flowmend.store.hourly_ticks import Tick, select_ticks
+from flowmend.store.hourly_ticks import EndedRuns, Tick
 from flowmend.store.journal_packing import unpack
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import RunRow
@@ -79,6 +80,7 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ended = EndedRuns(database)
 
     def get(self, run_name: str) -> RunRow | None:
         """A run with its start."""
@@ -182,9 +184,13 @@ class Runs:
     def counts_of_each_flow(self, since: datetime | None = None) -> Mapping[str, Counts]:
         """{flow id: {status: number of runs}}, flows without runs left out. since: only those not ended before then."""
         chosen = select(runs.c.flow_id, runs.c.status, func.count()).group_by(runs.c.flow_id, runs.c.status)
-        by_flow: dict[str, dict[str, int]] = {}
-        for flow_id, status, count in self._database.tuples(_since(chosen, since)):
-            by_flow.setdefault(flow_id, {})[status] = count
+        if since is not None:
+            chosen = chosen.where(IS_UNFINISHED).with_hint(runs, "INDEXED BY ix_runs_unfinished", "sqlite")
+        by_flow: dict[str, Counter[str]] = {}
+        for flow_id, status, count in self._database.tuples(chosen):
+            by_flow.setdefault(flow_id, Counter())[status] += count
+        for flow_id, _hour, status, count in self._ended.since(since) if since is not None else ():
+            by_flow.setdefault(flow_id, Counter())[status] += count
         return by_flow
 
     def last_of_each_flow(self) -> Mapping[str, RunRow]:
@@ -231,13 +237,20 @@ class Runs:
         earliest = select(func.min(runs.c.wake_at)).where(runs.c.wake_at.is_not(None), IS_UNFINISHED)
         return cast("datetime | None", self._database.value(earliest))
 
-    def pages(self, run_name: str) -> Sequence[tuple[int, bytes]]:
-        """The journal of a run: (sequence, page) in order, without the start."""
+    def pages(
+        self, run_name: str, *, after: int = START_SEQUENCE, sequence: int | None = None
+    ) -> Sequence[tuple[int, bytes]]:
+        """The journal of a run: (sequence, page) in order, without the start.
+
+        after: only the pages behind this one. sequence: this page alone; of a journal in a block, all of them.
+        """
         chosen = select(journal_pages.c.sequence, journal_pages.c.page).where(
-            journal_pages.c.run_name == run_name, journal_pages.c.sequence > START_SEQUENCE
+            journal_pages.c.run_name == run_name, journal_pages.c.sequence > after
         )
+        if sequence is not None:
+            chosen = chosen.where(journal_pages.c.sequence == sequence)
         found = self._database.tuples(chosen.order_by(journal_pages.c.sequence))
-        return found or list(enumerate(self._packed(run_name)))[START_SEQUENCE + 1 :]
+        return found or list(enumerate(self._packed(run_name)))[after + 1 :]
 
     def _packed(self, run_name: str) -> Sequence[bytes]:
         """All pages of a run whose journal is in a block; an empty start where there is none."""
@@ -308,8 +321,7 @@ class Runs:
 
     def hourly_ticks(self, since: datetime, connection_id: str | None = None) -> Sequence[Tick]:
         """How runs of the flows that use a connection, or each connection, ended per hour since then, oldest first."""
-        ticks = self._database.tuples(select_ticks(since, None if connection_id is None else [connection_id]))
-        return [Tick(connection_id=key, hour=hour, status=status, count=count) for key, hour, status, count in ticks]
+        return self._ended.ticks(since, None if connection_id is None else [connection_id])
 
     def resubmission(self, run_name: str, request_id: str) -> str | None:
         """The run or event that this request to resubmit made, None where it has not come yet."""
