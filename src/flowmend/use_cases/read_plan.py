@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from flowmend.core.outcome import Status
+from flowmend.core.repair.first_ones import Lined, first_ones
 from flowmend.core.repair.pace import time_left
 from flowmend.core.repair.stopping import StopCode
 from flowmend.store.repair_rows import (
@@ -42,6 +43,7 @@ from flowmend.use_cases.repair_plan import (
     ENDED,
     OVER,
     REASONS,
+    PlanSettings,
     group_id_of,
     plan_row,
     read_plan_settings,
@@ -49,6 +51,7 @@ from flowmend.use_cases.repair_plan import (
 
 _MOST_RECENT = 20
 _MOST_FIRST = 20
+_MOST_LOOKED_AT = 500
 _STOP_WORDS: Mapping[str, str] = {
     StopCode.AUTHENTICATION: "A credential was refused again. What has not begun waits; repair the connection, then go on.",
     StopCode.FAILURES: "Runs failed for another reason. Look at them, then go on or stop for good.",
@@ -82,7 +85,7 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     now = services.clock.now
     incident = await read_incident_summary(services, row.incident_id) if row.incident_id else None
     reason = _cannot_start_reason(row, incident, to_go)
-    first = store.canaries(plan_id) or store.items(plan_id, limit=1, states=(ItemState.PLANNED,))
+    first = store.canaries(plan_id) or _would_be_first(services, plan_id, settings)
     people = _people(services)
     return PlanView(
         row=row,
@@ -118,6 +121,17 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
         stop_words=_STOP_WORDS.get(row.stop_code, "") if row.state in (PlanState.STOPPED, PlanState.PAUSED) else "",
         now=now,
     )
+
+
+def _would_be_first(services: Services, plan_id: str, settings: PlanSettings) -> Sequence[RepairItemRow]:
+    """Who goes first where the plan starts now; of those that arrived first, where there are very many."""
+    line = services.store.repair_plans.items(plan_id, limit=_MOST_LOOKED_AT, states=(ItemState.PLANNED,))
+    lined = (
+        Lined(position=one.position, flow_id=one.flow_id, key=one.business_key, is_run=one.kind is ItemKind.RUN)
+        for one in line
+    )
+    chosen = frozenset(first_ones(lined, settings.canary))
+    return [one for one in line if one.position in chosen] or line[:1]
 
 
 async def _note_what_ended_since(services: Services, plan_id: str) -> None:

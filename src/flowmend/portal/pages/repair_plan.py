@@ -1,13 +1,14 @@
 """A repair plan: before it starts what would happen, then what happens, at last what happened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flowmend.core.errors import AskedWrongly, Conflict
+from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.repair.first_ones import Canary
 from flowmend.portal.forms import form_text
 from flowmend.portal.incident_words import Cure, cure_of
@@ -15,6 +16,7 @@ from flowmend.portal.plan_words import stop_in_words
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.repair_rows import ItemKind, ItemMode, PlanState
 from flowmend.use_cases.choose_in_plan import choose_mode
+from flowmend.use_cases.flow_versions import VersionDifference, compare_versions
 from flowmend.use_cases.incidents import IncidentSummary, open_incidents, read_incident_summary
 from flowmend.use_cases.make_plan import make_plan
 from flowmend.use_cases.plan_view import PlanView
@@ -25,6 +27,7 @@ from flowmend.use_cases.stop_plan import dismiss_plan, pause_plan, stop_plan
 
 #: Runs that begin in a minute at most; "" for as many as go.
 RATES = ("", "10", "50", "200", "1000")
+_MOST_COMPARED = 5
 _MOVES = ("pause", "stop", "go_on", "dismiss")
 
 
@@ -42,6 +45,7 @@ class Change:
 class PlanPage:
     """changes: what the plan made anew has otherwise, None where nothing was asked for in vain. asked: what of the form was
     chosen then. broken: the incident that is open for its connections now, with what cures it. stop: (why, what to do).
+    differences: {group id: what the latest definition changed since the one that its runs would go on with}.
     """
 
     view: PlanView
@@ -49,6 +53,7 @@ class PlanPage:
     error: str = ""
     broken: tuple[IncidentSummary, Cure] | None = None
     stop: tuple[str, str] | None = None
+    differences: Mapping[str, VersionDifference] = field(default_factory=dict)
     rates: tuple[str, ...] = RATES
 
     @property
@@ -165,6 +170,7 @@ async def _answer(
     has_stopped = row.state in (PlanState.PAUSED, PlanState.STOPPED)
     page = PlanPage(
         view=view,
+        differences=await _differences_to_latest(portal, view) if view.row.started_at is None else {},
         changes=changes,
         error=error,
         broken=await _broken_again(portal, view) if not view.can_start else None,
@@ -172,6 +178,18 @@ async def _answer(
     )
     template = "repair_plan.html" if page.is_shown_as_plan else "repair_progress.html"
     return portal.answer(request, template, place="incidents", status_code=status_code, page=page)
+
+
+async def _differences_to_latest(portal: Portal, view: PlanView) -> dict[str, VersionDifference]:
+    """Of the first few groups that would not run with the latest version; a version no longer kept has none."""
+    services, found = portal.services, dict[str, VersionDifference]()
+    for group in view.groups:
+        flow = services.store.flows.get(group.flow_id)
+        if flow is None or group.version_is_latest or not group.version or len(found) >= _MOST_COMPARED:
+            continue
+        with suppress(NotFound):
+            found[group.group_id] = await compare_versions(services, group.flow_id, group.version, flow.version)
+    return found
 
 
 async def _broken_again(portal: Portal, view: PlanView) -> tuple[IncidentSummary, Cure] | None:
