@@ -118,6 +118,7 @@ def test_what_is_no_address_is_refused_everywhere(flowmend: Flowmend, case: str)
         ({"after_minutes": -1}, "InvalidWait"),
         ({"after_minutes": 10**15}, "InvalidWait"),
         ({"language": "xx"}, "InvalidLanguage"),
+        ({"after_minutes": 30, "kinds": ["digest"]}, "InvalidKind"),  # it would never be told anything
     ],
 )
 def test_what_a_route_cannot_be_is_refused(flowmend: Flowmend, body: dict[str, Any], code: str) -> None:

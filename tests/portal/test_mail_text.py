@@ -1,6 +1,8 @@
 """Notices as mails: what stands in them, in both languages, and that nothing gets out of its place."""
 
 from datetime import UTC, datetime, timedelta
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from flowmend.portal.mail_text import written
 from flowmend.portal.remedies import REMEDIES
 from flowmend.settings import Settings
 from flowmend.store.notice_rows import NoticeKind
+from flowmend.transport.mail_message import outgoing_mail
 from flowmend.use_cases.message_channels import Message
-from flowmend.use_cases.notice_facts import Facts, as_json, short
+from flowmend.use_cases.notice_facts import DigestFacts, Facts, FlowFailures, as_json, short
 from flowmend.worker.system_clock import SystemClock
 from portal.sample_messages import every_kind, incident, notice
 
@@ -84,6 +87,28 @@ def test_what_people_called_things_stays_text() -> None:
     assert "\n" not in made.subject
     assert "\u2028" not in made.subject
     assert len(short("x" * 10_000)) == 120
+
+
+def test_a_name_that_reads_as_an_encoded_word_is_told_as_it_is_written() -> None:
+    name = "=?utf-8?q?a=0ABcc:_b?="
+    made = mail(NoticeKind.BROKEN, incident(NOW, name=short(name)))
+    asked = {"To": "a@example.com", "From": "b@example.com", "Subject": made.subject, "Body": made.html}
+    sent = BytesParser(policy=policy.default).parsebytes(outgoing_mail(asked, user="", key="k").data)
+    assert sent["Subject"].startswith("= ?utf-8?q?a=0ABcc:_b?= (Contoso Orders) needs repair")
+    assert sent["Bcc"] is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "waited"), [(1, "one minute"), (90, "90 minutes"), (60, "one hour"), (1440, "24 hours")]
+)
+def test_how_long_nobody_repaired_it_is_said_in_hours_where_they_are_whole(minutes: int, waited: str) -> None:
+    assert f"within {waited}." in mail(NoticeKind.ESCALATED, incident(NOW, after_minutes=minutes)).plain
+
+
+def test_a_sum_of_many_flows_says_how_many_it_does_not_name() -> None:
+    flows = tuple(FlowFailures(flow_id=name, name=name, count=2, code="") for name in "ab")
+    facts = DigestFacts(since=NOW, until=NOW, failed_runs=9, flow_count=5, flows=flows)
+    assert "  b: 2\n  3 more\n" in mail(NoticeKind.DIGEST, facts).plain
 
 
 def test_the_end_answers_the_break_under_the_same_subject() -> None:

@@ -32,7 +32,7 @@ from flowmend.use_cases.message_routes import (
 from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, change_message_settings
 from flowmend.use_cases.verify_connection import verify_connection
 from kept_mail import PASSWORD, Mailbox
-from running import LocalServer, MovableClock, Open, Running, create_order, until
+from running import LocalServer, MovableClock, Open, Running, SparseStore, create_order, until
 
 pytestmark = pytest.mark.anyio
 
@@ -253,6 +253,22 @@ class TestWhoIsTold:
         await settle(running)
         assert [mail["To"] for mail in mailbox.mails] == [OWNER]
 
+    async def test_a_route_that_wants_breaks_alone_is_not_told_of_their_end(
+        self, open_flowmend: Open, mailbox: Mailbox
+    ) -> None:
+        running = await opened(open_flowmend, mailbox)
+        await add_route(running.services, "breaks@example.com", kinds=["broken"], person_id=running.owner)
+        connection_id = await running.connect()
+        await break_it(running, [await running.add_flow({"Order": create_order()}, metadata=FAILS)])
+        running.clock.move(seconds=31)
+        look(running)
+        await mailed(mailbox, 2)
+        await mend_it(running, connection_id)
+        await mailed(mailbox, 3)
+        await settle(running)
+        told = [mail["To"] for mail in mailbox.mails]
+        assert (sorted(told[:2]), told[2:]) == (["breaks@example.com", OWNER], [OWNER])
+
 
 class TestWebhooks:
     async def test_a_webhook_is_signed_and_repeated_under_its_id(
@@ -358,8 +374,28 @@ class TestMailThatDoesNotLeave:
         )
         await running.crash()
         running = await open_flowmend(clock=running.clock, **way(mailbox))
+        await until(lambda: last(running).state is DeliveryState.UNKNOWN, lambda: str(last(running)))
         await settle(running)
-        assert last(running).state is DeliveryState.UNKNOWN
+        assert len(mailbox.mails) == 1
+
+    async def test_what_became_of_one_while_the_store_took_no_writes_is_said_without_a_restart(
+        self, open_flowmend: Open, mailbox: Mailbox
+    ) -> None:
+        running = await opened(open_flowmend, mailbox)
+        store = SparseStore(running)
+
+        async def take_while_nothing_is_kept(_server: Any, _session: Any, envelope: Any) -> str:
+            mailbox.mails.append(envelope)
+            store.refuse_writes()
+            return "250 OK"
+
+        mailbox.handle_DATA = take_while_nothing_is_kept  # type: ignore[method-assign]
+        await send_test(running.services, "owner", owner_of(running))
+        await mailed(mailbox, 1)
+        await until(lambda: store.is_refusing, lambda: "every write was taken")
+        assert last(running).state is DeliveryState.SENDING
+        store.allow_writes()
+        await until(lambda: last(running).state is DeliveryState.UNKNOWN, lambda: str(last(running)))
         assert len(mailbox.mails) == 1
 
     async def test_no_more_than_so_many_an_hour_leave_and_what_is_mended_meanwhile_does_not(

@@ -94,12 +94,7 @@ class NoticeWriter:
             (gettext("Who can fix it"), self._who(facts)),
         ]
         if notice.kind is NoticeKind.ESCALATED:
-            waited = self.ngettext(
-                "Nobody has repaired it within one minute.",
-                "Nobody has repaired it within %(num)s minutes.",
-                facts.after_minutes,
-            )
-            parts.insert(1, (gettext("Why you get this"), waited % {"num": facts.after_minutes}))
+            parts.insert(1, (gettext("Why you get this"), self._waited(facts.after_minutes)))
         if facts.is_mail:
             parts.append(
                 (gettext("Also"), gettext("Messages go through this connection: until it works, no mail leaves."))
@@ -156,13 +151,14 @@ class NoticeWriter:
     def _digest(self, facts: DigestFacts) -> NoticeWords:
         gettext, num = self.gettext, {"num": facts.failed_runs}
         title = self.ngettext("One run failed", "%(num)s runs failed", facts.failed_runs) % num
-        lines = "\n".join(f"{one.name}: {one.count}" + (f" ({one.code})" if one.code else "") for one in facts.flows)
+        lines = [f"{one.name}: {one.count}" + (f" ({one.code})" if one.code else "") for one in facts.flows]
+        lines += self._more(facts.flow_count - len(facts.flows))
         period = {"since": self._times.plain(facts.since), "until": self._times.plain(facts.until)}
         parts = (
             (gettext("Time"), gettext("From %(since)s to %(until)s.") % period),
             (gettext("What happened"), gettext("These runs failed for other reasons than a broken connection.")),
             (gettext("How to fix it"), gettext("Open a failed run: it says what to change, and lets you resubmit it.")),
-            (gettext("Flows"), lines),
+            (gettext("Flows"), "\n".join(lines)),
         )
         return NoticeWords(
             look=_LOOKS[NoticeKind.DIGEST], subject=title, title=title, parts=parts,
@@ -212,6 +208,21 @@ class NoticeWriter:
             button=gettext("Settings for messages"),
         )
 
+    def _waited(self, minutes: int) -> str:
+        hours, rest = divmod(minutes, 60)
+        if rest:
+            words = self.ngettext(
+                "Nobody has repaired it within one minute.", "Nobody has repaired it within %(num)s minutes.", minutes
+            )
+            return words % {"num": minutes}
+        words = self.ngettext(
+            "Nobody has repaired it within one hour.", "Nobody has repaired it within %(num)s hours.", hours
+        )
+        return words % {"num": hours}
+
+    def _more(self, count: int) -> list[str]:
+        return [self.ngettext("one more", "%(num)s more", count) % {"num": count}] if count > 0 else []
+
     def _subject(self, facts: IncidentFacts) -> str:
         return self.gettext("%(name)s needs repair: %(cause)s") % {"name": _name(facts), "cause": self._cause(facts)}
 
@@ -252,9 +263,7 @@ class NoticeWriter:
 
     def _flows(self, facts: IncidentFacts) -> str:
         names: Sequence[str] = facts.flows
-        more = facts.flow_count - len(names)
-        rest = [self.ngettext("one more", "%(num)s more", more) % {"num": more}] if more > 0 else []
-        return " · ".join((*names, *rest))
+        return " · ".join((*names, *self._more(facts.flow_count - len(names))))
 
     def _who(self, facts: IncidentFacts) -> str:
         gettext = self.gettext
@@ -301,7 +310,7 @@ def _path(facts: Facts) -> str:
         case IncidentFacts():
             return f"/incidents/{quote(facts.incident_id, safe='')}"
         case PlanFacts():
-            return f"/incidents/{quote(facts.incident_id, safe='')}" if facts.incident_id else "/runs"
+            return f"/repair_plans/{quote(facts.plan_id, safe='')}"
         case DigestFacts():
             return "/runs?status=Failed"
         case TrialFacts():

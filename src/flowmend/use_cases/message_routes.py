@@ -193,7 +193,13 @@ async def change_route(
 ) -> MessageRouteRow:
     """What is None stays. Errors: NotFound; AskedWrongly as `add_route`."""
     row = _route(services, route_id)
-    _check_choices(kinds or (), after_minutes or 0, language or "")
+    if kinds is not None or after_minutes is not None:
+        _check_choices(
+            row.kinds or () if kinds is None else kinds,
+            row.after_minutes if after_minutes is None else after_minutes,
+            "",
+        )
+    _check_choices((), 0, language or "")
     changes: dict[str, object] = {}
     if is_on is not None:
         changes["is_on"] = is_on
@@ -322,6 +328,13 @@ def _check_choices(kinds: Sequence[str], after_minutes: int, language: str) -> N
     if not 0 <= after_minutes <= _LONGEST_WAIT_MINUTES:
         raise AskedWrongly(
             f"The wait is between 0 and {_LONGEST_WAIT_MINUTES} minutes.", code="InvalidWait", target="after_minutes"
+        )
+    if after_minutes and kinds and NoticeKind.ESCALATED.value not in kinds:
+        raise AskedWrongly(
+            "An address that is told later is told only of what is still broken then: leave the kinds empty, or name "
+            f"{NoticeKind.ESCALATED.value} among them.",
+            code="InvalidKind",
+            target="kinds",
         )
     if language and language not in LANGUAGES:
         raise AskedWrongly(f"The languages are {', '.join(LANGUAGES)}.", code="InvalidLanguage", target="language")

@@ -119,7 +119,11 @@ def _note_mends(services: Services) -> None:
         # In this order: what is dropped is sent to nobody from here on, so who was told is known.
         store.deliveries.drop_unsent(breaks)
         told = store.deliveries.told(breaks)
-        routes = [one.route_id for one in store.message_routes.list() if one.is_on and one.route_id in told]
+        routes = [
+            one.route_id
+            for one in store.message_routes.list()
+            if one.is_on and one.route_id in told and _wants(one, NoticeKind.MENDED)
+        ]
         _note_incident(services, NoticeKind.MENDED, row.incident_id, row.incident_id, routes)
 
 
@@ -230,6 +234,10 @@ def _reachable(services: Services, routes: Iterable[MessageRouteRow], kind: Noti
     chosen: dict[tuple[ChannelKind, str], MessageRouteRow] = {}
     for one in routes:
         address = address_of(services, one)
-        if address and (not one.kinds or kind.value in one.kinds):
+        if address and _wants(one, kind):
             chosen.setdefault((one.channel, address.casefold()), one)
     return list(chosen.values())
+
+
+def _wants(route: MessageRouteRow, kind: NoticeKind) -> bool:
+    return not route.kinds or kind.value in route.kinds

@@ -164,5 +164,6 @@ def plan_facts(plan: RepairPlanRow, name: str, counts: Mapping[str, int]) -> Pla
 
 def short(name: str) -> str:
     """One line, not long: what a header or a subject may hold."""
-    line = " ".join("".join(one if one.isprintable() else " " for one in name).split())
+    # `=?` would begin an encoded word (RFC 2047), which mail programs show as what it means.
+    line = " ".join("".join(one if one.isprintable() else " " for one in name).replace("=?", "= ?").split())
     return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"

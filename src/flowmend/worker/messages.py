@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 
-from flowmend.core.errors import FlowmendError
+from flowmend.core.errors import FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.store.notice_rows import DeliveryRow
 from flowmend.use_cases.deliver_messages import deliver
@@ -25,6 +25,7 @@ _MOST_AT_ONCE = 4
 _TOPICS = frozenset({"incident", "notice", "repair", "connection"})
 #: What is being handed over when the server stops gets so long: cut off, nobody would know whether it arrived.
 _ENDS_WITHIN_SECONDS = 5.0
+_STORE_TRIED_AGAIN_SECONDS = 2.0
 _AFTER_TROUBLE = timedelta(minutes=5)
 
 
@@ -37,12 +38,11 @@ class Messages(RowWatch):
         self._door: MailDoor | None = None
         self._sending: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._told_of: set[str] = set()
+        #: Whether rows may say that something is being sent which is not, after a start or trouble with the store.
+        self._rows_may_lag = True
 
     def start(self) -> None:
-        services = self._services()
-        self._door = MailDoor(services.settings.mail)
-        with suppress(FlowmendError):
-            services.store.deliveries.recover(services.clock.now)
+        self._door = MailDoor(self._services().settings.mail)
         super().start()
 
     async def stop(self) -> None:
@@ -65,6 +65,9 @@ class Messages(RowWatch):
 
     async def _look(self) -> timedelta:
         services = self._services()
+        if self._rows_may_lag and not self._sending:
+            await asyncio.to_thread(services.store.deliveries.recover, services.clock.now)
+            self._rows_may_lag = False
         await asyncio.to_thread(ensure_owner_route, services)
         if self._told_of:
             self._told_of.clear()
@@ -96,6 +99,12 @@ class Messages(RowWatch):
             return
         try:
             await deliver(services, self._door, row, self._write)
+        except StoreUnavailable as error:
+            level = services.store.condition.log_level
+            _log.log(level, "What became of message %s could not be kept: %s", row.notice_id, error)
+            self._rows_may_lag = True
+            await asyncio.sleep(_STORE_TRIED_AGAIN_SECONDS)  # still counted as being sent, so nothing is tried meanwhile
+            return
         except FlowmendError as error:
             _log.warning("Message %s could not be sent: %s", row.notice_id, error)
         except Exception:  # noqa: BLE001  # our own defect stops this one for a while, and no other
