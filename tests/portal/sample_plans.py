@@ -34,7 +34,7 @@ def plan_pages(now: datetime) -> dict[str, tuple[str, str, dict[str, object]]]:
     )  # fmt: skip
     paused = replace(running, row=with_columns(running.row, state=PlanState.PAUSED))
     done = replace(
-        running, row=with_columns(running.row, state=PlanState.DONE, ended_at=now), done=442, succeeded=442,
+        running, row=with_columns(running.row, state=PlanState.DONE, ended_at=now), done=442, succeeded=442, failed=0,
         running=0, to_go=0, left=None,
     )  # fmt: skip
     chosen = replace(
