@@ -19,6 +19,11 @@ WAIT: Actions = {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Ho
 
 #: What goes well whenever its calls do.
 HARMLESS = ("compose", "http", "http", "add", "append", "wait", "child")
+_ONE_BY_ONE: Actions = {
+    "type": "Foreach",
+    "foreach": "@range(0, 3)",
+    "runtimeConfiguration": {"concurrency": {"repetitions": 1}},
+}
 _EVERYTHING = (*HARMLESS, "failing", "response", "webhook", "terminate", "time-out")
 _CONTAINERS = ("if", "scope", "foreach", "until", "switch")
 
@@ -106,3 +111,33 @@ def with_variables(actions: Actions) -> Actions:
         name: action if action["runAfter"] else action | {"runAfter": {"I": ["Succeeded"]}}
         for name, action in actions.items()
     }
+
+
+@st.composite
+def lines(draw: st.DrawFn, depth: int = 0, prefix: str = "", *, is_in_loop: bool = False) -> Actions:
+    """Actions one after another, whose calls tell what the variables and results before them were."""
+    actions: Actions = {}
+    made = "C"
+    for index in range(draw(st.integers(1, 4))):
+        name = f"{prefix}{index}"
+        kinds = ["call", "call", "set", "add", "append", "compose", *(["scope", "if", "each"] if depth < 2 else [])]
+        kind = draw(st.sampled_from(kinds))
+        if kind == "call":
+            told = {"n": "@variables('n')", "list": "@variables('list')", "made": f"@outputs('{made}')"}
+            actions[name] = http(method="POST", body=told)
+        elif kind == "set":
+            value = f"@add(mul(item(), 10), {index})" if is_in_loop else 7 + index
+            actions[name] = {"type": "SetVariable", "inputs": {"name": "n", "value": value}}
+        elif kind == "add":
+            actions[name] = ADD
+        elif kind == "append":
+            value = "@item()" if is_in_loop else index
+            actions[name] = {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": value}}
+        elif kind == "compose":
+            actions[name], made = compose("@variables('n')"), name
+        else:
+            is_loop = kind == "each"
+            inner = draw(lines(depth + 1, f"{name}{kind[0]}", is_in_loop=is_in_loop or is_loop))
+            around = {"scope": {"type": "Scope"}, "if": {"type": "If", "expression": "@true"}}
+            actions[name] = {**around.get(kind, _ONE_BY_ONE), "actions": inner}
+    return actions

@@ -115,6 +115,7 @@ def durable(state: RunState) -> dict[str, Any]:
             key: (loop.items, loop.next_index, loop.open_count, loop.has_failed) for key, loop in state.loops.items()
         },
         "variables": {name: (one.type, one.read()) for name, one in state.variables.items()},
+        "held_back": state.held_back,
         "ending": state.ending,
         "has_responded": state.has_responded,
         "end": state.end,

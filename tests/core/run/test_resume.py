@@ -24,7 +24,16 @@ from core.run.driving import (
 )
 from core.run.resuming import Resumed, resumed, resumption, shown
 from flowmend.core.outcome import ErrorDetail, Outcome, Status
-from flowmend.core.run import CallInDoubt, CallOperation, CancelRequested, DoubtAnswered, FollowUp
+from flowmend.core.run import (
+    CallInDoubt,
+    CallOperation,
+    CancelRequested,
+    DoubtAnswered,
+    FollowUp,
+    HttpCall,
+    Recovered,
+    TimerFired,
+)
 from flowmend.core.run.effects import CallFacts, repeated_effects
 from flowmend.core.run.looking_back import entries_before, past_scope, past_state
 from flowmend.core.run.resume import Pass, Refusal, Resumption, ran_on_failure
@@ -201,6 +210,70 @@ def test_an_append_keeps_its_order() -> None:
     assert resumed(failed).state.variables["list"].read() == [0, 1, 2]
 
 
+def test_each_pass_that_goes_on_sets_its_variable_first() -> None:
+    said = http(method="POST", body="@variables('n')")
+    actions = VARIABLES | {"L": each({"Set": put("n", "@item()"), "Again": put("n", "@add(variables('n'), 1)"), "If": if_true({"Mail": said})}, 4)}  # fmt: skip
+    failed = failed_at(actions, {"Mail[1]", "Mail[2]", "Mail[3]"})
+    again = resumed(failed)
+    assert again.called() == ["Mail[1]", "Mail[2]", "Mail[3]"]
+    assert [told(call) for call in again.calls] == [2, 3, 4]
+
+
+def test_what_read_a_variable_that_was_not_yet_set_reads_it_again() -> None:
+    actions = VARIABLES | {"Try": scope({"A": http(), "Set": put("n", 7)}), "Finally": compose("@variables( 'N' )", runAfter=after(Try=BOTH)), "B": http(body="@outputs('Finally')"), "C": http() | {"runAfter": after(Try="Succeeded")}}  # fmt: skip
+    again = resumed(failed_at(actions, {"A", "B"}))
+    assert sorted(again.called()) == ["A", "B", "C"]
+    assert again.record("B").inputs["body"] == 7
+
+
+def test_what_read_an_action_whose_name_has_an_apostrophe_reads_it_again() -> None:
+    read = compose("@outputs('Bob''s')", runAfter=after(**{"Bob's": BOTH}))
+    actions = {"Bob's": http(), "Read": read, "B": http() | {"runAfter": after(**{"Bob's": "Succeeded"})}}
+    assert resumed(failed_at(actions, {"Bob's"})).record("Read").outputs["statusCode"] == 200
+
+
+def test_a_container_goes_on_only_after_what_is_done_again_before_it_and_its_time_begins_then() -> None:
+    both = after(A=BOTH)
+    late = scope({"Order": POST, "B": http()}, limit={"timeout": "PT10S"}, runAfter=both)
+    failed = failed_at({"A": http(), "S": late, "C": http() | {"runAfter": after(A="Succeeded")}}, {"A", "B"})
+    again = Resumed(failed)
+    commands = again.send(Recovered())
+    assert again.called() == ["A"]
+    again.later(hours=1)
+    again.send(TimerFired(("S", ())))
+    again.to_end(None, [command for command in commands if isinstance(command, CallOperation)])
+    assert (sorted(again.called()), again.status) == (["A", "B", "C"], "Succeeded")
+
+
+@pytest.mark.parametrize(
+    ("late", "count"),
+    [
+        (scope({"Order": POST, "B": http()}), None),
+        (each({"Order": POST, "B": http()}, 3), 3),
+        (until({"B": http()}), 1),
+    ],
+)
+def test_a_run_cancelled_before_a_container_goes_on_tells_its_passes_and_is_resumed_once_more(
+    late: Actions, count: int | None
+) -> None:
+    last = {"C": http() | {"runAfter": after(A="Succeeded")}}
+    flow = {"A": http(), "U": late | {"runAfter": after(A=BOTH)}, **last}
+    failed = run(flow, lambda call: OK if call.key[0] == "Order" else UNAUTHORIZED)
+    again = Resumed(failed)
+    again.send(Recovered())
+    again.send(CancelRequested())
+    assert (again.status, again.record("U").status) == ("Cancelled", Status.CANCELLED)
+    assert again.record("U").details.get("count") == count
+    third = resumed(again, name="R3")
+    assert third.status == "Succeeded"
+    assert "Order" not in {call.key[0] for call in third.calls}
+
+
+def told(call: CallOperation) -> Any:
+    assert isinstance(call.call, HttpCall)
+    return call.call.body
+
+
 # -- endings ------------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +300,13 @@ def test_a_run_that_was_cancelled_goes_on_where_it_stood() -> None:
     assert again.found.kept_keys[0].key == drive.calls[1].client_request_id  # nobody knows whether it happened
 
 
+def test_a_run_that_was_cancelled_between_two_actions_goes_on_with_the_next() -> None:
+    drive = Drive(flow_of({"A": POST, "B": POST}))
+    drive.send(CancelRequested())
+    again = resumed(drive)
+    assert (again.called(), again.found.begins_with) == (["A", "B"], ("A", ()))
+
+
 def test_a_wait_that_was_cancelled_begins_again() -> None:
     drive = Drive(flow_of({"A": POST, "W": WAIT, "B": POST}))
     drive.begin()
@@ -245,6 +325,17 @@ def test_a_container_that_timed_out_has_its_time_anew() -> None:
     assert drive.status == "Failed"
     again = resumed(drive)
     assert (again.called(), again.status) == (["B", "C"], "Succeeded")
+
+
+def test_an_until_that_reached_its_limit_has_as_many_passes_anew() -> None:
+    unmet = until({"Ask": http()}, "@equals(body('Ask')?['a'], 1)")
+    unmet |= {"limit": {"count": 2}, "operationOptions": "FailWhenLimitsReached"}
+    failed = run({"U": unmet, "Z": POST})
+    assert failed.record("U").status is Status.TIMED_OUT
+    again = resumed(failed)
+    assert (again.called(), again.record("U").details) == (["Ask[2]", "Ask[3]"], {"count": 4})
+    met = Outcome(status=Status.SUCCEEDED, code="OK", outputs={"statusCode": 200, "body": {"a": 1}})
+    assert resumed(again, {"Ask": met}, name="R3").called() == ["Ask[4]", "Z"]
 
 
 def test_an_answer_that_was_given_is_not_given_again() -> None:
@@ -285,6 +376,19 @@ def test_a_call_of_unknown_fate_keeps_its_key_and_a_refused_one_gets_a_new_one(
     again = resumed(failed)
     assert (again.calls[0].client_request_id == failed.calls[0].client_request_id) is keeps
     assert again.record("A").key == again.calls[0].client_request_id
+
+
+def test_a_kept_key_stays_until_its_call_succeeds() -> None:
+    flow: Actions = {"P": http() | {"runAfter": {}}, "A": POST | {"runAfter": after(P=BOTH)}}
+    first = run(flow, {"P": OK, "A": LOST})
+    refused = resumed(first, {"A": UNAUTHORIZED})
+    stopped = Resumed(refused, name="R3")
+    stopped.send(CancelRequested())  # before it was made
+    last = resumed(stopped, name="R4")
+    assert {drive.calls[-1].client_request_id for drive in (first, refused, last)} == {first.record("A").key}
+    assert effects(refused) == [("A", 1, False, False)]
+    again = resumed(run(flow | {"Z": http()}, {"A": LOST}), {"Z": UNAUTHORIZED})
+    assert Resumed(again, name="R3").start.kept_keys == ()
 
 
 def test_a_call_in_doubt_that_its_owner_let_fail_keeps_its_key() -> None:
@@ -358,6 +462,21 @@ def test_another_definition_is_refused_with_what_differs(
     assert [one for one in refusal.differences if one in expected] == expected
 
 
+def test_what_was_skipped_for_what_came_before_it_must_still_be_skipped_for_that() -> None:
+    old = {"A": POST, "H": POST | {"runAfter": after(A="Failed")}, "B": http() | {"runAfter": after(A="Succeeded")}}
+    refusal = resumption(failed_at(old, {"B"}), flow_of(old | {"H": POST | {"runAfter": after(A="Succeeded")}}))
+    assert isinstance(refusal, Refusal)
+    assert refusal.differences == (Difference(action="H", what="runAfter"),)
+
+
+def test_what_was_in_a_branch_that_was_not_taken_is_decided_anew_where_it_is_now() -> None:
+    taken = {"X": POST, "B": http()}
+    failed = failed_at({"If": if_true(taken, {"N": POST, "M": POST})}, {"B"})
+    unchained = {"N": POST, "M": POST | {"runAfter": {}}}
+    assert resumed(failed, onto=flow_of({"If": if_true(taken, unchained)})).called() == ["B"]
+    assert resumed(failed, onto=flow_of({"If": if_true(taken), "N": POST})).called() == ["B", "N"]
+
+
 def test_a_finished_container_is_the_same_only_with_what_is_in_it() -> None:
     flow = {"S": scope({"A": POST}), "B": http()}
     refusal = resumption(failed_at(flow, {"B"}), flow_of(flow | {"S": scope({"A": POST, "New": POST})}))
@@ -396,6 +515,16 @@ def test_a_call_of_unknown_fate_may_happen_twice_unless_its_service_knows_the_ke
     assert effects(run({"Order": POST}, {"Order": LOST})) == [("Order", 1, False, True)]
     assert effects(run({"Mail": POST}, {"Mail": LOST})) == [("Mail", 1, False, False)]
     assert effects(run({"Mail": POST}, {"Mail": UNAUTHORIZED})) == []
+
+
+def test_what_subscribed_or_started_a_flow_is_told_to_do_so_again() -> None:
+    assert effects(run({"C": child()}, {"C": LOST})) == [("C", 1, False, False)]
+    assert effects(run({"C": child()}, {"C": UNAUTHORIZED})) == [("C", 1, False, False)]
+    drive = Drive(flow_of({"W": webhook()}))
+    drive.begin()
+    drive.answer(drive.calls[0])
+    drive.send(CancelRequested())
+    assert effects(drive) == [("W", 1, False, False)]
 
 
 def test_passes_of_a_loop_are_counted_together_and_child_flows_are_named() -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.run.any_flow import HARMLESS, Actions, any_actions, with_variables
-from core.run.driving import ACCEPTED, NOT_FOUND, OK, UNAUTHORIZED, UNAVAILABLE, Drive, flow_of, start_of
+from core.run.any_flow import HARMLESS, VARIABLES, Actions, any_actions, lines, with_variables
+from core.run.driving import ACCEPTED, NOT_FOUND, OK, UNAUTHORIZED, UNAVAILABLE, Drive, compose, flow_of, start_of
 from core.run.resuming import Resumed, resumption, shown
 from core.run.test_recovery import durable
 from flowmend.core.outcome import Outcome, Status
-from flowmend.core.run import CallOperation, Command, Event, Recovered
+from flowmend.core.run import CallOperation, Command, Event, HttpCall, Recovered
 from flowmend.core.run.resume import Refusal
 
 PATIENT = start_of(is_synchronous=False)
@@ -68,6 +68,33 @@ def test_any_run_that_failed_is_resumed_until_it_has_nothing_left_and_repeats_no
             other.to_end(None, other.send(Recovered()))
             assert other.state.end is not None
         run = again
+
+
+@settings(max_examples=150, deadline=None)
+@given(actions=lines(), chosen=st.lists(st.integers(0, 40), min_size=1), fails_from_there=st.booleans())
+def test_what_is_called_again_is_told_what_it_would_have_been_told_at_first(
+    actions: Actions,
+    chosen: list[int],
+    fails_from_there: bool,  # as with a connection that broke
+) -> None:
+    flow = flow_of(VARIABLES | {"C": compose(5)} | actions)
+    never_failed = Drive(flow, PATIENT).to_end()
+    keys = [call.key for call in never_failed.calls]
+    assume(keys)
+    first = chosen[0] % len(keys)
+    fails = set(keys[first:]) if fails_from_there else {keys[one % len(keys)] for one in chosen}
+    again = Checked(Drive(flow, PATIENT).to_end(lambda call: UNAUTHORIZED if call.key in fails else OK))
+    again.finish()
+    assert again.status == "Succeeded"
+    told = {call.key: told_by(call) for call in never_failed.calls}
+    assert {call.key: told_by(call) for call in again.calls} == {call.key: told[call.key] for call in again.calls}
+    mine, its = again.state.variables, never_failed.state.variables
+    assert {name: one.read() for name, one in mine.items()} == {name: one.read() for name, one in its.items()}
+
+
+def told_by(call: CallOperation) -> object:
+    assert isinstance(call.call, HttpCall)
+    return call.call.body
 
 
 class Checked(Resumed):

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from flowmend.core.expression.conversion.kinds import kind_name
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
@@ -53,6 +55,14 @@ def start_switch(turn: Turn, node: Node, repetition: Repetition, started_at: dat
 def start_scope(turn: Turn, node: Node, repetition: Repetition, started_at: datetime) -> None:
     """Opens the only branch."""
     _open(turn, node, repetition, started_at, branch="actions")
+
+
+def go_on(turn: Turn, node: Node, held_back: ActionRecord) -> None:
+    """Goes on with a container that an earlier run had begun, now that what comes before it has ended."""
+    record = replace(held_back, started_at=turn.moment.now)
+    turn.emit(record)
+    if node.type != "Until":
+        watch_timeout(turn, node, record)
 
 
 def finish_container(turn: Turn, node: Node, begun: ActionRecord) -> None:

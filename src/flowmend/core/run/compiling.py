@@ -55,6 +55,17 @@ class Branch:
             other = other.owner.branch
         return True
 
+    def in_order(self) -> Iterator["Node"]:
+        """The nodes, each after those it runs after."""
+        waits = list(self.waits)
+        ready = list(self.starts)
+        for node in ready:  # grows as it goes
+            yield node
+            for follower in node.dependents:
+                waits[follower.index] -= 1
+                if waits[follower.index] == 0:
+                    ready.append(follower)
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Node:

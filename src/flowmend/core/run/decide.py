@@ -12,7 +12,7 @@ from typing import Any
 
 from flowmend.core.errors import ExpressionError
 from flowmend.core.outcome import Status
-from flowmend.core.run.branches import finish_container, start_if, start_scope, start_switch, watch_timeout
+from flowmend.core.run.branches import finish_container, go_on, start_if, start_scope, start_switch, watch_timeout
 from flowmend.core.run.call_making import CALLED_TYPES
 from flowmend.core.run.calls import (
     IN_DOUBT,
@@ -173,6 +173,8 @@ def _timer_fired(turn: Turn, event: TimerFired) -> None:
         resume_wait(turn, node, record)
     elif record.code in {AWAITS_CALLBACK, AWAITS_CHILD}:
         look_or_wait(turn, node, record)
+    elif event.key in turn.state.held_back:
+        return  # its time begins when it goes on
     elif record.status is Status.RUNNING and node.type != "Until" and phase_of(record) != END:
         ends_at = deadline(node, record)
         if ends_at is not None and now >= ends_at:
@@ -247,6 +249,9 @@ def _step(turn: Turn, key: ActionKey, node: Node) -> None:
             skip_in(turn, node, opened)
         else:
             cancel_action(turn, node, record)
+        return
+    if key in state.held_back and record is not None:
+        go_on(turn, node, record)
         return
     if record is not None:
         _GOES_ON[node.type](turn, node, record)

@@ -8,7 +8,7 @@ from flowmend.core.outcome import Status
 from flowmend.core.run.call_making import CALLED_TYPES
 from flowmend.core.run.compiling import CompiledFlow, Node
 from flowmend.core.run.record import ActionKey, ActionRecord, KeptKey
-from flowmend.core.run.resume import is_fate_unknown
+from flowmend.core.run.resume import may_have_happened
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,8 @@ def repeated_effects(
         if node.type not in CALLED_TYPES or not record.key:  # a static result has no key: nothing was sent
             continue
         is_certain = record.status is Status.SUCCEEDED
-        if not is_certain and not is_fate_unknown(node, record):
+        has_first_key = (record.name, record.repetition) in first_keys  # an earlier run may have got through by it
+        if not is_certain and not has_first_key and not may_have_happened(record):
             continue
         facts = facts_of(node, record)
         if facts.is_read:
@@ -66,7 +67,7 @@ def repeated_effects(
             operation=facts.words,
             count=0,
             is_certain=is_certain,
-            key_is_honoured=facts.honours_key and (record.name, record.repetition) in first_keys,
+            key_is_honoured=facts.honours_key and has_first_key,
             only_on_failure=(record.name, record.repetition) in on_failure,
             starts_flow=node.type == "Workflow",
         )

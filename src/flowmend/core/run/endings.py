@@ -4,7 +4,7 @@ from flowmend.core.errors import ExpressionError
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import ErrorDetail, Status
 from flowmend.core.run.branches import ACTION_FAILED
-from flowmend.core.run.compiling import Node
+from flowmend.core.run.compiling import LOOPS, Node
 from flowmend.core.run.events import AbandonCall, EndRun
 from flowmend.core.run.finish import Finish
 from flowmend.core.run.later_answers import let_go
@@ -69,8 +69,19 @@ def _with_extent(turn: Turn, node: Node, begun: ActionRecord, finish: Finish) ->
     if not node.is_container:
         return finish
     loop = turn.state.loops.get((node.name, begun.repetition))
-    details = {"branch": begun.details["branch"]} if loop is None else {"count": loop.next_index}
+    if loop is not None:
+        details = {"count": loop.next_index}
+    elif node.type in LOOPS:
+        details = {"count": _taken_over_passes(begun)}
+    else:
+        details = {"branch": begun.details["branch"]}
     return Finish(status=finish.status, code=finish.code, error=finish.error, details=details)
+
+
+def _taken_over_passes(begun: ActionRecord) -> int:
+    """Of a loop that did not go on where an earlier run left it."""
+    details = begun.details
+    return int(details["begun"] if "begun" in details else details["iteration"] + 1)
 
 
 def _abandon(turn: Turn, node: Node, begun: ActionRecord) -> None:

@@ -18,6 +18,9 @@ _DEFAULT_ITERATIONS = 60
 _DEFAULT_TIMEOUT = timedelta(hours=1)
 _DEFAULT_STATELESS_TIMEOUT = timedelta(minutes=5)
 
+#: In a record's details, of an Until that reached its limit in an earlier run: from which pass its limit counts anew.
+COUNTED_FROM = "countedFrom"
+
 _LIMIT_REACHED = "The Until reached its limit before its condition was met."
 
 
@@ -73,7 +76,7 @@ def continue_until(turn: Turn, node: Node, begun: ActionRecord) -> None:
             end = Finish(status=Status.TIMED_OUT, code=error_detail.code, error=error_detail)
         turn.finish_begun(node, begun, _counted(end, done))
     else:
-        details = with_secured(node, {"iteration": done})
+        details = with_secured(node, {**_counted_from(begun), "iteration": done})
         turn.emit(
             ActionRecord(
                 name=node.name,
@@ -87,11 +90,16 @@ def continue_until(turn: Turn, node: Node, begun: ActionRecord) -> None:
 
 def _limit_is_reached(turn: Turn, node: Node, begun: ActionRecord, done: int) -> bool:
     limit = node.action.limit
-    if done >= (limit.count or _DEFAULT_ITERATIONS):
+    if done - _counted_from(begun).get(COUNTED_FROM, 0) >= (limit.count or _DEFAULT_ITERATIONS):
         return True
     is_stateless = turn.compiled.flow.is_stateless
     timeout = limit.timeout or (_DEFAULT_STATELESS_TIMEOUT if is_stateless else _DEFAULT_TIMEOUT)
     return begun.started_at is not None and turn.moment.now >= begun.started_at + timeout
+
+
+def _counted_from(begun: ActionRecord) -> dict[str, int]:
+    details = begun.details or {}
+    return {COUNTED_FROM: details[COUNTED_FROM]} if COUNTED_FROM in details else {}
 
 
 def _counted(finish: Finish, count: int) -> Finish:

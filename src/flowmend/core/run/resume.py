@@ -10,7 +10,7 @@ A new run's state is not made by replaying these records, whose order belongs to
 `transitions.fold` taking them as they stand and counting what is left.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from flowmend.core.outcome import Status
 from flowmend.core.run.compiling import LOOPS, CompiledFlow, Node
 from flowmend.core.run.record import ActionKey, ActionRecord, Entry, KeptKey, RunStart
-from flowmend.core.run.same_definition import Difference, differences
+from flowmend.core.run.same_definition import Difference, differences, is_moved
 from flowmend.core.run.taken_over import Judgement, judge
 from flowmend.core.run.variables import replayed_variables
 
@@ -87,7 +87,12 @@ def resume_entries(
         return Refusal(code=NOTHING_FAILED, message="No action of the run failed or was stopped.")
     if onto is not None and onto is not compiled:
         ran = (key for key in judgement.kept if judgement.records[key].status is not Status.SKIPPED)
-        found = differences(onto, finished=_nodes_of(compiled, ran), opened=_nodes_of(compiled, judgement.opened))
+        found = differences(
+            onto,
+            finished=_nodes_of(compiled, ran),
+            opened=_nodes_of(compiled, judgement.opened),
+            skipped=_nodes_of(compiled, _skipped_by_order(compiled, judgement)),
+        )
         if found:
             names = ", ".join(dict.fromkeys(one.action for one in found))
             message = f"The definition changed where the run has been: {names}."
@@ -98,7 +103,7 @@ def resume_entries(
     )
     return Resumption(
         entries=taken,
-        kept_keys=_kept_keys(compiled, dropped),
+        kept_keys=_kept_keys(compiled, start, judgement, dropped),
         begins_with=first,
         passes=tuple(
             Pass(loop=loop.name, number=index + 1, of=judgement.lengths.get((loop.name, first[1][:depth])))
@@ -122,6 +127,8 @@ def _entries(
     for entry in entries:
         if not isinstance(entry, ActionRecord) or entry.name not in onto.nodes:
             continue
+        if entry.status is Status.SKIPPED and is_moved(compiled.nodes[entry.name], onto):
+            continue  # what stands around it now decides on it
         key = (entry.name, entry.repetition)
         again = judgement.opened.get(key)
         if again is not None:
@@ -134,12 +141,23 @@ def _entries(
     return replayed_variables({name: node.type for name, node in onto.nodes.items()}, taken)
 
 
-def _kept_keys(compiled: CompiledFlow, dropped: Sequence[ActionRecord]) -> tuple[KeptKey, ...]:
-    return tuple(
-        KeptKey(record.name, record.repetition, record.key)
+def _kept_keys(
+    compiled: CompiledFlow, start: RunStart, judgement: Judgement, dropped: Sequence[ActionRecord]
+) -> tuple[KeptKey, ...]:
+    """Of calls whose fate is not known. A key that was kept before stays until its call succeeds: that a later try was
+    refused, or never made, says nothing of the first.
+    """
+    keys = {
+        (kept.action, kept.repetition): kept.key
+        for kept in start.kept_keys
+        if (kept.action, kept.repetition) not in judgement.kept | judgement.opened.keys()
+    }
+    keys |= {
+        (record.name, record.repetition): record.key
         for record in dropped
         if is_fate_unknown(compiled.nodes[record.name], record)
-    )
+    }
+    return tuple(KeptKey(name, repetition, key) for (name, repetition), key in keys.items())
 
 
 def ran_on_failure(compiled: CompiledFlow, entries: Sequence[Entry]) -> frozenset[ActionKey]:
@@ -147,16 +165,36 @@ def ran_on_failure(compiled: CompiledFlow, entries: Sequence[Entry]) -> frozense
     return frozenset(judge(compiled, entries, _ANY_TIME).on_failure)
 
 
+def may_have_happened(record: ActionRecord) -> bool:
+    """Whether a call that did not succeed may have been carried out all the same: not every try of it was refused."""
+    if not record.key or record.status in {Status.SUCCEEDED, Status.SKIPPED}:
+        return False
+    return not record.attempts or not all(attempt.was_refused for attempt in record.attempts)
+
+
 def is_fate_unknown(node: Node, record: ActionRecord) -> bool:
-    """Whether a call that did not succeed may have happened all the same: not every try of it was refused.
+    """Whether a call may have been carried out and goes out again with its first key, for its service to know it by.
 
     A webhook subscribes anew, to another URL; a child that ended would only give its old answer again.
     """
-    if not record.key or record.status in {Status.SUCCEEDED, Status.SKIPPED}:
-        return False
-    if node.is_webhook or node.type == "Workflow":
-        return False
-    return not record.attempts or not all(attempt.was_refused for attempt in record.attempts)
+    return may_have_happened(record) and not node.is_webhook and node.type != "Workflow"
+
+
+def _skipped_by_order(compiled: CompiledFlow, judgement: Judgement) -> Iterator[ActionKey]:
+    """What stands as skipped though the branch it is in was taken."""
+    for key in judgement.kept:
+        node, repetition = compiled.nodes[key[0]], key[1]
+        if judgement.records[key].status is not Status.SKIPPED:
+            continue
+        owner = node.branch.owner
+        around = None if owner is None else judgement.records.get((owner.name, repetition[: owner.depth]))
+        details = around.details if around is not None and isinstance(around.details, dict) else {}
+        if owner is None or (
+            around is not None
+            and around.status is not Status.SKIPPED
+            and details.get("branch", node.branch.name) == node.branch.name
+        ):
+            yield key
 
 
 def _nodes_of(compiled: CompiledFlow, keys: Iterable[ActionKey]) -> list[Node]:

@@ -28,25 +28,38 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
-def differences(onto: CompiledFlow, *, finished: Iterable[Node], opened: Iterable[Node]) -> tuple[Difference, ...]:
+def differences(
+    onto: CompiledFlow, *, finished: Iterable[Node], opened: Iterable[Node], skipped: Iterable[Node]
+) -> tuple[Difference, ...]:
     """What keeps records of one definition from being taken over by another; empty where nothing does.
 
     finished: taken over whole, so what is in them has to be the same too. opened: containers that go on, which may
-    have changed in what they have not yet run.
+    have changed in what they have not yet run. skipped: did not run because of what came before them, which may be
+    something else now.
     """
     found: list[Difference] = []
     for node in opened:
         found += _of_node(node, onto, whole=False)
     for node in finished:
         found += _of_node(node, onto, whole=node.is_container)
+    for node in skipped:
+        other = onto.nodes.get(node.name)
+        if other is not None and not is_moved(node, onto) and node.action.run_after != other.action.run_after:
+            found.append(Difference(action=node.name, what=_PARTS["run_after"]))
     return tuple(dict.fromkeys(found))
+
+
+def is_moved(node: Node, onto: CompiledFlow) -> bool:
+    """Whether an action stands elsewhere in the other definition, or is no longer there."""
+    other = onto.nodes.get(node.name)
+    return other is None or _place(node) != _place(other)
 
 
 def _of_node(node: Node, onto: CompiledFlow, *, whole: bool) -> list[Difference]:
     other = onto.nodes.get(node.name)
     if other is None:
         return [Difference(action=node.name, what="removed")]
-    if _place(node) != _place(other):
+    if is_moved(node, onto):
         return [Difference(action=node.name, what="moved")]
     changed = [name for part, name in _PARTS.items() if getattr(node.action, part) != getattr(other.action, part)]
     if not changed and whole and not _is_same_inside(node.action, other.action):

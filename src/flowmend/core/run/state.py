@@ -82,7 +82,8 @@ class RunState:
     """Where a run stands; only `transitions.apply` changes it.
 
     records: the latest of each key. unfinished: those without an end, in the order they began. ready: what the next step may take up, in order. loops: also those that ended, for `items` of late readers is not
-    needed but their count is. kept_keys: of calls that carry the key of an earlier run. has_caller: a synchronous caller waits for a Response.
+    needed but their count is. kept_keys: of calls that carry the key of an earlier run. held_back: containers
+    that an earlier run had begun and that go on once all before them has an end. has_caller: a synchronous caller waits for a Response.
     """
 
     compiled: CompiledFlow
@@ -96,6 +97,7 @@ class RunState:
     variables: dict[str, Variable] = field(default_factory=dict)
     ready: OrderedDict[ActionKey, Node] = field(default_factory=OrderedDict)
     kept_keys: dict[ActionKey, str] = field(default_factory=dict)
+    held_back: set[ActionKey] = field(default_factory=set)
     ending: Ending | None = None
     has_responded: bool = False
     end: EndRecord | None = None

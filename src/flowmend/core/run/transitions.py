@@ -94,7 +94,10 @@ def _apply_action(state: RunState, record: ActionRecord) -> None:
         _count_end(state, node, record)
     else:
         state.unfinished[key] = record
-        if node.is_container and record.status is _RUNNING:
+        if key in state.held_back:
+            state.held_back.remove(key)
+            _reopen_container(state, node, key, record)
+        elif node.is_container and record.status is _RUNNING:
             _open_container(state, node, key, record)
 
 
@@ -114,14 +117,28 @@ def _apply_effect(state: RunState, node: Node, record: ActionRecord) -> None:
 def _count_end(state: RunState, node: Node, record: ActionRecord) -> None:
     opened = state.branches[node.branch.number, record.repetition]
     opened.remaining -= 1
-    if opened.skip is None:
-        waiting = opened.waiting
-        for follower in node.dependents:
-            waiting[follower.index] -= 1
-            if waiting[follower.index] == 0 and (follower.name, record.repetition) not in state.records:
-                state.ready[follower.name, record.repetition] = follower
+    if opened.skip is None and opened.waiting[node.index] == 0:
+        _let_follow(state, opened, node)
     if opened.remaining == 0 and opened.owner_key is not None:
         _close_branch(state, opened)
+
+
+def _let_follow(state: RunState, opened: OpenBranch, ended: Node) -> None:
+    """Makes ready what waited for an action, also over what an earlier run had finished behind it."""
+    through = [ended]
+    while through:
+        for follower in through.pop().dependents:
+            opened.waiting[follower.index] -= 1
+            if opened.waiting[follower.index] > 0:
+                continue
+            key = (follower.name, opened.repetition)
+            record = state.records.get(key)
+            if record is None:
+                state.ready[key] = follower
+            elif record.status.is_terminal:
+                through.append(follower)
+            elif key in state.held_back:
+                state.ready[key] = follower
 
 
 def _close_branch(state: RunState, opened: OpenBranch) -> None:
@@ -293,10 +310,13 @@ def _reopen_branch(
 
 
 def _count_what_is_left(state: RunState, opened: OpenBranch) -> None:
-    for node in opened.branch.nodes:
+    """Counts what has no end yet; an action with one is passed over only once all before it has one too."""
+    for node in opened.branch.in_order():
         record = state.records.get((node.name, opened.repetition))
-        if record is not None and record.status.is_terminal:
-            opened.remaining -= 1
+        if record is None or not record.status.is_terminal:
+            continue
+        opened.remaining -= 1
+        if opened.waiting[node.index] == 0:
             for follower in node.dependents:
                 opened.waiting[follower.index] -= 1
 
@@ -305,11 +325,25 @@ def _make_ready(state: RunState, opened: OpenBranch) -> None:
     for node in opened.branch.nodes:
         key = (node.name, opened.repetition)
         record = state.records.get(key)
+        must_wait = opened.skip is None and opened.waiting[node.index] > 0
         if record is None:
-            if opened.skip is not None or opened.waiting[node.index] == 0:
+            if not must_wait:
                 state.ready[key] = node
         elif node.is_container and record.status is _RUNNING:
-            _reopen_container(state, node, key, record)
+            if must_wait and not _holds_call_under_way(state, node, opened.repetition):
+                state.held_back.add(key)
+            else:
+                _reopen_container(state, node, key, record)
+
+
+def _holds_call_under_way(state: RunState, container: Node, repetition: Repetition) -> bool:
+    depth = len(repetition)
+    for name, at in state.unfinished:
+        node = state.compiled.nodes[name]
+        is_inside = any(branch.contains(node.branch) for branch in container.branches)
+        if not node.is_container and at[:depth] == repetition and is_inside:
+            return True
+    return False
 
 
 def _reopen_container(state: RunState, node: Node, key: ActionKey, record: ActionRecord) -> None:
