@@ -181,7 +181,8 @@
     if ('says' in fresh.dataset) old.dataset.says = fresh.dataset.says;
     reveal_tools(old);
     if (graph) old.querySelector('.graph').scrollLeft = graph;
-    if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+    // Where it went, the keys go on from the beginning of the content, not of the page.
+    if (focused) (old.querySelector(focused) ?? old).focus({ preventScroll: true });
   }
 
   // How to find the same thing in the fresh page: by id, address, or the button's name.
@@ -191,7 +192,10 @@
     if (scope === element) return `#${CSS.escape(element.id)}`;
     const href = element.getAttribute('href');
     if (href) return `${inside}a[href="${CSS.escape(href)}"]`;
-    return `${inside}${element.tagName.toLowerCase()}`;
+    const told = ['name', 'value', 'form', 'aria-label'].filter(name => element.hasAttribute(name))
+      .map(name => `[${name}="${CSS.escape(element.getAttribute(name))}"]`).join('');
+    const action = element.form?.hasAttribute('action') ? `form[action="${CSS.escape(element.form.getAttribute('action'))}"] ` : '';
+    return `${inside}${element.hasAttribute('form') ? '' : action}${element.tagName.toLowerCase()}${told}`;
   }
 
   document.addEventListener('click', event => {
