@@ -79,7 +79,7 @@ def test_a_backup_is_made_verified_and_restored_elsewhere(at_work: StartedServer
     restored = told(fresh, "restore", str(path))
     assert restored["missing_keys"] == list(present_key_ids(at_work.data))
     assert restored["flows_unreadable"] == ["rest"]
-    assert (len(restored["flows_off"]), restored["runs_waiting"]) == (1, 1)
+    assert (len(restored["flows_off"]), restored["runs_waiting"], restored["events_held"]) == (1, 1, 0)
     shutil.copy(at_work.data / "flowmend.key", fresh)
     moved = started(fresh)
     try:

@@ -24,6 +24,7 @@ def settings_pages(now: datetime) -> dict[str, tuple[str, str, dict[str, object]
         restored_from=now - timedelta(days=2),
         flows=[("f1", "Order received"), ("f2", "Nightly sync")],
         runs=12,
+        events=3,
     )
     cases = {
         "settings": replace(page, backup=made),

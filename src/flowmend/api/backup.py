@@ -22,7 +22,7 @@ class StandingFlowShape(msgspec.Struct, frozen=True, kw_only=True):
 
 class BackupStateShape(msgspec.Struct, frozen=True, kw_only=True):
     """last_made_at: null where no backup was made. restored_at: null where this Flowmend was never restored. flows, runs: what
-    stands still since.
+    stands still since. events: how many these flows hold, which may have run after the backup.
     """
 
     last_made_at: datetime | None
@@ -32,6 +32,7 @@ class BackupStateShape(msgspec.Struct, frozen=True, kw_only=True):
     restored_from: datetime | None
     flows: list[StandingFlowShape]
     runs: int
+    events: int
 
 
 class StaysOffShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ async def get_backup(services: Services, _request: Request) -> JsonAnswer:
             restored_from=state.restored_from,
             flows=[StandingFlowShape(id=flow_id, name=name) for flow_id, name in state.flows],
             runs=state.runs,
+            events=state.events,
         )
     )
 

@@ -83,14 +83,16 @@ def restore(
         restored = restore_backup(
             database_url(settings), report, at=datetime.now(UTC), replace=replace, go_on=go_on, progress=tell
         )
+    still = restored.still
     if json:
         print_json(
             {
                 "made_at": report.made_at,
                 "rows": report.rows,
                 "kept_as": restored.kept_as,
-                "flows_off": list(restored.flows_off),
-                "runs_waiting": restored.runs_waiting,
+                "flows_off": list(still.flows),
+                "runs_waiting": still.runs,
+                "events_held": still.events,
                 "missing_keys": keys.missing(present),
                 "connections_to_sign_in": keys.connections_without(present),
                 "flows_unreadable": keys.flows_without(present),
@@ -101,10 +103,15 @@ def restore(
     if restored.kept_as:
         typer.echo(f"What was there before is kept: {restored.kept_as}")
     _print_keys(settings, keys, present)
-    if restored.flows_off or restored.runs_waiting:
+    if still.flows or still.runs:
         typer.echo(
-            f"{len(restored.flows_off)} flows that were on are off, and {restored.runs_waiting} runs that were under way wait: "
-            "what they did after the backup is not known. Start the server, look, and let them go on with `flowmend go-on`."
+            f"{len(still.flows)} flows that were on are off, and {still.runs} runs that were under way wait: what they did "
+            "after the backup is not known. Start the server, look, and let them go on with `flowmend go-on`."
+        )
+    if still.events:
+        typer.echo(
+            f"{still.events} events were held for a repair, and may have run after the backup. Discard those that did, with "
+            "`flowmend held discard`, before you let the flows go on."
         )
 
 
@@ -177,6 +184,8 @@ def _print_keys(settings: "Settings", keys: "KeysNeeded", present: tuple[str, ..
 
 
 def _print_names(what: str, of: str, names: list[str]) -> None:
+    if not names:
+        return
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     typer.echo(f"  {len(names)} {of} {what}: {', '.join(names[:_MOST_NAMES])}{more}", err=True)
 

@@ -15,7 +15,8 @@ from flowmend.use_cases.ports import Services
 class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     """last_made_at, last_path, last_bytes: of the last backup, None and "" where none was made. restored_at: None where this
     Flowmend was never restored. restored_from: when that backup was made. flows: [(id, name)] that were on then, and are off
-    since: not by anybody's hand. runs: how many that were under way then wait.
+    since: not by anybody's hand. runs: how many that were under way then wait. events: how many
+    these flows hold, which may have run after the backup.
     """
 
     last_made_at: datetime | None = None
@@ -25,6 +26,7 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     restored_from: datetime | None = None
     flows: list[tuple[str, str]] = []
     runs: int = 0
+    events: int = 0
 
     @property
     def stands_still(self) -> bool:
@@ -56,15 +58,18 @@ def backup_state(services: Services) -> BackupState:
     before = msgspec.convert(restored.details, _Restored) if restored is not None else _Restored()
     rows = (services.store.flows.get(flow_id) for flow_id in before.flows)
     off = [row for row in rows if row is not None and row.state is FlowState.OFF]
+    counts = services.store.held.counts() if off else {}
     turned = services.store.after_restore.turned_since([row.flow_id for row in off])
+    still = [row for row in off if row.flow_id not in turned]
     return BackupState(
         last_made_at=made.at if made is not None else None,
         last_path=last.path,
         last_bytes=last.bytes,
         restored_at=restored.at if restored is not None else None,
         restored_from=before.made_at,
-        flows=[(row.flow_id, row.name) for row in off if row.flow_id not in turned],
+        flows=[(row.flow_id, row.name) for row in still],
         runs=services.store.after_restore.waiting() if restored is not None else 0,
+        events=sum(counts.get(row.flow_id, 0) for row in still),
     )
 
 

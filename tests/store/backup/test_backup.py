@@ -18,8 +18,9 @@ from flowmend.store import Store, open_store
 from flowmend.store.after_restore import RESTORED_CODE
 from flowmend.store.backup import check_backup, make_backup, restore_backup
 from flowmend.store.backup.contents import BackupReport
+from flowmend.store.backup.standing_still import StandingStill
 from flowmend.store.backup.table_shapes import shapes_of
-from flowmend.store.journal import AddTracked, AppendPage, StartRun
+from flowmend.store.journal import AddTracked, AppendPage, HoldEvent, StartRun
 from flowmend.store.migrations import migrate
 from flowmend.store.opening import LATEST_REVISION, engine_as_it_is, make_private
 from flowmend.store.rows import FlowState, TrackedValueRow, TriggerStateRow
@@ -110,7 +111,7 @@ def test_what_is_restored_is_what_was_there(
 
     restored = restore_backup(emptied(), check_backup(made.path), at=LATER, replace=False, go_on=True)
 
-    assert (restored.kept_as, restored.flows_off, restored.runs_waiting) == ("", (), 0)
+    assert (restored.kept_as, restored.still) == ("", StandingStill())
     again = open_store(url)
     after = everything(again)
     known = before.pop("audit")
@@ -153,8 +154,9 @@ def _clean_postgresql(url: str) -> None:
 
 
 def test_what_is_restored_stands_still_unless_it_is_told_to_go_on(
-    filled: Store, url: str, emptied: Callable[[], str], tmp_path: Path
+    filled: Store, url: str, emptied: Callable[[], str], tmp_path: Path, examples: Any, write: Callable[..., None]
 ) -> None:
+    write(filled, HoldEvent(examples.event(2, status="Waiting", code="ConnectionNeedsRepair", fired=False)))
     filled.close()
     made = back_up(url, tmp_path / "a.backup")
 
@@ -164,7 +166,7 @@ def test_what_is_restored_stands_still_unless_it_is_told_to_go_on(
     flow, run = again.flows.get("flow-1"), again.runs.get(RUN)
     assert flow is not None
     assert run is not None
-    assert (restored.flows_off, restored.runs_waiting) == (("flow-1",), 1)
+    assert restored.still == StandingStill(flows=("flow-1",), runs=1, events=1)
     assert (flow.state, run.status, run.code, run.wake_at) == (FlowState.OFF, "Waiting", RESTORED_CODE, None)
     assert [one.trigger_name for one in again.triggers.of_flow("flow-1")] == ["poll"]
     (note,), _ = again.audit.list("restore", limit=1)

@@ -20,7 +20,7 @@ from flowmend.core.errors import Conflict, StoreUnavailable
 from flowmend.store.backup.contents import BackupReport, Progress
 from flowmend.store.backup.loading import load_backup
 from flowmend.store.backup.making import flush_folder
-from flowmend.store.backup.standing_still import note_restored, stand_still
+from flowmend.store.backup.standing_still import StandingStill, note_restored, stand_still
 from flowmend.store.failures import our_errors
 from flowmend.store.opening import ADVISORY_LOCK, engine_as_it_is, make_private
 from flowmend.store.tables import alembic_version, metadata
@@ -28,13 +28,10 @@ from flowmend.store.tables import alembic_version, metadata
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """kept_as: where what was there before is kept, "" where nothing was. flows_off: ids of flows that were on.
-    runs_waiting: how many runs wait for somebody to let them go on.
-    """
+    """kept_as: where what was there before is kept, "" where nothing was. still: what waits for somebody to let it go on."""
 
     kept_as: str
-    flows_off: tuple[str, ...]
-    runs_waiting: int
+    still: StandingStill
 
 
 def restore_backup(
@@ -64,11 +61,11 @@ class _Loading:
     def aside(self) -> str:
         return f"before_restore_{self.at:%Y%m%d_%H%M%S_%f}"
 
-    def carry_out(self, connection: Connection) -> tuple[list[str], int]:
+    def carry_out(self, connection: Connection) -> StandingStill:
         load_backup(connection, self.report.path, self.report, self.progress)
-        were_on, held = ([], 0) if self.go_on else stand_still(connection)
-        note_restored(connection, made_at=self.report.made_at, at=self.at, were_on=were_on, held=held)
-        return were_on, held
+        still = StandingStill() if self.go_on else stand_still(connection)
+        note_restored(connection, still, made_at=self.report.made_at, at=self.at)
+        return still
 
 
 def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
@@ -83,7 +80,7 @@ def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
                 connection.exec_driver_sql("PRAGMA journal_mode=OFF")
                 connection.exec_driver_sql("PRAGMA synchronous=OFF")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                were_on, held = loading.carry_out(connection)
+                still = loading.carry_out(connection)
                 connection.commit()
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -96,7 +93,7 @@ def _into_file(path: Path, loading: _Loading, *, replace: bool) -> Restored:
         raise StoreUnavailable(f"{path} cannot be restored: {error.strerror}.", target=str(path)) from error
     finally:
         _remove(beside)
-    return Restored(kept_as=kept, flows_off=tuple(were_on), runs_waiting=held)
+    return Restored(kept_as=kept, still=still)
 
 
 def _keep_files_aside(path: Path, aside: str) -> str:
@@ -154,9 +151,9 @@ def _into_postgresql(url: str, loading: _Loading, *, replace: bool) -> Restored:
             connection.execute(text(f'CREATE SCHEMA "{loading.aside}"'))
             for name in there:
                 connection.execute(text(f'ALTER TABLE "{name}" SET SCHEMA "{loading.aside}"'))
-        were_on, held = loading.carry_out(connection)
+        still = loading.carry_out(connection)
     kept = f"schema {loading.aside}" if there else ""
-    return Restored(kept_as=kept, flows_off=tuple(were_on), runs_waiting=held)
+    return Restored(kept_as=kept, still=still)
 
 
 @contextmanager

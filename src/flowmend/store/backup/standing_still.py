@@ -5,9 +5,10 @@ plans that ran are paused, and runs that were under way wait with a code of thei
 Messages that were to be sent then are sent no more: they were, or what they say is old.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from flowmend.store.after_restore import RESTORED, RESTORED_CODE
 from flowmend.store.notice_rows import DeliveryState
@@ -15,13 +16,22 @@ from flowmend.store.notice_tables import deliveries
 from flowmend.store.repair_rows import PlanState
 from flowmend.store.repair_tables import repair_plans
 from flowmend.store.rows import FlowState
-from flowmend.store.tables import IS_UNFINISHED, audit, flows, runs, trigger_states
+from flowmend.store.tables import IS_HELD, IS_UNFINISHED, audit, flows, runs, trigger_events, trigger_states
 
 _WAITING = "Waiting"
 
 
-def stand_still(connection: Connection) -> tuple[list[str], int]:
-    """Within a transaction: let nothing go on by itself. Ids of the flows that were on, and how many runs wait."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingStill:
+    """flows: ids of those that were on. runs: how many wait that were under way. events: how many are held, of any flow."""
+
+    flows: tuple[str, ...] = ()
+    runs: int = 0
+    events: int = 0
+
+
+def stand_still(connection: Connection) -> StandingStill:
+    """Within a transaction: let nothing go on by itself. Held events do not either while their flow is off."""
     on = list(connection.execute(select(flows.c.flow_id).where(flows.c.state == FlowState.ON)).scalars())
     connection.execute(update(flows).where(flows.c.state == FlowState.ON).values(state=FlowState.OFF))
     connection.execute(delete(trigger_states).where(trigger_states.c.next_at.is_not(None)))  # a clock begins anew
@@ -33,10 +43,11 @@ def stand_still(connection: Connection) -> tuple[list[str], int]:
     held = connection.execute(
         update(runs).where(IS_UNFINISHED).values(status=_WAITING, code=RESTORED_CODE, wake_at=None)
     ).rowcount
-    return on, held
+    events = connection.execute(select(func.count()).select_from(trigger_events).where(IS_HELD)).scalar_one()
+    return StandingStill(flows=tuple(on), runs=held, events=events)
 
 
-def note_restored(connection: Connection, *, made_at: datetime, at: datetime, were_on: list[str], held: int) -> None:
+def note_restored(connection: Connection, still: StandingStill, *, made_at: datetime, at: datetime) -> None:
     """Within a transaction: say in the audit what was restored, and what stands still since."""
     connection.execute(
         insert(audit),
@@ -45,6 +56,6 @@ def note_restored(connection: Connection, *, made_at: datetime, at: datetime, we
             "person_id": "",
             "verb": RESTORED,
             "target": RESTORED,
-            "details": {"made_at": made_at.isoformat(), "flows": were_on, "runs": held},
+            "details": {"made_at": made_at.isoformat(), "flows": list(still.flows), "runs": still.runs},
         },
     )
