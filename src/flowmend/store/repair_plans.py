@@ -20,6 +20,7 @@ from flowmend.store.repair_rows import (
     RepairPlanRow,
 )
 from flowmend.store.repair_tables import IS_UNDER_WAY, repair_items, repair_plans
+from flowmend.store.schema import NOTHING
 from flowmend.store.tables import runs
 
 #: Bound values in one statement: SQLite takes 32,766.
@@ -286,6 +287,11 @@ class RepairPlans:
             block = chosen.where(items.subject.in_(list(subjects[start : start + _BLOCK])))
             found |= dict(self._database.tuples(block))
         return found
+
+    def plans_of_runs(self, new_runs: Sequence[str]) -> dict[str, str]:
+        """{run: the plan that began it}. new_runs: a page of a list."""
+        chosen = select(items.new_run, items.plan_id).where(items.new_run.in_(list(new_runs)), items.new_run != NOTHING)
+        return dict(self._database.tuples(chosen))
 
     def flows_of(self, plan_id: str) -> Sequence[str]:
         """The flows of a plan, those left out altogether too."""
