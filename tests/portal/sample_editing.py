@@ -7,15 +7,13 @@ from typing import Any
 from flowmend.core.definition.flow import Flow
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run import Entry, RunStart, compile_flow
-from flowmend.core.run.cards import iteration_tree, run_tree
-from flowmend.core.run.history import latest_records
-from flowmend.portal.graph import first_broken
+from flowmend.portal.graph import first_broken, walk
 from flowmend.portal.pages.flow_edit import EditPage
 from flowmend.portal.pages.flow_parameters import ParametersPage
 from flowmend.portal.pages.flow_test import Trial, TrialPage
 from flowmend.portal.pages.flow_versions import MADE_BY, VersionPage, VersionsPage
 from flowmend.portal.pages.run_trace import Place, PlaygroundPage, TracePage
-from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.run_steps import JournalInMemory, StepReader, after_trigger, trigger_step
 from flowmend.portal.words import FAILED
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.edit_flow import CheckedText, PlacedProblem
@@ -135,19 +133,15 @@ def _trial_page(runs: tuple[RunRow, ...], **parts: Any) -> TrialPage:
 def _trial(ran: tuple[Flow, list[Entry], RunStart]) -> Trial:
     flow, entries, start = ran
     compiled = compile_flow(flow)
-    reader = StepReader(
-        records=latest_records(entries),
-        open_pass=lambda loop, repetition: iteration_tree(compiled, entries, loop, repetition),
-        connector_of=lambda name: "",
-        chosen={},
-    )
+    reader = StepReader(compiled=compiled, journal=JournalInMemory(entries), connector_of=lambda name: "", chosen={})
     trigger = next(iter(flow.definition.triggers.values()))
-    steps = after_trigger(reader.steps(run_tree(compiled, entries)), trigger_step(trigger, start.trigger))
+    steps = after_trigger(reader.steps(), trigger_step(trigger, start.trigger))
     failed = first_broken(steps)
     opened = frozenset([failed.name] if failed else [])
     return Trial(
-        look=FAILED, steps=steps, failed=failed, error="An action failed.", opened=opened, outputs={"statusCode": 200}
-    )
+        look=FAILED, steps=steps, failed=failed, error="An action failed.", opened=opened, outputs={"statusCode": 200},
+        values={step.name: reader.values(step) for _, step in walk(steps)},
+    )  # fmt: skip
 
 
 def _trace(trace: ActionTrace) -> TracePage:

@@ -15,13 +15,11 @@ from flowmend.core.definition.reading import read_flow
 from flowmend.core.outcome import Attempt, Category, Diagnosis, ErrorDetail, FixableBy, Status
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run import ActionRecord, EndRecord, Entry, RunStart, compile_flow
-from flowmend.core.run.cards import iteration_tree, run_tree
 from flowmend.core.run.effects import RepeatedEffect
-from flowmend.core.run.history import latest_records
 from flowmend.core.run.resume import Pass
 from flowmend.core.run.same_definition import Difference
 from flowmend.core.trigger.callback_url import CallbackUrl
-from flowmend.portal.graph import first_broken, timeline
+from flowmend.portal.graph import first_broken, timeline, walk
 from flowmend.portal.pages.connection import ConnectionPage
 from flowmend.portal.pages.connection_health import ConnectionHealthPage
 from flowmend.portal.pages.connection_new import NewConnectionPage
@@ -37,11 +35,13 @@ from flowmend.portal.pages.leaving import LeavingPage
 from flowmend.portal.pages.login import LoginPage
 from flowmend.portal.pages.public_address import WORDS, PublicAddressPage
 from flowmend.portal.pages.run import Fix, RunPage
-from flowmend.portal.pages.run_again import Again
+from flowmend.portal.pages.run_action import ActionPage
+from flowmend.portal.pages.run_again import Again, AgainPage
+from flowmend.portal.pages.run_attempts import AttemptLine
 from flowmend.portal.pages.runs import Chip, RunsPage, Selection
 from flowmend.portal.pages.verify import VerifyPage
 from flowmend.portal.remedies import REMEDIES, cause_of
-from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.run_steps import JournalInMemory, StepReader, after_trigger, trigger_step
 from flowmend.portal.schema_form import form_of, read_form
 from flowmend.portal.words import RUN_FILTERS
 from flowmend.store.rows import (
@@ -172,6 +172,9 @@ def sample_pages() -> dict[str, SamplePage]:
         "run-repeated": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.SUCCEEDED)}),
         "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
+        "run-long": SamplePage("run.html", "runs", {"page": replace(run_page(broken), again=None, asks_again=True)}),
+        "run-ways": SamplePage("run_ways.html", "runs", {"page": AgainPage(row=_runs()[0], title="Order 4711", again=again(is_mended=True), can_resubmit=True, request_id="r")}),
+        **{f"action-{name}": SamplePage("run_action.html", "runs", {"page": page}) for name, page in action_pages().items()},
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
         "connections": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=views, counts=_counts(), more="/connections?cursor=x")}),
         "connections-empty": SamplePage("connections.html", "connections", {"page": ConnectionsPage(views=(), counts=_counts(0))}),
@@ -241,21 +244,22 @@ def run_page(
     """The run of order 4711: it failed in the third pass of a loop inside a condition inside a scope."""
     flow, entries, start = order_run(doubt=doubt)
     compiled = compile_flow(flow)
+    if is_resumed:
+        entries = [
+            msgspec.structs.replace(one, from_run="08585265143234327272054208430CU00")
+            if isinstance(one, ActionRecord) and one.status is Status.SUCCEEDED
+            else one
+            for one in entries
+        ]
+    connectors = {"Create_order_line": "contosoorders", "Get_customer": "contosoorders"}
     reader = StepReader(
-        records=latest_records(entries),
-        open_pass=lambda loop, repetition: iteration_tree(compiled, entries, loop, repetition),
-        connector_of=lambda name: {"Create_order_line": "contosoorders", "Get_customer": "contosoorders"}.get(name, ""),
+        compiled=compiled,
+        journal=JournalInMemory(entries),
+        connector_of=lambda name: connectors.get(name, ""),
         chosen={},
     )
     trigger = flow.definition.triggers["When_an_order_arrives"]
-    if is_resumed:
-        finished = [one for one in entries if not isinstance(one, ActionRecord) or one.status is not Status.SUCCEEDED]
-        entries = [
-            msgspec.structs.replace(one, from_run="08585265143234327272054208430CU00") if one not in finished else one
-            for one in entries
-        ]
-        reader = replace(reader, records=latest_records(entries))
-    steps = after_trigger(reader.steps(run_tree(compiled, entries)), trigger_step(trigger, start.trigger))
+    steps = after_trigger(reader.steps(), trigger_step(trigger, start.trigger))
     failed = None if doubt else first_broken(steps)
     row = _runs()[0]
     if doubt:
@@ -274,9 +278,10 @@ def run_page(
         is_mended=is_mended,
     )
     asking = tuple(step for step in steps if step.code == "ActionInDoubt")
+    attempts = (row, msgspec.structs.replace(row, run_name="08584again", status=repeated)) if repeated else (row,)
+    resubmitted = msgspec.structs.replace(row, run_name="08584later", origin_run=row.run_name)
     return RunPage(
         again=None if doubt else again(is_mended=is_mended),
-        resumed=frozenset({row.run_name}) if is_resumed else frozenset(),
         row=row,
         flow_name="Order intake to ERP",
         title="Order 4711",
@@ -284,9 +289,15 @@ def run_page(
         steps=steps,
         failed=failed,
         opened=frozenset([failed.name] if failed else [step.name for step in asking]),
-        whole="",
-        bars=timeline(steps, at("02:31:07"), at("02:31:12")),
-        attempts=(row, msgspec.structs.replace(row, run_name="08584again", status=repeated)) if repeated else (row,),
+        values={failed.name: reader.values(failed)} if failed else {},
+        bars=timeline(steps, at("02:31:07"), at("02:31:12"))[0],
+        bars_left_out=3,
+        attempts=attempts,
+        attempt_lines=(
+            AttemptLine(number=1, row=row, planned_in="p1"),
+            AttemptLine(number=2, row=resubmitted, by="Mei Chen", plan_id="p0"),
+            AttemptLine(number=3, row=resubmitted, by="Mei Chen", is_resumed=True),
+        ),
         tracked={"Order": "4711", "Customer": "Fabrikam"},
         in_doubt=asking,
         fix=None if doubt else fix,
@@ -303,6 +314,26 @@ def run_page(
             for name, outcome in ((ORDERS, "OK"), ("gone", "Unauthorized"))
         ),
     )  # fmt: skip
+
+
+def action_pages() -> dict[str, ActionPage]:
+    """{action: its own page}: a long value with a table and a tree, one that was taken over, one pass that was refused."""
+    page = run_page(None, is_resumed=True)
+    rows = [{"sku": f"CB-{number}", "quantity": number, "price": None} for number in range(60)]
+    answer = {"statusCode": 200, "headers": {"Date": "today"}, "body": {"rows": rows, "note": "很長 " * 9000}}
+    request = {"method": "post", "uri": "https://x/lines", "body": rows, "authentication": "*sanitized*"}
+    values = {"Get_customer": (request, answer), "Create_order_line": ({"pass": "*sanitized*"}, [])}
+    return {
+        step.name: ActionPage(
+            row=page.row,
+            title="Order 4711",
+            step=step,
+            passes=(("For_each_line", 3),) if step.repetition else (),
+            values=values.get(step.name, (None, "*sanitized*")),
+            connection_names={ORDERS: "Contoso Orders"},
+        )
+        for _, step in walk(page.steps)
+    }
 
 
 def again(*, is_mended: bool) -> Again:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from flowmend.core.outcome import Status
+from flowmend.core.outcome import Attempt, Status
 from flowmend.portal.graph import Branch, Step, first_broken, levels, timeline, walk
 from portal.sample_pages import run_page
 
@@ -59,12 +59,47 @@ def test_the_list_holds_the_same_steps_as_the_picture_with_their_depth() -> None
 def test_the_timeline_leaves_out_what_did_not_run_and_never_leaves_its_frame() -> None:
     ran = Step(name="A", type="Http", status="Succeeded", started_at=NOON, ended_at=NOON + timedelta(seconds=5))
     late = Step(name="B", type="Http", status="Running", started_at=NOON + timedelta(seconds=9))
-    bars = timeline((ran, late, step("C", Status.SKIPPED)), NOON, NOON + timedelta(seconds=10))
-    assert [(bar.step.name, bar.left, bar.width) for bar in bars] == [("A", 0.0, 50.0), ("B", 90.0, 10.0)]
-    assert all(bar.left + bar.width <= 100 for bar in timeline((ran,), NOON, NOON))
+    bars, left_out = timeline((ran, late, step("C", Status.SKIPPED)), NOON, NOON + timedelta(seconds=10))
+    assert [(bar.step.name, bar.stretches[0].left, bar.stretches[0].width) for bar in bars] == [
+        ("A", 0.0, 50.0),
+        ("B", 90.0, 10.0),
+    ]
+    assert left_out == 0
+    (bar,), _ = timeline((ran,), NOON, NOON)
+    assert bar.stretches[0].left + bar.stretches[0].width <= 100
+
+
+def test_each_attempt_has_its_stretch_of_the_timeline_and_the_wait_between_its_own() -> None:
+    tries = tuple(
+        Attempt(started_at=NOON + timedelta(seconds=a), ended_at=NOON + timedelta(seconds=b), code=code, client_request_id="")
+        for a, b, code in ((0, 1, "BadGateway"), (4, 5, "OK"))
+    )  # fmt: skip
+    tried = Step(name="A", type="Http", status="Succeeded", started_at=NOON, ended_at=NOON, attempts=tries)
+    (bar,), _ = timeline((tried,), NOON, NOON + timedelta(seconds=10))
+    assert [(one.left, one.width, one.tone) for one in bar.stretches] == [
+        (10.0, 30.0, "wait"),
+        (0.0, 10.0, "bad"),
+        (40.0, 10.0, "good"),
+    ]
+
+
+def test_of_many_steps_the_timeline_shows_the_longest_and_says_how_many_it_leaves_out() -> None:
+    def lasting(seconds: int, status: Status = Status.SUCCEEDED) -> Step:
+        ends = NOON + timedelta(seconds=seconds)
+        return Step(name=f"S{seconds}", type="Http", status=status, started_at=NOON, ended_at=ends)
+
+    steps = (lasting(0, Status.FAILED), *(lasting(seconds) for seconds in range(1, 9)))
+    bars, left_out = timeline(steps, NOON, NOON + timedelta(seconds=10), most=3)
+    assert [bar.step.name for bar in bars] == ["S0", "S7", "S8"]
+    assert left_out == 6
+
+
+def test_a_thousand_steps_in_a_row_are_ordered_at_once() -> None:
+    steps = [step("A0"), *(step(f"A{number}", Status.SUCCEEDED, f"A{number - 1}") for number in range(1, 1000))]
+    assert [level.steps[0].name for level in levels(tuple(reversed(steps)))] == [one.name for one in steps]
 
 
 def test_an_http_answer_is_told_with_its_number() -> None:
-    failed = Step(name="A", type="Http", status="Failed", code="Unauthorized", outputs={"statusCode": 401})
+    failed = Step(name="A", type="Http", status="Failed", code="Unauthorized", status_number=401)
     assert failed.code_in_full == "401 Unauthorized"
-    assert Step(name="A", type="Http", status="Failed", code="429", outputs={"statusCode": 429}).code_in_full == "429"
+    assert Step(name="A", type="Http", status="Failed", code="429", status_number=429).code_in_full == "429"

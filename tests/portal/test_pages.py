@@ -145,7 +145,8 @@ def test_a_run_whose_connection_is_broken_says_why_it_cannot_go_on(draw: Draw) -
 def test_what_a_run_took_over_leads_to_the_run_that_did_it(draw: Draw) -> None:
     page = html.document_fromstring(draw("run-resumed", "en"))
     assert page.xpath("//details//*[normalize-space()='taken over']")
-    assert page.xpath("//details//a[@href='/runs/08585265143234327272054208430CU00']")
+    action = html.document_fromstring(draw("action-Get_customer", "en"))
+    assert action.xpath("//main//a[@href='/runs/08585265143234327272054208430CU00']")
     assert "is taken over and not repeated" in page.xpath("//*[@role='status']")[0].text_content()
 
 
@@ -186,10 +187,17 @@ def test_a_call_in_doubt_asks_with_three_answers(draw: Draw) -> None:
 
 
 def test_hidden_values_and_long_ones_are_marked(draw: Draw) -> None:
-    text = draw("run", "en")
-    assert "<b>hidden</b>" in text
+    text = draw("run", "en") + draw("action-Get_customer", "en") + draw("action-Parse_order", "en")
+    assert '<b class="kept">hidden</b>' in text
     assert "*sanitized*" not in text
-    assert re.search(r"Show all [\d,]+ characters", text)
+    action = html.document_fromstring(draw("action-Get_customer", "en"))
+    said = action.text_content()
+    assert re.search(r"The first \d+ of \d+ characters", said)
+    assert "10 more rows" in said
+    assert action.xpath(
+        "//a[starts-with(@href, '/runs/') and contains(@href, '/action/outputs.json?name=Get_customer')]"
+    )
+    assert len(draw("action-Get_customer", "en")) < 120_000
 
 
 def test_the_chinese_run_page_uses_the_guides_words(draw: Draw) -> None:

@@ -3,25 +3,18 @@
 from dataclasses import replace
 
 from flowmend.core.run import compile_flow
-from flowmend.core.run.cards import iteration_tree, run_tree
-from flowmend.core.run.history import latest_records
 from flowmend.portal.graph import Step, walk
-from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.run_steps import JournalInMemory, StepReader, after_trigger, trigger_step, trigger_values
 from portal.sample_pages import order_run
 
 
-def _steps(chosen: dict[str, int] | None = None, most_iterations: int = 50) -> dict[str, Step]:
+def _steps(chosen: dict[str, int] | None = None) -> dict[str, Step]:
     flow, entries, start = order_run()
-    compiled = compile_flow(flow)
     reader = StepReader(
-        records=latest_records(entries),
-        open_pass=lambda loop, repetition: iteration_tree(compiled, entries, loop, repetition),
-        connector_of=lambda _: "",
-        chosen=chosen or {},
+        compiled=compile_flow(flow), journal=JournalInMemory(entries), connector_of=lambda _: "", chosen=chosen or {}
     )
-    tree = run_tree(compiled, entries, most_iterations=most_iterations)
     steps = after_trigger(
-        reader.steps(tree), trigger_step(flow.definition.triggers["When_an_order_arrives"], start.trigger)
+        reader.steps(), trigger_step(flow.definition.triggers["When_an_order_arrives"], start.trigger)
     )
     return {step.name: step for _, step in walk(steps)}
 
@@ -31,7 +24,8 @@ def test_the_first_failed_pass_is_shown() -> None:
     passes = steps["For_each_line"].passes
     assert passes is not None
     assert passes.statuses == ("Succeeded", "Succeeded", "Failed")
-    assert passes.chosen == 2
+    assert (passes.count, passes.chosen, passes.failed_count) == (3, 2, 1)
+    assert (passes.previous_failed, passes.next_failed) == (None, None)
     assert steps["Create_order_line"].status == "Failed"
 
 
@@ -47,8 +41,10 @@ def test_a_pass_that_does_not_exist_is_the_last_one() -> None:
     assert passes.chosen == 2
 
 
-def test_a_pass_beyond_those_the_tree_holds_is_opened() -> None:
-    assert _steps({"For_each_line": 2}, most_iterations=1)["Create_order_line"].status == "Failed"
+def test_the_failed_pass_is_next_to_one_before_it() -> None:
+    passes = _steps({"For_each_line": 0})["For_each_line"].passes
+    assert passes is not None
+    assert (passes.previous_failed, passes.next_failed) == (None, 2)
 
 
 def test_the_branch_taken_is_told_from_the_other() -> None:
@@ -68,4 +64,5 @@ def test_secure_trigger_outputs_are_hidden() -> None:
     flow, _, start = order_run()
     trigger = flow.definition.triggers["When_an_order_arrives"]
     secure = replace(trigger, runtime=replace(trigger.runtime, secure_outputs=True))
-    assert trigger_step(secure, start.trigger).outputs == "*sanitized*"
+    assert trigger_values(secure, start.trigger)[1] == "*sanitized*"
+    assert trigger_values(trigger, start.trigger)[1] != "*sanitized*"

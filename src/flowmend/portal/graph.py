@@ -4,11 +4,12 @@ Steps of one scope stand in levels: a step comes below everything its `runAfter`
 run side by side. The line into a level says how the run came there, so following it ends where the run stopped.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
-from flowmend.core.json_value import Json
 from flowmend.core.outcome import Attempt, Diagnosis, ErrorDetail, Status
 from flowmend.portal.words import Look, status_look
 
@@ -19,10 +20,18 @@ _UNTOUCHED = frozenset({"", Status.SKIPPED, Status.IGNORED, Status.NOT_SPECIFIED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passes:
-    """The passes of a loop. statuses: of each pass, in order, "" where it was not reached; chosen: 0-based."""
+    """The passes of a loop, all numbers from 0. statuses: of those shown, from the pass `first`, "" where it was not reached.
 
-    statuses: tuple[str, ...]
+    previous_failed, next_failed: the nearest ones that failed.
+    """
+
+    count: int
     chosen: int
+    first: int = 0
+    statuses: tuple[str, ...] = ()
+    failed_count: int = 0
+    previous_failed: int | None = None
+    next_failed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,7 @@ class Branch:
 class Step:
     """A trigger or an action of the chosen passes. status: "" where it was not reached. path: of the shown repetition.
 
-    from_run: the run it was taken over from, finished.
+    from_run: the run it was taken over from, finished. status_number: of the HTTP answer of a failed call, 0 for none.
     """
 
     name: str
@@ -48,8 +57,6 @@ class Step:
     code: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    inputs: Json = None
-    outputs: Json = None
     error: ErrorDetail | None = None
     attempts: tuple[Attempt, ...] = ()
     connector: str = ""
@@ -61,6 +68,8 @@ class Step:
     branches: tuple[Branch, ...] = ()
     passes: Passes | None = None
     from_run: str = ""
+    status_number: int = 0
+    is_trigger: bool = False
 
     @property
     def anchor(self) -> str:
@@ -89,8 +98,8 @@ class Step:
             if self.error
             else self.code
         )
-        number = self.outputs.get("statusCode") if isinstance(self.outputs, dict) else None
-        return f"{number} {code}" if isinstance(number, int) and str(number) not in code else code
+        number = self.status_number
+        return f"{number} {code}" if number and str(number) not in code else code
 
     @property
     def words(self) -> str:
@@ -107,20 +116,31 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """A step's stretch of the timeline, in per cent of the run's duration."""
+class Stretch:
+    """A part of the timeline, in per cent of the run's duration. tone: `good`, `bad`, …, `wait` between two attempts."""
 
-    step: Step
     left: float
     width: float
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A step on the timeline: one stretch, or one for each of its attempts and the waits between."""
+
+    step: Step
+    stretches: tuple[Stretch, ...]
 
 
 def levels(steps: tuple[Step, ...], *, after_something: bool = False) -> tuple[Level, ...]:
     """The steps of one scope as levels, in order. after_something: a line comes into the first one too."""
     depths = _depths(steps)
+    rows: dict[int, list[Step]] = {}
+    for step in steps:
+        rows.setdefault(depths[step.name], []).append(step)
     drawn: list[Level] = []
-    for depth in sorted(set(depths.values())):
-        row = tuple(step for step in steps if depths[step.name] == depth)
+    for _, side_by_side in sorted(rows.items()):
+        row = tuple(side_by_side)
         drawn.append(Level(wire=_wire(row) if drawn or after_something else "", steps=row))
     return tuple(drawn)
 
@@ -140,18 +160,42 @@ def first_broken(steps: tuple[Step, ...]) -> Step | None:
     return next((step for step in broken if not any(inner.is_broken for inner in _inside(step))), None)
 
 
-def timeline(steps: tuple[Step, ...], started_at: datetime, ended_at: datetime) -> tuple[Bar, ...]:
-    """The steps that took time, each with its stretch; scopes are told by what is in them, another run's time by that run."""
+def timeline(
+    steps: tuple[Step, ...], started_at: datetime, ended_at: datetime, *, most: int = 40
+) -> tuple[tuple[Bar, ...], int]:
+    """The steps that took time, each with its stretches, and how many are left out: of more than `most`, the longest are shown.
+
+    Scopes are told by what is in them, another run's time by that run.
+    """
+    took = [
+        step
+        for _, step in walk(steps)
+        if step.started_at is not None and not (step.is_untouched or step.branches or step.from_run)
+    ]
+    longest = sorted(took, key=lambda step: step.is_broken * 1e9 + _seconds(step, ended_at), reverse=True)[:most]
+    kept = {step.name for step in longest}
     whole = max((ended_at - started_at).total_seconds(), 0.001)
-    bars = []
-    for _, step in walk(steps):
-        if step.started_at is None or step.is_untouched or step.branches or step.from_run:
-            continue
-        left = (step.started_at - started_at).total_seconds() / whole * 100
-        width = ((step.ended_at or ended_at) - step.started_at).total_seconds() / whole * 100
-        left = min(max(left, 0.0), 99.0)
-        bars.append(Bar(step=step, left=round(left, 2), width=round(min(max(width, 0.8), 100 - left), 2)))
-    return tuple(bars)
+
+    def stretch(begins: datetime, ends: datetime, tone: str) -> Stretch:
+        left = min(max((begins - started_at).total_seconds() / whole * 100, 0.0), 99.0)
+        width = max((ends - begins).total_seconds() / whole * 100, 0.8)
+        return Stretch(left=round(left, 2), width=round(min(width, 100 - left), 2), tone=tone)
+
+    def bar(step: Step) -> Bar:
+        tries = step.attempts
+        if len(tries) < 2:
+            begins = step.started_at or started_at
+            return Bar(step=step, stretches=(stretch(begins, step.ended_at or ended_at, step.look.tone),))
+        drawn = [stretch(one.started_at, one.ended_at, "bad") for one in tries[:-1]]
+        waits = [stretch(one.ended_at, later.started_at, "wait") for one, later in pairwise(tries)]
+        last = stretch(tries[-1].started_at, tries[-1].ended_at, step.look.tone)
+        return Bar(step=step, stretches=(*waits, *drawn, last))
+
+    return tuple(bar(step) for step in took if step.name in kept), len(took) - len(kept)
+
+
+def _seconds(step: Step, ended_at: datetime) -> float:
+    return 0.0 if step.started_at is None else ((step.ended_at or ended_at) - step.started_at).total_seconds()
 
 
 def _inside(step: Step) -> Iterator[Step]:
@@ -160,15 +204,25 @@ def _inside(step: Step) -> Iterator[Step]:
 
 
 def _depths(steps: tuple[Step, ...]) -> Mapping[str, int]:
+    known = {step.name for step in steps}
+    before = {step.name: {name for name in step.run_after if name in known and name != step.name} for step in steps}
+    left = {name: len(names) for name, names in before.items()}
+    followers: dict[str, list[str]] = {}
+    for name, names in before.items():
+        for one in names:
+            followers.setdefault(one, []).append(name)
     depths: dict[str, int] = {}
-    waiting = {step.name: [name for name in step.run_after if name != step.name] for step in steps}
-    known = set(waiting)
-    while waiting:
-        ready = [name for name, after in waiting.items() if all(one in depths for one in after if one in known)]
+    ready = deque(name for name, count in left.items() if not count)
+    while len(depths) < len(before):
         # A circle is refused at import; should one be read from an old journal, it is shown in document order.
-        for name in ready or list(waiting)[:1]:
-            depths[name] = max((depths[one] + 1 for one in waiting[name] if one in depths), default=0)
-            del waiting[name]
+        name = ready.popleft() if ready else next(one for one in before if one not in depths)
+        if name in depths:
+            continue
+        depths[name] = max((depths[one] + 1 for one in before[name] if one in depths), default=0)
+        for follower in followers.get(name, ()):
+            left[follower] -= 1
+            if not left[follower]:
+                ready.append(follower)
     return depths
 
 

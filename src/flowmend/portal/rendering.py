@@ -21,6 +21,7 @@ from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.notice_words import notice_words
 from flowmend.portal.plan_words import item_look, mode_in_words, reason_in_words, stop_in_words
 from flowmend.portal.remedies import cause_of, connection_remedy
+from flowmend.portal.retry_words import attempt_words
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import (
     action_tile,
@@ -90,6 +91,7 @@ def _environment(language: str, assets: Assets) -> Environment:
         LANGUAGES=LANGUAGES,
         action_tile=action_tile,
         approval_look=approval_look,
+        attempt_words=attempt_words,
         cause_of=cause_of,
         code_in_words=code_in_words,
         connection_remedy=connection_remedy,

@@ -1,117 +1,159 @@
-"""From the engine's cards of a run to the steps of its picture: the trigger first, of each loop the chosen pass."""
+"""From a run's journal to the steps of its picture: the trigger first, of each loop the chosen pass. Read is what is shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
+
+import msgspec
 
 from flowmend.core.definition.flow import Trigger
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
-from flowmend.core.run import ActionRecord
-from flowmend.core.run.cards import ActionCard
+from flowmend.core.run import ActionKey, ActionRecord, Entry
+from flowmend.core.run.compiling import LOOPS, CompiledFlow, Node
+from flowmend.core.run.compiling import Branch as CompiledBranch
+from flowmend.core.run.history import readable
+from flowmend.core.run.run_map import RunMap
 from flowmend.core.run.views import SANITIZED
-from flowmend.portal.graph import BROKEN, Branch, Passes, Step
+from flowmend.portal.graph import Branch, Passes, Step
+from flowmend.use_cases.run_journals import RecordHead
 
-#: (loop's name, repetition of the pass) → its cards, for passes beyond those the tree holds
-OpenPass = Callable[[str, tuple[int, ...]], Sequence[ActionCard]]
+#: Passes that a loop shows beside the chosen one.
+SHOWN_PASSES = 16
 
-#: Of several statuses in a pass, the one that tells it: the first here that occurs.
-_TELLING = (
-    Status.FAILED, Status.FAULTED, Status.TIMED_OUT, Status.ABORTED, Status.WAITING, Status.RUNNING,
-    Status.CANCELLED, Status.SUCCEEDED, Status.SKIPPED,
-)  # fmt: skip
+
+class Journal(Protocol):
+    """What the picture is read from; `RunJournal` is one."""
+
+    map: RunMap
+
+    def head(self, key: ActionKey) -> RecordHead | None: ...
+
+    def status_number(self, key: ActionKey) -> int: ...
+
+    def record(self, key: ActionKey) -> ActionRecord | None: ...
+
+
+class JournalInMemory:
+    """A journal that was never written, such as a trial's."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.map = RunMap()
+        self._records: list[ActionRecord] = []
+        for entry in entries:
+            if isinstance(entry, ActionRecord):
+                self.map.note(entry.name, entry.repetition, entry.status, len(self._records))
+                self._records.append(entry)
+
+    def head(self, key: ActionKey) -> RecordHead | None:
+        record = self.record(key)
+        if record is None:
+            return None
+        kept = {name: getattr(record, name) for name in RecordHead.__struct_fields__ if name != "details"}
+        details = msgspec.msgpack.encode(record.details) if isinstance(record.details, dict) else b""
+        return RecordHead(**kept, details=msgspec.Raw(details))
+
+    def status_number(self, key: ActionKey) -> int:
+        record = self.record(key)
+        number = record.outputs.get("statusCode") if record and isinstance(record.outputs, dict) else 0
+        return number if isinstance(number, int) else 0
+
+    def record(self, key: ActionKey) -> ActionRecord | None:
+        places = self.map.places(key)
+        return None if places is None else self._records[places[0]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReader:
-    """Reads cards into steps.
+    """Reads a journal into steps.
 
     connector_of: an action's connector, "" for those that call none. chosen: pass by loop name, as asked for;
-    else the first that failed, else the first under way, else the first.
+    else the first that failed, else the first that waits, else the first under way, else the first.
     """
 
-    records: Mapping[tuple[str, tuple[int, ...]], ActionRecord]
-    open_pass: OpenPass
+    compiled: CompiledFlow
+    journal: Journal
     connector_of: Callable[[str], str]
     chosen: Mapping[str, int]
 
-    def steps(self, cards: Iterable[ActionCard]) -> tuple[Step, ...]:
-        """The steps of one scope."""
-        return tuple(map(self._step, cards))
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the run."""
+        return self._of(self.compiled.root, ())
 
-    def _step(self, card: ActionCard) -> Step:
-        record = card.record
-        passes, branches = self._passes(card) if card.type in {"Foreach", "Until"} else (None, self._branches(card))
-        if record is None:
-            return Step(
-                name=card.name,
-                type=card.type,
-                connector=self.connector_of(card.name),
-                repetition=card.repetition,
-                run_after=card.run_after,
-                branches=branches,
-                passes=passes,
-            )
-        return Step(
-            name=card.name,
-            type=card.type,
-            status=record.status,
-            code=record.code,
-            started_at=record.started_at,
-            ended_at=record.ended_at,
-            inputs=record.inputs,
-            outputs=record.outputs,
-            error=record.error,
-            attempts=record.attempts,
-            connector=self.connector_of(card.name),
-            connection_id=record.connection_id,
-            diagnosis=record.diagnosis,
-            wake_at=record.wake_at,
-            from_run=record.from_run,
-            repetition=card.repetition,
-            run_after=card.run_after,
+    def values(self, step: Step) -> tuple[Json, Json]:
+        """The inputs and outputs of an action, secure ones as `*sanitized*`; None for none."""
+        record = self.journal.record((step.name, step.repetition))
+        shown = None if record is None else readable(record)
+        return (None, None) if shown is None else (shown.inputs, shown.outputs)
+
+    def _of(self, branch: CompiledBranch, repetition: tuple[int, ...]) -> tuple[Step, ...]:
+        return tuple(self._step(node, repetition) for node in branch.nodes)
+
+    def _step(self, node: Node, repetition: tuple[int, ...]) -> Step:
+        key = (node.name, repetition)
+        head = self.journal.head(key)
+        passes, branches = (
+            self._passes(node, repetition) if node.type in LOOPS else (None, self._branches(node, repetition, head))
+        )
+        step = Step(
+            name=node.name,
+            type=node.type,
+            connector=self.connector_of(node.name),
+            repetition=repetition,
+            run_after=tuple(predecessor.name for predecessor, _ in node.predecessors),
             branches=branches,
             passes=passes,
         )
+        if head is None:
+            return step
+        return replace(
+            step,
+            status=head.status,
+            code=head.code,
+            started_at=head.started_at,
+            ended_at=head.ended_at,
+            error=head.error,
+            attempts=head.attempts,
+            connection_id=head.connection_id,
+            diagnosis=head.diagnosis,
+            wake_at=head.wake_at,
+            from_run=head.from_run,
+            status_number=self.journal.status_number(key) if head.status is Status.FAILED else 0,
+        )
 
-    def _branches(self, card: ActionCard) -> tuple[Branch, ...]:
-        is_decided = card.type in {"If", "Switch"} and any(branch.is_taken for branch in card.branches)
+    def _branches(self, node: Node, repetition: tuple[int, ...], head: RecordHead | None) -> tuple[Branch, ...]:
+        taken = head.branch if head is not None and node.type in {"If", "Switch"} else ""
         return tuple(
             Branch(
                 kind="case" if branch.name.startswith("case:") else branch.name,
                 name=branch.name.removeprefix("case:"),
-                was_taken=branch.is_taken if is_decided else None,
-                steps=self.steps(branch.cards),
+                was_taken=branch.name == taken if taken else None,
+                steps=self._of(branch, repetition),
             )
-            for branch in card.branches
+            for branch in node.branches
         )
 
-    def _passes(self, card: ActionCard) -> tuple[Passes, tuple[Branch, ...]]:
-        if not card.iteration_count:
-            return Passes(statuses=(), chosen=0), self._branches(card)
-        statuses = self._statuses(card)
-        chosen = self.chosen.get(card.name, _most_telling(statuses))
-        chosen = min(max(chosen, 0), card.iteration_count - 1)
-        if chosen < len(card.iterations):
-            cards: Sequence[ActionCard] = card.iterations[chosen].cards
-        else:
-            cards = self.open_pass(card.name, (*card.repetition, chosen))
-        return Passes(statuses=statuses, chosen=chosen), (Branch(kind="actions", steps=self.steps(cards)),)
-
-    def _statuses(self, loop: ActionCard) -> tuple[str, ...]:
-        inside = set(_names(loop.iterations[0].cards)) if loop.iterations else set()
-        depth = len(loop.repetition)
-        found: list[set[Status]] = [set() for _ in range(loop.iteration_count)]
-        for (name, repetition), record in self.records.items():
-            if name in inside and len(repetition) > depth and repetition[:depth] == loop.repetition:
-                found[repetition[depth]].add(record.status)
-        return tuple(next((one for one in _TELLING if one in statuses), "") for statuses in found)
+    def _passes(self, node: Node, repetition: tuple[int, ...]) -> tuple[Passes, tuple[Branch, ...]]:
+        passes = self.journal.map.passes(node, repetition)
+        if not len(passes):
+            return Passes(count=0, chosen=0), (Branch(kind="actions", steps=self._of(node.branches[0], repetition)),)
+        chosen = min(max(self.chosen.get(node.name, passes.most_telling), 0), len(passes) - 1)
+        first = max(min(chosen - SHOWN_PASSES // 2, len(passes) - SHOWN_PASSES), 0)
+        shown = Passes(
+            count=len(passes),
+            chosen=chosen,
+            first=first,
+            statuses=tuple(passes.status(index) for index in range(first, min(first + SHOWN_PASSES, len(passes)))),
+            failed_count=passes.failed_count,
+            previous_failed=passes.failed_before(chosen),
+            next_failed=passes.failed_after(chosen),
+        )
+        return shown, (Branch(kind="actions", steps=self._of(node.branches[0], (*repetition, chosen))),)
 
 
 def trigger_step(trigger: Trigger | None, view: Mapping[str, Json]) -> Step:
     """The trigger's card. view: `{name, inputs?, outputs?, startTime, endTime, status, code?}` of the run's start."""
-    is_secret = trigger is not None and trigger.runtime.secure_outputs
-    outputs = view.get("outputs")
     return Step(
         name=str(view.get("name") or (trigger.name if trigger else "")),
         type=trigger.type if trigger else "Request",
@@ -119,9 +161,15 @@ def trigger_step(trigger: Trigger | None, view: Mapping[str, Json]) -> Step:
         code=str(view.get("code") or ""),
         started_at=_time(view.get("startTime")),
         ended_at=_time(view.get("endTime")),
-        inputs=view.get("inputs"),
-        outputs=SANITIZED if is_secret and outputs is not None else outputs,
+        is_trigger=True,
     )
+
+
+def trigger_values(trigger: Trigger | None, view: Mapping[str, Json]) -> tuple[Json, Json]:
+    """What the trigger was asked and gave, as shown. view: as of `trigger_step`."""
+    is_secret = trigger is not None and trigger.runtime.secure_outputs
+    outputs = view.get("outputs")
+    return view.get("inputs"), SANITIZED if is_secret and outputs is not None else outputs
 
 
 def after_trigger(steps: tuple[Step, ...], trigger: Step) -> tuple[Step, ...]:
@@ -131,23 +179,6 @@ def after_trigger(steps: tuple[Step, ...], trigger: Step) -> tuple[Step, ...]:
 
 def _following(step: Step, trigger_name: str) -> Step:
     return step if step.run_after else replace(step, run_after=(trigger_name,))
-
-
-def _names(cards: Iterable[ActionCard]) -> Iterator[str]:
-    for card in cards:
-        yield card.name
-        for branch in card.branches:
-            yield from _names(branch.cards)
-        if card.iterations:
-            yield from _names(card.iterations[0].cards)
-
-
-def _most_telling(statuses: Sequence[str]) -> int:
-    for wanted in (BROKEN, frozenset({Status.WAITING}), frozenset({Status.RUNNING})):
-        for index, status in enumerate(statuses):
-            if status in wanted:
-                return index
-    return 0
 
 
 def _time(text: Json) -> datetime | None:

@@ -16,6 +16,8 @@ from flowmend.vault import Binding, Vault
 _SEALED = "$flowmend.sealed"
 #: Stands for inputs that the action's earlier record holds.
 _AS_BEFORE: Json = {"$flowmend.as": "before"}
+#: The same as it is written.
+SAME_INPUTS = msgspec.msgpack.encode(_AS_BEFORE)
 
 
 class PageWriter:
@@ -61,14 +63,27 @@ def decode_pages(run_name: str, pages: Iterable[bytes], vault: Vault) -> list[En
     inputs: dict[ActionKey, Json] = {}
     for page in pages:
         for written in decode_payload(page, list[Entry]):
-            entry = _changed(run_name, written, vault, opening=True)
-            if isinstance(entry, ActionRecord):
+            entry: Entry = written
+            if isinstance(written, ActionRecord):
+                entry = _changed(run_name, written, vault, opening=True)
                 key = (entry.name, entry.repetition)
                 if entry.inputs == _AS_BEFORE:
                     entry = msgspec.structs.replace(entry, inputs=inputs.get(key))
                 inputs[key] = entry.inputs
             entries.append(entry)
     return entries
+
+
+def opened_record(run_name: str, latest: ActionRecord, with_inputs: ActionRecord | None, vault: Vault) -> ActionRecord:
+    """An action's latest record as it was before it was written. with_inputs: the record that holds its inputs.
+
+    Errors: SecretUnreadable.
+    """
+    opened = _changed(run_name, latest, vault, opening=True)
+    if opened.inputs != _AS_BEFORE:
+        return opened
+    inputs = None if with_inputs is None else _changed(run_name, with_inputs, vault, opening=True).inputs
+    return msgspec.structs.replace(opened, inputs=inputs)
 
 
 def encode_start(start: RunStart, vault: Vault, *, has_secure_outputs: bool) -> bytes:
@@ -94,8 +109,8 @@ def _outputs_binding(run_name: str) -> Binding:
     return Binding(kind="run_start", parts=(run_name, "trigger.outputs"))
 
 
-def _secure_fields(entry: Entry) -> Sequence[str]:
-    if isinstance(entry, ActionRecord) and isinstance(entry.details, dict):
+def _secure_fields(entry: ActionRecord) -> Sequence[str]:
+    if isinstance(entry.details, dict):
         fields = entry.details.get("secure", ())
         return [
             field for field in fields if getattr(entry, field) is not None and getattr(entry, field) is not _AS_BEFORE
@@ -103,9 +118,9 @@ def _secure_fields(entry: Entry) -> Sequence[str]:
     return ()
 
 
-def _changed(run_name: str, entry: Entry, vault: Vault, *, opening: bool) -> Entry:
+def _changed(run_name: str, entry: ActionRecord, vault: Vault, *, opening: bool) -> ActionRecord:
     fields = _secure_fields(entry)
-    if not fields or not isinstance(entry, ActionRecord):
+    if not fields:
         return entry
     change = _open if opening else _seal
     place = (run_name, entry.name, ".".join(map(str, entry.repetition)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -25,6 +25,7 @@ from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.pending_consents import PendingConsents
 from flowmend.use_cases.public_proofs import PublicProofs
 from flowmend.use_cases.recent_counts import RecentCounts
+from flowmend.use_cases.run_journals import RunJournals
 from flowmend.use_cases.secret_uses import SecretUses
 from flowmend.vault import Vault
 
@@ -68,6 +69,13 @@ class Dispatch(Protocol):
 
     async def send(self, run_name: str, event: Event) -> bool:
         """Give an event to a run; False where the run is finished or unknown."""
+        ...
+
+    async def send_block(self, run_names: Sequence[str], event: Event) -> None:
+        """Give the same event to several runs, as far as they have not ended, and wait until that is durable.
+
+        All are in memory at once, so a caller with many gives them block by block. Errors: StoreUnavailable.
+        """
         ...
 
     def schedule_changed(self) -> None:
@@ -130,3 +138,4 @@ class Services:
     arrivals: Arrivals = field(default_factory=Arrivals)
     public_proofs: PublicProofs = field(default_factory=PublicProofs)
     turns: CallTurns = field(default_factory=CallTurns)
+    journals: RunJournals = field(default_factory=RunJournals)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,13 +11,12 @@ from flowmend.core.definition.action_types import ACTION_TYPES, Effect
 from flowmend.core.definition.document_text import read_document
 from flowmend.core.errors import AskedWrongly, InvalidDocument, NotFound
 from flowmend.core.json_value import Json
-from flowmend.core.run.cards import iteration_tree, run_tree
-from flowmend.core.run.history import latest_records
 from flowmend.portal.forms import form_text
-from flowmend.portal.graph import Level, Step, first_broken, levels
+from flowmend.portal.graph import Level, Step, first_broken, levels, walk
 from flowmend.portal.portal import Portal
-from flowmend.portal.rendering import SHOWN_CHARACTERS
-from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
+from flowmend.portal.run_picture import connector_of
+from flowmend.portal.run_steps import JournalInMemory, StepReader, after_trigger, trigger_step, trigger_values
+from flowmend.portal.values import Shown, shown
 from flowmend.portal.words import Look, status_look
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -39,11 +37,15 @@ class Trial:
     error: str
     opened: frozenset[str]
     outputs: Json
-    whole: str = ""
-    shown_characters: int = SHOWN_CHARACTERS
+    values: Mapping[str, tuple[Json, Json]] = field(default_factory=dict, repr=False)
     connection_names: Mapping[str, str] = field(default_factory=dict)
-    #: There is no address to come back to, with another pass or a payload whole.
+    #: There is no address to come back to, with another pass or a value whole.
     is_kept: bool = False
+
+    def shown(self, step: Step, part: str) -> Shown | None:
+        """The inputs or outputs of a step, None for none."""
+        value = self.values.get(step.name, (None, None))[part == "outputs"]
+        return None if value is None else shown(value)
 
     def levels(self, steps: tuple[Step, ...]) -> tuple[Level, ...]:
         return levels(steps)
@@ -134,14 +136,14 @@ def _calls(action_type: str) -> bool:
 
 def _trial(tried: RunOnceResult, loaded: LoadedFlow) -> Trial:
     reader = StepReader(
-        records=latest_records(tried.entries),
-        open_pass=partial(iteration_tree, tried.compiled, tried.entries),
-        connector_of=lambda name: _connector_of(loaded, name),
+        compiled=tried.compiled,
+        journal=JournalInMemory(tried.entries),
+        connector_of=connector_of(loaded),
         chosen={},
     )
     trigger = next(iter(loaded.flow.definition.triggers.values()), None)
     view = tried.start.trigger
-    steps = after_trigger(reader.steps(run_tree(tried.compiled, tried.entries)), trigger_step(trigger, view))
+    steps = after_trigger(reader.steps(), trigger_step(trigger, view))
     failed = first_broken(steps)
     properties = tried.run["properties"]
     error = properties.get("error") or {}
@@ -151,14 +153,12 @@ def _trial(tried: RunOnceResult, loaded: LoadedFlow) -> Trial:
         failed=failed,
         error=str(error.get("message", "")),
         opened=frozenset([failed.name] if failed else []),
+        values={
+            step.name: trigger_values(trigger, view) if step.is_trigger else reader.values(step)
+            for _, step in walk(steps)
+        },
         outputs=properties.get("response", {}).get("outputs"),
     )
-
-
-def _connector_of(loaded: LoadedFlow, action_name: str) -> str:
-    node = loaded.compiled.nodes.get(action_name)
-    reference = loaded.flow.connection_references.get(node.reference) if node and node.reference else None
-    return reference.connector if reference else ""
 
 
 def _json_in(text: str) -> Json:

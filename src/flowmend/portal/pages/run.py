@@ -1,8 +1,7 @@
 """One run: a picture first, the failed card open, and beside it how to fix what failed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -10,27 +9,28 @@ from starlette.responses import Response
 
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly
-from flowmend.core.outcome import Category, Status
-from flowmend.core.run.cards import iteration_tree
-from flowmend.core.run.history import latest_records, repetition_name
+from flowmend.core.json_value import Json
+from flowmend.core.outcome import Category, Diagnosis, Status
 from flowmend.portal.forms import form_text
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.graph import BROKEN, Bar, Level, Step, first_broken, levels, timeline, walk
 from flowmend.portal.language import marked
-from flowmend.portal.pages.run_again import Again, again_of, resumed_ones
+from flowmend.portal.pages.run_action import action_address, can_trace, download_address, edit_address, trace_address
+from flowmend.portal.pages.run_again import Again, again_of, is_to_mend
+from flowmend.portal.pages.run_attempts import AttemptLine, attempt_lines
+from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.remedies import REMEDIES, Remedy, cause_of, remedy_of
-from flowmend.portal.rendering import SHOWN_CHARACTERS
-from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step
-from flowmend.portal.words import HELD_CODE
+from flowmend.portal.run_picture import read_picture
+from flowmend.portal.values import Shown, shown
+from flowmend.portal.words import DOUBT_CODE, HELD_CODE
 from flowmend.store.rows import FlowState, RunRow, SecretUseRow
 from flowmend.use_cases.answer_doubt import answer_doubt
 from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.incidents import incident_of_run
-from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.resubmit_runs import resubmit_run
-from flowmend.use_cases.runs import RunDetail, read_run, tracked_headline
+from flowmend.use_cases.runs import RunHead, read_run_head
 
 _VIEWS = ("graph", "list")
 _NOT_WHILE_OFF = marked("The flow is turned off. Turn it on, then resubmit.")
@@ -39,6 +39,8 @@ _HELD_ALREADY = marked("It is resubmitted already: the new run waits for its con
 
 #: Uses of secrets shown on a run's page; the connection's page has all.
 _SHOWN_USES = 20
+#: What a resume would do is found by reading the whole journal: that of a longer run only when somebody asks.
+_MOST_RECORDS_READ_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +60,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """steps: the picture's, the trigger first. opened: names of cards shown open. whole: whose payload is not cut.
+    """steps: the picture's, the trigger first. opened: names of cards shown open, with values: {name: (inputs, outputs)}.
 
-    again: what a resume or resubmit would do, None while it runs or where it succeeded. resumed: of its attempts, those that
-    took over what was finished. is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
+    again: what a resume or resubmit would do, None while it runs or where it succeeded; asks_again: it is so long that this is found
+    out on a page of its own. bars, bars_left_out: the timeline. is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
     secret_uses: of connections' secrets, for its actions; the first of many.
     """
 
@@ -72,16 +74,18 @@ class RunPage:
     steps: tuple[Step, ...]
     failed: Step | None
     opened: frozenset[str]
-    whole: str
+    values: Mapping[str, tuple[Json, Json]]
     bars: tuple[Bar, ...]
+    bars_left_out: int = 0
     attempts: tuple[RunRow, ...]
+    attempt_lines: tuple[AttemptLine, ...] = ()
     tracked: dict[str, str]
     in_doubt: tuple[Step, ...]
     fix: Fix | None
     connection: ConnectionView | None
     connection_names: dict[str, str]
     again: Again | None = None
-    resumed: frozenset[str] = frozenset()
+    asks_again: bool = False
     version_is_latest: bool
     can_resubmit: bool
     cannot_resubmit: str
@@ -90,7 +94,6 @@ class RunPage:
     is_held_again: bool = False
     incident_id: str = ""
     secret_uses: tuple[SecretUseRow, ...] = ()
-    shown_characters: int = SHOWN_CHARACTERS
     is_kept: bool = True
 
     @property
@@ -137,79 +140,94 @@ class RunPage:
         return step.error is not None and step.error.code == "ActionFailed"
 
     def can_trace(self, step: Step) -> bool:
-        """Whether the step's expressions were computed: an action that ran."""
-        return not step.is_untouched and step.started_at is not None and step is not self.steps[0]
+        return can_trace(step)
+
+    def shown(self, step: Step, part: str) -> Shown | None:
+        """The inputs or outputs of an open card, None for none."""
+        value = self.values.get(step.name, (None, None))[part == "outputs"]
+        return None if value is None else shown(value)
+
+    def action_address(self, step: Step) -> str:
+        """The page of the one action or pass."""
+        return action_address(self.row.run_name, step)
+
+    def download_address(self, step: Step, part: str) -> str:
+        """Its whole inputs or outputs as a file."""
+        return download_address(self.row.run_name, step, part)
 
     def trace_address(self, step: Step) -> str:
-        """Where the step's expressions are shown with what they came to."""
-        query = {"action": step.name, "repetition": repetition_name(step.repetition)}
-        return f"/runs/{segment(self.row.run_name)}/trace?{urlencode(query)}"
+        return trace_address(self.row.run_name, step)
 
     def edit_address(self, step: Step) -> str:
-        """The editor at the very action, with the way back to this run."""
-        query = {"action": step.name, "run": self.row.run_name}
-        return f"/flows/{segment(self.row.flow_id)}/edit?{urlencode(query)}#text"
+        return edit_address(self.row, step)
 
-    def address_with(self, *, name: str = "", index: int = 0, all: str = "") -> str:  # noqa: A002  # reads as the query does
-        """This page with another pass chosen, or one payload whole."""
+    def address_with(self, *, view: str = "", name: str = "", index: int = 0) -> str:
+        """This page in another view, or with another pass chosen."""
         query = dict(self.query)
+        if view:
+            query["view"] = view
         if name:
             query[f"pass.{name}"] = str(index)
-        if all:
-            query["all"] = all
         return f"/runs/{segment(self.row.run_name)}?{urlencode(query)}"
+
+    def query_besides(self, name: str) -> tuple[tuple[str, str], ...]:
+        """What else the address says, for a form that chooses a pass of this loop."""
+        return tuple(one for one in self.query.items() if one[0] != f"pass.{name}")
 
 
 async def show_run(portal: Portal, request: Request) -> Response:
-    """GET /runs/{run_name}?view=&pass.{loop}=&all="""
+    """GET /runs/{run_name}?view=&pass.{loop}="""
     services, asked = portal.services, request.query_params
-    detail = await read_run(services, request.path_params["run_name"])
-    loaded = services.flows.version(detail.row.flow_id, detail.row.version)
-    steps = _steps(detail, loaded, _chosen_passes(asked.items()))
-    failed = first_broken(steps) if detail.row.status != Status.SUCCEEDED else None
+    head = await read_run_head(services, request.path_params["run_name"])
+    chosen = chosen_passes(asked.items())
+    picture = await read_picture(services, head, chosen)
+    steps = picture.steps
+    row = head.row
+    failed = first_broken(steps) if row.status != Status.SUCCEEDED else None
     flat = [step for _, step in walk(steps)]
-    in_doubt = tuple(step for step in flat if (step.name, step.repetition) in set(detail.in_doubt))
-    whole = asked.get("all", "")
-    connection = await read_connection(services, detail.row.connection_id) if detail.connection else None
-    uses = tuple(services.store.secret_uses.of_run(detail.row.run_name, limit=_SHOWN_USES))
+    waiting = [(key, picture.journal.head(key)) for key in picture.journal.map.waiting]
+    doubtful = {key for key, found in waiting if found is not None and found.code == DOUBT_CODE}
+    in_doubt = tuple(step for step in flat if (step.name, step.repetition) in doubtful)
+    opened = frozenset({*(step.name for step in in_doubt), *([failed.name] if failed else [])})
+    connection = await read_connection(services, row.connection_id) if head.connection else None
+    uses = tuple(services.store.secret_uses.of_run(row.run_name, limit=_SHOWN_USES))
     of_steps = (step.connection_id for step in flat if step.connection_id)
     used = dict.fromkeys((*of_steps, *(use.connection_id for use in uses)))
     known = {name: services.store.connections.get(name) for name in used}
     gettext = portal.rendering.gettext(language_of(request))
+    is_long = picture.journal.map.count > _MOST_RECORDS_READ_AT_ONCE
+    bars, left_out = timeline(steps, row.started_at, row.ended_at or services.clock.now)
     page = RunPage(
-        row=detail.row,
-        flow_name=detail.flow_row.name,
-        title=run_title(detail),
+        row=row,
+        flow_name=head.flow_row.name,
+        title=run_title(head),
         view=asked.get("view", "graph") if asked.get("view") in _VIEWS else "graph",
         steps=steps,
         failed=failed,
-        opened=frozenset({whole, *(step.name for step in in_doubt), *([failed.name] if failed else [])}) - {""},
-        whole=whole,
-        bars=timeline(steps, detail.row.started_at, detail.row.ended_at or services.clock.now),
-        attempts=detail.attempts,
-        tracked=detail.tracked,
+        opened=opened,
+        values={step.name: picture.values(step) for step in flat if step.name in opened},
+        bars=bars,
+        bars_left_out=left_out,
+        attempts=head.attempts,
+        attempt_lines=attempt_lines(services, head.attempts),
+        tracked=head.tracked,
         in_doubt=in_doubt,
-        fix=_fix(detail, failed),
+        fix=_fix(head, picture.diagnosis, failed),
         connection=connection,
-        again=again_of(services, detail),
-        resumed=resumed_ones(services, detail.attempts),
-        incident_id=incident_of_run(services, detail.row),
+        again=None if is_long else again_of(services, row),
+        asks_again=is_long and is_to_mend(row),
+        incident_id=incident_of_run(services, row),
         secret_uses=uses,
-        connection_names={name: row.display_name for name, row in known.items() if row},
-        version_is_latest=detail.version_is_latest,
-        can_resubmit=detail.can_resubmit and not detail.held_resubmission,
-        cannot_resubmit=gettext(_reason(detail)),
+        connection_names={name: one.display_name for name, one in known.items() if one},
+        version_is_latest=head.version_is_latest,
+        can_resubmit=head.can_resubmit and not head.held_resubmission,
+        cannot_resubmit=gettext(_reason(head)),
         request_id=str(services.clock.guid()),
-        query={name: value for name, value in asked.items() if name == "view" or name.startswith("pass.")},
-        is_held_again=bool(detail.held_resubmission),
+        query=({"view": "list"} if asked.get("view") == "list" else {})
+        | {f"pass.{loop}": str(index) for loop, index in chosen.items()},
+        is_held_again=bool(head.held_resubmission),
     )
     return portal.answer(request, "run.html", place="runs", page=page)
-
-
-def run_title(detail: RunDetail) -> str:
-    """What a run is called: its flow, and the first value it is tracked by."""
-    headline = tracked_headline(dict(detail.tracked))
-    return f"{detail.flow_row.name} · {headline}" if headline else detail.flow_row.name
 
 
 def later_attempt(attempts: Sequence[RunRow], run_name: str) -> tuple[int, RunRow] | None:
@@ -249,38 +267,18 @@ async def take_answer(portal: Portal, request: Request) -> Response:
     return see(local_path(form_text(form, "next"), f"/runs/{segment(run_name)}?done=answered"))
 
 
-def _steps(detail: RunDetail, loaded: LoadedFlow, chosen: dict[str, int]) -> tuple[Step, ...]:
-    reader = StepReader(
-        records=latest_records(detail.entries),
-        open_pass=partial(iteration_tree, loaded.compiled, detail.entries),
-        connector_of=_connector_of(loaded),
-        chosen=chosen,
-    )
-    trigger = loaded.flow.definition.triggers.get(detail.row.trigger_name)
-    return after_trigger(reader.steps(detail.tree), trigger_step(trigger, detail.start.trigger))
+def chosen_passes(query: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """`{loop's name: the pass, from 0}` of an address. `number.` says it from 1, as people type it."""
+    chosen = {}
+    for name, value in query:
+        kind, _, loop = name.partition(".")
+        if kind in {"pass", "number"} and value.isascii() and value.isdecimal() and len(value) < 10:
+            chosen[loop] = max(int(value) - (kind == "number"), 0)
+    return chosen
 
 
-def _connector_of(loaded: LoadedFlow) -> Callable[[str], str]:
-    references = loaded.flow.connection_references
-
-    def connector_of(action_name: str) -> str:
-        node = loaded.compiled.nodes.get(action_name)
-        reference = references.get(node.reference) if node is not None and node.reference else None
-        return reference.connector if reference else ""
-
-    return connector_of
-
-
-def _chosen_passes(query: Iterable[tuple[str, str]]) -> dict[str, int]:
-    return {
-        name.removeprefix("pass."): int(value)
-        for name, value in query
-        if name.startswith("pass.") and value.isdecimal() and len(value) < 10
-    }
-
-
-def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
-    row, diagnosis, connection = detail.row, detail.diagnosis, detail.connection
+def _fix(detail: RunHead, diagnosis: Diagnosis | None, failed: Step | None) -> Fix | None:
+    row, connection = detail.row, detail.connection
     if row.status not in BROKEN and row.code != HELD_CODE:
         return None
     if diagnosis is None and failed is not None:
@@ -305,7 +303,7 @@ def _fix(detail: RunDetail, failed: Step | None) -> Fix | None:
     )
 
 
-def _reason(detail: RunDetail) -> str:
+def _reason(detail: RunHead) -> str:
     if detail.held_resubmission:
         return _HELD_ALREADY
     return _NOT_WHILE_OFF if detail.flow_row.state is not FlowState.ON else _NOT_NOW

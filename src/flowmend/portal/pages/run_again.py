@@ -11,12 +11,13 @@ from flowmend.core.outcome import Status
 from flowmend.core.run.effects import RepeatedEffect
 from flowmend.portal.forms import form_text
 from flowmend.portal.language import marked
+from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
-from flowmend.use_cases.journal_pages import decode_start
+from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resume_run import ResumePreview, preview_both, resume_run
-from flowmend.use_cases.runs import RunDetail
+from flowmend.use_cases.runs import read_run_head
 
 #: {code of a `ResumePreview`: why, in the portal's words}
 _REASONS: Mapping[str, str] = MappingProxyType(
@@ -42,7 +43,6 @@ _CHANGES: Mapping[str, str] = MappingProxyType(
     }
 )
 _CHANGED = marked("changed")
-_MOST_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,21 +81,43 @@ class Again:
         return _CHANGES.get(what, _CHANGED)
 
 
-def again_of(services: Services, detail: RunDetail) -> Again | None:
+def is_to_mend(row: RunRow) -> bool:
+    """Whether the run has ended, and not well."""
+    status = Status(row.status)
+    return status.is_terminal and status is not Status.SUCCEEDED
+
+
+def again_of(services: Services, row: RunRow) -> Again | None:
     """None of a run that is under way or succeeded."""
-    status = Status(detail.row.status)
-    if not status.is_terminal or status is Status.SUCCEEDED:
+    if not is_to_mend(row):
         return None
-    found = preview_both(services, detail.row.run_name)
+    found = preview_both(services, row.run_name)
     return Again(resume=found.resume, latest=found.resume_latest, repeated=found.resubmit.repeats)
 
 
-def resumed_ones(services: Services, attempts: tuple[RunRow, ...]) -> frozenset[str]:
-    """Those of these runs that took over what another had finished; of a long line the latest are looked at."""
-    rows = (services.store.runs.get(run.run_name) for run in attempts[-_MOST_ATTEMPTS:] if run.origin_run)
-    return frozenset(
-        row.run_name for row in rows if row is not None and decode_start(row.start, services.vault).resumed_from
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgainPage:
+    """What can become of one run, on a page of its own."""
+
+    row: RunRow
+    title: str
+    again: Again | None
+    can_resubmit: bool
+    request_id: str
+
+
+async def show_again(portal: Portal, request: Request) -> Response:
+    """GET /runs/{run_name}/again: for runs so long that their own page does not read all of them."""
+    head = await read_run_head(portal.services, request.path_params["run_name"])
+    again = await beside_the_loop(lambda: again_of(portal.services, head.row))
+    page = AgainPage(
+        row=head.row,
+        title=run_title(head),
+        again=again,
+        can_resubmit=head.can_resubmit and not head.held_resubmission,
+        request_id=str(portal.services.clock.guid()),
     )
+    return portal.answer(request, "run_ways.html", place="runs", page=page)
 
 
 async def take_resume(portal: Portal, request: Request) -> Response:

@@ -10,7 +10,7 @@ from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run.history import latest_records, repetition_name
 from flowmend.portal.forms import form_text
-from flowmend.portal.pages.run import run_title
+from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal
 from flowmend.portal.rendering import SHOWN_CHARACTERS
 from flowmend.use_cases.past_runs import ActionTrace, Tried, trace_action, try_expression

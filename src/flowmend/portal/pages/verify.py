@@ -15,7 +15,8 @@ from flowmend.portal.forms import file_texts, form_text, form_texts
 from flowmend.portal.frame import language_of, local_path
 from flowmend.portal.language import marked
 from flowmend.portal.pages.repair import take_repair_consent
-from flowmend.portal.pages.run import later_attempt, run_title
+from flowmend.portal.pages.run import later_attempt
+from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.account_check import CONFIRMATION_NEEDED

@@ -24,8 +24,8 @@
     const copy = closest(event, '[data-copy]');
     if (copy) {
       const field = document.getElementById(copy.dataset.copy);
-      field.select();
-      navigator.clipboard?.writeText(field.value).then(() => {
+      field.select?.();
+      navigator.clipboard?.writeText(field.value ?? field.textContent).then(() => {
         copy.querySelector('span').textContent = copy.dataset.copied;
         say(copy.dataset.copied);
       });
@@ -49,6 +49,25 @@
     if (!fresh) { location.href = link.href; return; }
     place.replaceChildren(...document.adoptNode(fresh).childNodes);
     link.setAttribute('aria-expanded', 'true');
+  }
+
+  // What a card of a run holds is read when the card is opened; `toggle` does not bubble.
+  document.addEventListener('toggle', event => {
+    const body = event.target.open && event.target.querySelector?.(':scope > [data-body]');
+    if (body) load_body(body);
+  }, true);
+
+  async function load_body(body) {
+    const link = body.querySelector('a');
+    body.removeAttribute('data-body');
+    body.setAttribute('aria-busy', 'true');
+    let answer;
+    try { answer = await fetch(link.href, { headers: { accept: 'text/html' } }); } catch { /* the link stays */ }
+    const fresh = answer?.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('action');
+    body.removeAttribute('aria-busy');
+    if (!fresh) { body.dataset.body = ''; return; }
+    body.replaceChildren(...document.adoptNode(fresh).childNodes);
+    reveal_tools(body);
   }
 
   document.addEventListener('keydown', event => {
