@@ -154,7 +154,7 @@ def _open_connections_by_the_gear(visitor: Visitor, words: Words) -> None:
     page = visitor.page
     page.locator("summary").and_(page.get_by_label(words.settings_menu)).click()
     visitor.shoot("05-settings-menu")
-    page.get_by_role("navigation", name=words.settings_menu).get_by_role("link", name=words.connections).click()
+    page.get_by_role("navigation", name=words.settings_menu).locator("a[href='/connections']").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(words.connections)
 
 

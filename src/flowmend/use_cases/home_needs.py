@@ -3,7 +3,7 @@ and runs that keep failing for another reason.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from flowmend.core.outcome import Category, Status
 from flowmend.core.run import ActionKey
 from flowmend.core.run.calls import IN_DOUBT
 from flowmend.core.run.history import latest_records
-from flowmend.store.repair_rows import PlanKind, PlanState
+from flowmend.store.repair_rows import PlanState
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.after_restore import backup_state
@@ -20,8 +20,7 @@ from flowmend.use_cases.incidents import IncidentSummary, list_incidents, read_i
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.plan_view import PlanSummary
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.read_plan import list_plans
-from flowmend.use_cases.repair_plan import OVER
+from flowmend.use_cases.read_plan import plans_under_way
 from flowmend.use_cases.runs import run_entries
 
 _DAY = timedelta(hours=24)
@@ -121,25 +120,9 @@ async def _undone(services: Services) -> tuple[Undone, ...]:
 
 
 async def _plans(services: Services) -> tuple[PlanSummary, ...]:
-    """Plans that were started and are not over; a draft of an incident shows with what it leaves undone."""
-    found = await list_plans(services, limit=_MOST_PLANS * 2)
-    shown = [
-        one
-        for one in found.plans
-        if one.row.state not in OVER and (one.row.started_at is not None or one.row.kind is PlanKind.SELECTION)
-    ]
-    names = {one.row.plan_id: await _name(services, one) for one in shown[:_MOST_PLANS]}
-    return tuple(
-        PlanSummary(
-            row=one.row,
-            name=names[one.row.plan_id],
-            created_by=one.created_by,
-            done=one.done,
-            total=one.total,
-            failed=one.failed,
-        )
-        for one in shown[:_MOST_PLANS]
-    )
+    """A draft of an incident shows with what it leaves undone."""
+    shown = plans_under_way(services, _MOST_PLANS)
+    return tuple([replace(one, name=await _name(services, one)) for one in shown])
 
 
 async def _name(services: Services, plan: PlanSummary) -> str:

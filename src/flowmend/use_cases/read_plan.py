@@ -18,6 +18,7 @@ from flowmend.store.repair_rows import (
     ItemKind,
     ItemMode,
     ItemState,
+    PlanKind,
     PlanState,
     RepairItemRow,
     RepairPlanRow,
@@ -64,6 +65,17 @@ async def list_plans(services: Services, *, incident_id: str = "", limit: int = 
     rows, next_cursor = services.store.repair_plans.list(limit, cursor, incident_id)
     people = _people(services)
     return PlanList(plans=tuple(_summary(services, row, people) for row in rows), next_cursor=next_cursor)
+
+
+def plans_under_way(services: Services, limit: int) -> tuple[PlanSummary, ...]:
+    """Plans that somebody has started and that are not over, and drafts for chosen runs; the first made first."""
+    rows = [
+        row
+        for row in services.store.repair_plans.under_way()
+        if row.started_at is not None or row.kind is PlanKind.SELECTION
+    ]
+    people = _people(services) if rows else {}
+    return tuple(_summary(services, row, people) for row in rows[:limit])
 
 
 async def read_plan(services: Services, plan_id: str) -> PlanView:

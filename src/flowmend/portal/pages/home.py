@@ -74,7 +74,7 @@ async def show_home(portal: Portal, request: Request) -> Response:
         ),
         flow_names=overview.flow_names,
         connections=connections,
-        mended=await _mended_lately(portal),
+        mended=await _mended_lately(portal) if not found.incidents else None,
     )
     return portal.answer(request, "home.html", place="home", page=page)
 
