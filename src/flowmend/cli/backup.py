@@ -105,13 +105,14 @@ def restore(
     _print_keys(settings, keys, present)
     if still.flows or still.runs:
         typer.echo(
-            f"{len(still.flows)} flows that were on are off, and {still.runs} runs that were under way wait: what they did "
-            "after the backup is not known. Start the server, look, and let them go on with `flowmend go-on`."
+            f"Off, of those that were on: {_counted(len(still.flows), 'flow')}. Waiting, of those under way: "
+            f"{_counted(still.runs, 'run')}. What they did after the backup is not known. Start the server, look, and let them "
+            "go on with `flowmend go-on`."
         )
     if still.events:
         typer.echo(
-            f"{still.events} events were held for a repair, and may have run after the backup. Discard those that did, with "
-            "`flowmend held discard`, before you let the flows go on."
+            f"Held for a repair: {_counted(still.events, 'event')}. What of it ran after the backup is to be discarded with "
+            "`flowmend held discard` before its flow goes on."
         )
 
 
@@ -124,7 +125,7 @@ def go_on(data: DataOption = None, url: UrlOption = None, json: JsonOption = Fal
     if json:
         print_json(went_on)
         return
-    typer.echo(f"{went_on['flows']} flows are on, {went_on['runs']} runs go on.")
+    typer.echo(f"Turned on: {_counted(went_on['flows'], 'flow')}. Going on: {_counted(went_on['runs'], 'run')}.")
     for one in went_on["stay_off"]:
         typer.echo(f"{one['name']}: {one['message']}", err=True)
     if went_on["stay_off"]:
@@ -179,15 +180,19 @@ def _print_keys(settings: "Settings", keys: "KeysNeeded", present: tuple[str, ..
         f"at {settings.data / 'flowmend.key'} (or its keys in FLOWMEND_MASTER_KEY) before the server starts. Without it:",
         err=True,
     )
-    _print_names("to be signed in again", "connections", keys.connections_without(present))
-    _print_names("to be imported again", "flows", keys.flows_without(present))
+    _print_names("to be signed in again", "connection", keys.connections_without(present))
+    _print_names("to be imported again", "flow", keys.flows_without(present))
 
 
 def _print_names(what: str, of: str, names: list[str]) -> None:
     if not names:
         return
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    typer.echo(f"  {len(names)} {of} {what}: {', '.join(names[:_MOST_NAMES])}{more}", err=True)
+    typer.echo(f"  {_counted(len(names), of)} {what}: {', '.join(names[:_MOST_NAMES])}{more}", err=True)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _where_keys_are(settings: "Settings") -> str:
