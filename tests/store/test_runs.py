@@ -153,6 +153,13 @@ class TestRecovery:
         with pytest.raises(NotFound):
             store.runs.take("nobody")
 
+    def test_a_block_is_taken_at_once_without_what_has_ended(self, store: Store, examples: Any, write: Any) -> None:
+        names = [examples.run_name(number) for number in (1, 2, 3)]
+        write(store, StartRun(examples.run(1)), StartRun(examples.run(2, status="Failed")), StartRun(examples.run(3)))
+        assert store.runs.take(names[2]) == 2
+        assert store.runs.take_block([*names, "nobody"]) == {names[0]: 2, names[2]: 3}
+        assert store.runs.take_block([]) == {}
+
     def test_runs_whose_time_has_come_are_due_longest_first(self, store: Store, examples: Any, write: Any) -> None:
         noon = examples.noon
         write(

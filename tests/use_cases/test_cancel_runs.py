@@ -1,8 +1,13 @@
 """Cancelling every run of a flow: all that had begun, a few at a time, over restarts, and nothing else."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import update
 
 from flowmend.core.errors import NotFound
+from flowmend.store.journal import Statement
+from flowmend.store.tables import journal_pages
 from flowmend.use_cases.cancel_runs import cancel_all_runs, count_cancellable, read_cancelling
 from running import LocalServer, Open, Running, after, compose, create_order, respond, until, wait_for
 from worker.test_child_flows import parent_of
@@ -90,6 +95,27 @@ async def test_runs_that_wait_for_a_callback_a_repair_or_a_child_end_too(
     assert {running.run(name).status for name in names.values()} == {"Cancelled"}
     await until(lambda: hooks.deleted == ["/hooks/1"], lambda: "the subscription is left behind")
     assert [row.status for row in running.runs(child)] == ["Running"]  # a child is a run of its own
+
+
+async def test_runs_in_memory_at_rest_and_unreadable_are_one_block(running: Running) -> None:
+    flow_id = await running.add_flow({"Wait": wait_for(3, "Day")})
+    resting_name, broken = await resting(running, flow_id, 2)
+    awake = [(await running.call(flow_id)).run_name for _ in range(2)]
+
+    def spoil(connection: Any) -> None:
+        is_it = (journal_pages.c.run_name == broken) & (journal_pages.c.sequence > 0)
+        connection.execute(update(journal_pages).where(is_it).values(page=b"nothing"))
+
+    await running.services.store.journal.write([Statement(spoil)])
+    epoch = running.run(resting_name).epoch
+
+    cancel_all_runs(running.services, flow_id, running.owner)
+    await cancelled(running, flow_id)
+
+    assert {running.run(name).status for name in (resting_name, *awake)} == {"Cancelled"}
+    assert running.run(resting_name).epoch == epoch + 1
+    assert running.run(broken).status == "Waiting"
+    assert verbs(running, flow_id)[-1] == ("cancelled_all", {"cancelled": 3, "left": 1})
 
 
 async def test_a_flow_without_runs_under_way_has_nothing_to_cancel(running: Running) -> None:

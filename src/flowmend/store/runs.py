@@ -8,7 +8,6 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     LargeBinary,
     Select,
     and_,
@@ -176,10 +175,14 @@ class Runs:
 
     def count_by_status(self, flow_id: str | None = None, since: datetime | None = None) -> Counts:
         """How many runs, of one flow or of all, have each status. since: only those not ended before then."""
+        if since is not None:
+            of_flows = self.counts_of_each_flow(since)
+            wanted = of_flows.values() if flow_id is None else [of_flows.get(flow_id, {})]
+            return sum(map(Counter, wanted), Counter[str]())
         chosen = select(runs.c.status, func.count()).group_by(runs.c.status)
         if flow_id is not None:
             chosen = chosen.where(runs.c.flow_id == flow_id)
-        return dict(self._database.tuples(_since(chosen, since)))
+        return dict(self._database.tuples(chosen))
 
     def counts_of_each_flow(self, since: datetime | None = None) -> Mapping[str, Counts]:
         """{flow id: {status: number of runs}}, flows without runs left out. since: only those not ended before then."""
@@ -189,7 +192,7 @@ class Runs:
         by_flow: dict[str, Counter[str]] = {}
         for flow_id, status, count in self._database.tuples(chosen):
             by_flow.setdefault(flow_id, Counter())[status] += count
-        for flow_id, _hour, status, count in self._ended.since(since) if since is not None else ():
+        for _hour, flow_id, status, count in self._ended.since(since) if since is not None else ():
             by_flow.setdefault(flow_id, Counter())[status] += count
         return by_flow
 
@@ -260,7 +263,8 @@ class Runs:
 
     def held_by(self, connection_id: str) -> Sequence[str]:
         """Names of the runs that wait for this connection, oldest first."""
-        waits = (runs.c.connection_id == connection_id) & HAS_CONNECTION & (runs.c.status == Status.WAITING.value)
+        is_waiting = runs.c.ended_at.is_(None) & (runs.c.status == Status.WAITING.value)  # by index, behind the connection
+        waits = (runs.c.connection_id == connection_id) & HAS_CONNECTION & is_waiting
         found = self._database.tuples(select(runs.c.run_name).where(waits).order_by(runs.c.run_name.desc()))
         return [name for (name,) in found]
 
@@ -306,6 +310,13 @@ class Runs:
             raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
         return int(epoch)
 
+    def take_block(self, run_names: Sequence[str]) -> Mapping[str, int]:
+        """`take` of several runs in one transaction: {run name: its epoch}, without those that have ended."""
+        taken = update(runs).where(runs.c.run_name.in_(run_names), IS_UNFINISHED).values(epoch=runs.c.epoch + 1)
+        with self._database.writing() as connection:
+            found = connection.execute(taken.returning(runs.c.run_name, runs.c.epoch)).all()
+        return {name: int(epoch) for name, epoch in found}
+
     def take_unfinished(self) -> int:
         """Raise the epoch of every run that has not ended, in one transaction; how many there are."""
         taken = update(runs).where(IS_UNFINISHED).values(epoch=runs.c.epoch + 1)
@@ -339,12 +350,3 @@ def note_resubmission(run_name: str, request_id: str, new_run: str) -> Statement
 
 def _select_head() -> Select[Any]:
     return select_row(runs, RunRow).add_columns(_NO_START)
-
-
-def _since(counted: Select[Any], since: datetime | None) -> Select[Any] | CompoundSelect[Any]:
-    if since is None:
-        return counted
-    # Two small indexes, where one question for both would read every run. No status is in both.
-    ended = counted.where(runs.c.ended_at >= since).with_hint(runs, "INDEXED BY ix_runs_ended", "sqlite")
-    unfinished = counted.where(IS_UNFINISHED).with_hint(runs, "INDEXED BY ix_runs_unfinished", "sqlite")
-    return union_all(ended, unfinished)

@@ -19,7 +19,7 @@ from flowmend.use_cases.flows import flow_row
 from flowmend.use_cases.ports import Services
 
 _SETTING = "cancelling"
-_BLOCK = 200
+_BLOCK = 100
 _TOLD_EVERY = 10_000
 _LOOK_AGAIN_SECONDS = 0.01
 
@@ -77,9 +77,7 @@ async def carry_on(services: Services, flow_id: str) -> None:
     wanted, cursor, told = RunFilter(flow_id=flow_id, statuses=tuple(UNFINISHED)), asked.before, 0
     while True:
         rows, following = services.store.runs.list(wanted, limit=_BLOCK, cursor=cursor)
-        for row in rows:
-            await services.dispatch.send(row.run_name, CancelRequested(by=asked.by))
-            await asyncio.sleep(0)
+        await services.dispatch.send_block([row.run_name for row in rows], CancelRequested(by=asked.by))
         # What is not durable yet stays in memory; so no more than a block is.
         while any(services.dispatch.is_active(row.run_name) for row in rows):  # noqa: ASYNC110  # nobody tells of it
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)

@@ -12,7 +12,7 @@ it goes on, and `wake` brings it back through the same door as a restart: fold t
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -36,7 +36,7 @@ from flowmend.core.run import (
     decide,
     fold,
 )
-from flowmend.store.journal import AddTracked, ChangeRun, StartRun
+from flowmend.store.journal import AddTracked, StartRun
 from flowmend.store.rows import TrackedValueRow
 from flowmend.use_cases.journal_pages import PageWriter, decode_pages, decode_start
 from flowmend.use_cases.new_run import NewRun
@@ -46,6 +46,7 @@ from flowmend.worker.errands import Errands
 from flowmend.worker.overdue_runs import OverdueRuns
 from flowmend.worker.performing import failed, perform
 from flowmend.worker.run_writing import RunWriting
+from flowmend.worker.setting_aside import set_aside
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,6 @@ _log = logging.getLogger(__name__)
 AT_REST_AFTER = timedelta(seconds=60)
 #: How often a run is looked at that waits for nothing but a callback.
 _LOOK_AT_REST = timedelta(days=1)
-_TRY_READING_AFTER = timedelta(minutes=5)
 _STOPS_WITHIN_SECONDS = 5.0
 _RECOVER_AT_ONCE = 64
 #: Actions a run takes up before others have their turn, and entries that are a page of their own: both a few
@@ -128,6 +128,11 @@ class RunLoop:
         await self._writing.written(run)
         return True
 
+    async def send_block(self, run_names: Sequence[str], event: Event) -> None:
+        runs = await self._load_block(run_names, event)
+        # Why one cannot be written, its log says; the others are not to suffer for it.
+        await asyncio.gather(*(self._writing.written(run) for run in runs), return_exceptions=True)
+
     def schedule_changed(self) -> None:
         self._schedule_changed()
 
@@ -138,7 +143,7 @@ class RunLoop:
         """
         names = self._services().store.runs.under_way()
         for position in range(0, len(names), _RECOVER_AT_ONCE):
-            await asyncio.gather(*(self._load(name) for name in names[position : position + _RECOVER_AT_ONCE]))
+            await self._load_block(names[position : position + _RECOVER_AT_ONCE])
         return len(names)
 
     async def wake(self, run_name: str) -> None:
@@ -171,24 +176,38 @@ class RunLoop:
 
     # -- loading --
 
-    async def _load(self, run_name: str) -> ActiveRun | None:
-        """The run from the store, recovered; None where it is finished or unknown."""
+    async def _load_block(self, run_names: Sequence[str], event: Event | None = None) -> list[ActiveRun]:
+        """Those of these runs that have not ended, the ones at rest taken in one transaction. event: for each of them."""
+        at_rest = [name for name in run_names if name not in self._active]
+        epochs = self._services().store.runs.take_block(at_rest) if at_rest else {}
+        found = []
+        for name in run_names:
+            run = self._active.get(name) or await self._load(name, epochs.get(name))
+            if run is not None and run.ended is None:
+                found.append(run)
+                if event is not None:  # at once: it may be about to leave memory again
+                    self._handle(run, event)
+            await asyncio.sleep(0)
+        return found
+
+    async def _load(self, run_name: str, epoch: int | None = None) -> ActiveRun | None:
+        """The run from the store, recovered; None where it is finished or unknown. epoch: by which it is taken already."""
         if (loading := self._loading.get(run_name)) is not None:
             return await loading
         future = self._loading[run_name] = asyncio.get_running_loop().create_future()
         run: ActiveRun | None = None
         try:
-            run = self._read(run_name)
+            run = self._read(run_name, epoch)
         except FlowmendError as error:
             if isinstance(error, StoreUnavailable) and self._services().store.condition.trouble is not None:
                 future.set_exception(error)  # nothing is wrong with the run; whoever wants it asks again
                 future.exception()
                 raise
             _log.error("Run %s cannot go on: %s", run_name, error)
-            self._set_aside(run_name, ErrorDetail(error.code, error.message))
+            set_aside(self._services(), run_name, ErrorDetail(error.code, error.message))
         except Exception:  # noqa: BLE001  # our own defect must keep neither the others nor the start from going on
             _log.exception("Run %s cannot be read", run_name)
-            self._set_aside(run_name, CANNOT_GO_ON)
+            set_aside(self._services(), run_name, CANNOT_GO_ON)
         finally:
             del self._loading[run_name]
         future.set_result(run)
@@ -196,13 +215,14 @@ class RunLoop:
             self._handle(run, Recovered())
         return run
 
-    def _read(self, run_name: str) -> ActiveRun | None:
+    def _read(self, run_name: str, epoch: int | None) -> ActiveRun | None:
         services = self._services()
         row = services.store.runs.get(run_name)
         if row is None or Status(row.status).is_terminal:
             return None
         loaded = services.flows.version(row.flow_id, row.version)
-        epoch = services.store.runs.take(run_name)
+        if epoch is None or epoch != row.epoch:  # another took it meanwhile
+            epoch = services.store.runs.take(run_name)
         pages = services.store.runs.pages(run_name)
         entries = decode_pages(run_name, (page for _, page in pages), services.vault)
         start = decode_start(row.start, services.vault, loaded.parameters)
@@ -219,26 +239,6 @@ class RunLoop:
         self._active[run_name] = run
         self._overdue.expect(run)
         return run
-
-    def _set_aside(self, run_name: str, why: ErrorDetail) -> None:
-        """A run that cannot be read says why and is tried again later, so that nothing else waits for it."""
-        services = self._services()
-        try:
-            row = services.store.runs.get(run_name)
-            if row is None or Status(row.status).is_terminal:
-                return
-            changes = {
-                "status": Status.WAITING.value,
-                "code": why.code,
-                "error_code": why.code,
-                "error_message": why.message,
-                "wake_at": services.clock.now + _TRY_READING_AFTER,
-            }
-            services.store.journal.hand_over(
-                [ChangeRun(run_name, row.epoch, changes)], partial(_note_failure, run_name)
-            )
-        except FlowmendError as error:
-            _note_failure(run_name, error)
 
     # -- deciding --
 
@@ -392,8 +392,3 @@ def _track(run: ActiveRun, tracked: Json) -> None:
     for name, value in tracked.items() if isinstance(tracked, dict) else ():
         text = value if isinstance(value, str) else str(value)
         run.writes.append(AddTracked(TrackedValueRow(run_name=run.name, flow_id=run.flow_id, name=name, value=text)))
-
-
-def _note_failure(run_name: str, error: BaseException | None) -> None:
-    if error is not None:
-        _log.error("Run %s cannot say why it does not go on: %s", run_name, error)
