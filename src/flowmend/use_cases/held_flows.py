@@ -10,8 +10,8 @@ from datetime import datetime
 
 from flowmend.core.repair import Lanes
 
-#: How many drained events and woken runs are under way at once.
-MOST_AT_ONCE = 64
+#: How many drained events and woken runs are under way at once; of one flow no more than 64.
+MOST_AT_ONCE = 96
 
 
 class HeldFlows:

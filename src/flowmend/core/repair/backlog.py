@@ -48,7 +48,7 @@ class Backlog:
 
     def take(self) -> Waiting | None:
         """The first that may begin, None where none may. Whoever takes it begins it at once, or says `freed`."""
-        while self._front and self._lanes.has_room:
+        while self._front and self._lanes.has_room_for(self._flow_id):
             waiting = heappop(self._front)
             if self._lanes.is_free(self._flow_id, waiting.key):
                 self._count -= 1
