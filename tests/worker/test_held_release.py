@@ -12,7 +12,6 @@ from aiohttp import web
 from flowmend.core.outcome import Status
 from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.flows import turn_off, turn_on
-from flowmend.use_cases.held_flows import MOST_AT_ONCE
 from flowmend.use_cases.verify_connection import verify_connection
 from running import LocalServer, Open, Running, after, compose, create_order, http, respond, until, wait_for
 
@@ -20,6 +19,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", 
 
 KEY = {"metadata": {"flowmend": {"businessKey": "@triggerBody()?['about']"}}}
 PLAN = "a plan"
+#: How many of one flow alone are under way at once.
+MOST_OF_ONE = 64
 
 
 @dataclass(kw_only=True)
@@ -100,16 +101,16 @@ async def test_without_a_key_no_more_than_so_many_are_under_way_and_they_begin_i
 ) -> None:
     service = Service()
     running, flow_id = await opened(open_flowmend, local_server, service, metadata={})
-    names = await hold(running, flow_id, range(MOST_AT_ONCE + 30), about=1)
+    names = await hold(running, flow_id, range(MOST_OF_ONE + 30), about=1)
 
     running.services.held.let_go(PLAN)
-    await until(lambda: len(service.numbers) == MOST_AT_ONCE, lambda: f"{len(service.numbers)} began")
+    await until(lambda: len(service.numbers) == MOST_OF_ONE, lambda: f"{len(service.numbers)} began")
     await asyncio.sleep(0.05)
-    assert len(running.runs(flow_id)) == MOST_AT_ONCE
+    assert len(running.runs(flow_id)) == MOST_OF_ONE
     service.is_open.set()
 
     assert set(await all_ended(running, names)) == {"Succeeded"}
-    assert service.most <= MOST_AT_ONCE
+    assert service.most <= MOST_OF_ONE
     assert [row.run_name for row in running.runs(flow_id)] == names
 
 
@@ -234,7 +235,7 @@ async def test_a_flow_that_is_off_or_kept_back_keeps_what_it_holds(running: Runn
 
 async def test_what_waits_for_long_takes_nobodys_place(running: Running) -> None:
     flow_id = await running.add_flow({"Wait": wait_for(2, "Hour")})
-    names = await hold(running, flow_id, range(MOST_AT_ONCE + 20), about=1)
+    names = await hold(running, flow_id, range(MOST_OF_ONE + 20), about=1)
 
     running.services.held.let_go(PLAN)
 

@@ -11,6 +11,8 @@ from flowmend.core.errors import Conflict, StoreUnavailable
 _TROUBLE_CLASSES = ("08", "53", "57", "58")
 #: There is no room: SQLSTATE, or SQLite's name for it.
 _FULL = ("53100", "SQLITE_FULL")
+#: A value that no column holds: too large for it, or for an index.
+_VALUE_FAULTS = ("22", "54", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
 #: SQLite's errors about a row; all its others are about the database.
 _ROW_FAULTS = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_ERROR", "SQLITE_RANGE")
 
@@ -41,7 +43,10 @@ def our_error(error: BaseException) -> BaseException:
             "The database's disk is full. Make room on it; what was accepted is kept and then goes on by itself.",
             code="StoreFull",
         )
-    return StoreUnavailable(f"The database did not carry this out ({type(cause).__name__}). Look at its log and disk.")
+    message = f"The database did not carry this out ({type(cause).__name__}). Look at its log and disk."
+    if _state_of(cause).startswith(_VALUE_FAULTS):
+        return StoreUnavailable(message, code="ValueNotStorable")
+    return StoreUnavailable(message)
 
 
 def is_general(error: BaseException) -> bool:

@@ -1,5 +1,7 @@
 """One flow that catches up: its held runs and events, read in blocks, in order of arrival."""
 
+from collections.abc import Mapping
+
 from flowmend.core.repair import Backlog, Lanes, Waiting
 from flowmend.store.held import Place
 from flowmend.use_cases.business_keys import BUSINESS_KEY, has_business_key
@@ -17,14 +19,15 @@ _MOST = 10_000
 class CatchUp:
     """Made when a flow may go on, thrown away when it has caught up or may not.
 
-    goes: which of its events go on; runs held at an action go on whenever their connection works. unsettled: names of
-    what was begun and is not stored as begun yet.
+    goes: which of its events go on; runs held at an action go on whenever their connection works. unsettled: {name: flow id}
+    of what was begun, by whomever, and is not known to be stored as begun.
     """
 
-    def __init__(self, loaded: LoadedFlow, lanes: Lanes, goes: GoesOn) -> None:
+    def __init__(self, loaded: LoadedFlow, lanes: Lanes, goes: GoesOn, unsettled: Mapping[str, str]) -> None:
         self.flow_id = loaded.row.flow_id
+        self.version = loaded.version
         self.goes = goes
-        self.unsettled: set[str] = set()
+        self._unsettled = unsettled
         self._lanes = lanes
         self._backlog = Backlog(self.flow_id, lanes)
         self._listed: set[str] = set()
@@ -32,8 +35,8 @@ class CatchUp:
         self._has_more_events = goes is not GoesOn.NOTHING
         self._last_run = ""
         self._has_more_runs = True
-        self._has_keys = has_business_key(loaded)
-        self._taken_in: list[str] | None = None
+        self._takes_in = has_business_key(loaded)
+        self._taken_in: set[str] = set()
 
     def take(self, services: Services, loaded: LoadedFlow) -> Waiting | None:
         """The next that may begin, None where none may now."""
@@ -45,7 +48,7 @@ class CatchUp:
                 self._listed.discard(waiting.name)
                 return waiting
             is_at_end = not (self._has_more_runs or self._has_more_events)
-            if is_at_end or len(self._backlog) >= _MOST or not self._lanes.has_room:
+            if is_at_end or len(self._backlog) >= _MOST or not self._lanes.has_room_for(self.flow_id):
                 return None
             self._read_more(services, loaded)
 
@@ -66,7 +69,7 @@ class CatchUp:
 
     def close(self) -> None:
         """Nothing of this flow waits behind what ran before any more."""
-        for name in self._taken_in or ():
+        for name in self._taken_in:
             self._lanes.ended(name)
 
     def is_over(self, services: Services) -> bool:
@@ -74,7 +77,9 @@ class CatchUp:
 
         Asked at the end of the line. An event whose row came late, behind others that arrived after it, is found here.
         """
-        if len(self._backlog) or self.unsettled or self._has_more_runs or self._has_more_events:
+        if len(self._backlog) or self._has_more_runs or self._has_more_events:
+            return False
+        if self.flow_id in self._unsettled.values():
             return False
         if self.goes is GoesOn.NOTHING:
             return True
@@ -89,13 +94,13 @@ class CatchUp:
 
     def _take_in_what_runs(self, services: Services) -> None:
         """Runs of a key that began before what is held come first, also those that began before a restart."""
-        if not self._has_keys or self._taken_in is not None:
+        if not self._takes_in:
             return
-        self._taken_in = []
+        self._takes_in = False
         for name, key in services.store.held.keys_under_way(self.flow_id, key_name=BUSINESS_KEY):
             if name not in self._lanes:
-                self._taken_in.append(name)
-                self._lanes.begun(name, self.flow_id, key)
+                self._taken_in.add(name)
+                self._lanes.was_begun(name, self.flow_id, key)
                 if not services.dispatch.is_active(name):
                     self._lanes.rests(name)
 
@@ -109,8 +114,9 @@ class CatchUp:
                 self._take_in_what_runs(services)
             for run in waiting:
                 if self._is_new(run.run_name):
-                    if self._lanes.ended(run.run_name):  # it waits: it goes on when its turn comes
+                    if self._lanes.ended(run.run_name):  # it waits: it goes on when its turn comes, and is ours then
                         self._backlog.freed(run.business_key)
+                    self._taken_in.discard(run.run_name)
                     self._backlog.add(run.run_name, run.business_key, run.connection_id)
             self._last_run = held[-1].run_name if held else self._last_run
         elif self._has_more_events:
@@ -129,7 +135,7 @@ class CatchUp:
                 self._event_place = Place(events[-1].started_at, events[-1].event_name)
 
     def _is_new(self, name: str) -> bool:
-        if name in self._listed or name in self.unsettled:
+        if name in self._listed or name in self._unsettled:
             return False
         self._listed.add(name)
         return True

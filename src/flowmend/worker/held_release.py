@@ -3,14 +3,15 @@
 Theory of operation. The rows are the truth: an event waits until the transaction that stores its run takes it out, so a
 process that is killed loses none and begins none twice. In memory are names alone, a bounded number of each flow that
 catches up (`catch_up`); an event's body is read when its turn comes. Whoever changes something that may let events go
-on wakes their flow (`use_cases/held_flows`); the end of a run wakes the next one of its lane.
+on wakes their flow (`use_cases/held_flows`); the end of a run wakes the next one of its lane. Flows have their turn one
+after another; where the store fails a flow is taken up anew from its rows, for the order's sake.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine
 from datetime import datetime, timedelta
-from functools import partial
 
 from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
@@ -21,7 +22,7 @@ from flowmend.store.rows import TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.held_events import GoesOn, what_goes_on
 from flowmend.use_cases.loaded_flows import LoadedFlow
-from flowmend.use_cases.ports import Services
+from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.run_limits import has_room, most_runs
 from flowmend.use_cases.start_run import start_held_event
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
@@ -40,8 +41,8 @@ _AFTER_TROUBLE_SECONDS = 1.0
 #: Of one flow, before another one has its turn.
 _IN_TURN = 8
 
-#: The code of what the store holds and nobody can read any more: to wait would not help.
-_DAMAGED = "PayloadDamaged"
+#: What the store holds and nobody can read any more, or what no row can hold: to wait would not help.
+_FAULTS_OF_ITS_OWN = ("PayloadDamaged", "ValueNotStorable")
 CANNOT_BEGIN = FlowmendError("Flowmend could not begin this event; its log says why.", code="InternalError")
 
 
@@ -51,8 +52,10 @@ class HeldRelease(RowWatch):
     def __init__(self, services: Callable[[], Services]) -> None:
         super().__init__(services, name="held events", look_again=_LOOK_AGAIN, soonest=_SOONEST)
         self._flows: dict[str, CatchUp] = {}
+        #: {name: flow id} of what was begun and is not known to be stored as begun.
+        self._unsettled: dict[str, str] = {}
         self._ended: list[str] = []
-        self._waking: set[asyncio.Task[None]] = set()
+        self._beginning: set[asyncio.Task[None]] = set()
         self._look_all_at: datetime | None = None
         self._look_for_rest_at: datetime | None = None
 
@@ -67,15 +70,21 @@ class HeldRelease(RowWatch):
             self._changed.set()
 
     def _under_way(self) -> Collection[asyncio.Task[None]]:
-        return self._waking
+        return self._beginning
 
     async def _look(self) -> timedelta:
-        services = self._services()
+        try:
+            return await self._look_and_begin(self._services())
+        except StoreUnavailable:
+            self._look_all_at = None  # of those that were woken some were not looked at
+            raise
+
+    async def _look_and_begin(self, services: Services) -> timedelta:
         now = services.clock.now
         kept_until = services.held.kept_back_until(now)
         if self._look_all_at is None or now >= self._look_all_at:
-            self._look_all_at = now + _LOOK_AGAIN
             services.held.wake(*services.store.held.counts(), *services.store.held.flows_with_runs())
+            self._look_all_at = now + _LOOK_AGAIN
         self._look_for_rest(services)
         self._open_woken(services)
         while await self._begin_some_of_each(services):
@@ -95,7 +104,7 @@ class HeldRelease(RowWatch):
             elif (loaded := _readable(services, flow_id)) is not None:
                 goes = what_goes_on(services, loaded)
                 if flow_id in woken or goes is not GoesOn.NOTHING:
-                    self._flows[flow_id] = CatchUp(loaded, services.held.lanes, goes)
+                    self._flows[flow_id] = CatchUp(loaded, services.held.lanes, goes, self._unsettled)
 
     async def _begin_some_of_each(self, services: Services) -> bool:
         """Whether anything was begun."""
@@ -103,33 +112,51 @@ class HeldRelease(RowWatch):
         for catch_up in list(self._flows.values()):
             if not services.held.lanes.has_room:
                 break
-            has_begun |= await self._begin_some(services, catch_up)
+            try:
+                has_begun |= await self._begin_some(services, catch_up)
+            except StoreUnavailable:
+                self._take_up_anew(catch_up.flow_id)
+                raise
+            except Exception:  # noqa: BLE001  # one flow must not keep the others waiting
+                _log.exception("What is held of flow %s could not go on; it is tried again", catch_up.flow_id)
+                self._close(catch_up)
             await asyncio.sleep(0)  # what was begun goes on in between
         return has_begun
 
     async def _begin_some(self, services: Services, catch_up: CatchUp) -> bool:
         """Whether anything of this flow was begun."""
         loaded = _readable(services, catch_up.flow_id)
-        if loaded is None or what_goes_on(services, loaded) is not catch_up.goes:
+        goes = what_goes_on(services, loaded) if loaded is not None else GoesOn.NOTHING
+        if loaded is None or goes is not catch_up.goes or loaded.version != catch_up.version:
             self._close(catch_up)
             services.held.wake(catch_up.flow_id)  # something changed: taken up anew as it stands now
             return False
-        taken = self._take(services, loaded, catch_up)
-        events = services.store.held.events([one.name for one in taken if not one.connection_id]) if taken else {}
-        for waiting in taken:
-            if waiting.connection_id:
-                self._go_on(services, catch_up, waiting)
-            else:
-                await self._begin(services, catch_up, waiting, events.get(waiting.name))
-        is_over = not taken and catch_up.is_over(services)
+        taken: deque[Waiting] = deque()
+        try:
+            self._take(services, loaded, catch_up, taken)
+            events = services.store.held.events([one.name for one in taken if not one.connection_id]) if taken else {}
+            has_taken = bool(taken)
+            while taken:
+                await self._begin(services, catch_up.flow_id, taken[0], events.get(taken[0].name))
+                taken.popleft()
+        except Exception:
+            for waiting in taken:
+                self._release(waiting.name)
+            raise
+        self._have_next_turn(catch_up)
+        is_over = not has_taken and catch_up.is_over(services)
         if is_over and (catch_up.goes is not GoesOn.ALL or services.held.caught_up(catch_up.flow_id)):
             self._close(catch_up)
-        return bool(taken)
+        return has_taken
 
-    def _take(self, services: Services, loaded: LoadedFlow, catch_up: CatchUp) -> list[Waiting]:
-        """The next that begin now, in order; each has its place among those under way already."""
+    def _have_next_turn(self, begun: CatchUp) -> None:
+        """The other flows come first now."""
+        if self._flows.get(begun.flow_id) is begun:
+            self._flows[begun.flow_id] = self._flows.pop(begun.flow_id)
+
+    def _take(self, services: Services, loaded: LoadedFlow, catch_up: CatchUp, taken: deque[Waiting]) -> None:
+        """The next that begin now, in order, into `taken`; each has its place among those under way already."""
         is_limited = most_runs(loaded) is not None
-        taken: list[Waiting] = []
         while len(taken) < (1 if is_limited else _IN_TURN):
             waiting = catch_up.take(services, loaded)
             if waiting is None:
@@ -138,83 +165,102 @@ class HeldRelease(RowWatch):
                 catch_up.put_back(waiting)
                 break
             services.held.lanes.begun(waiting.name, catch_up.flow_id, waiting.key)
-            catch_up.unsettled.add(waiting.name)
+            self._unsettled[waiting.name] = catch_up.flow_id
             taken.append(waiting)
-        return taken
 
-    async def _begin(
-        self, services: Services, catch_up: CatchUp, waiting: Waiting, event: TriggerEventRow | None
-    ) -> None:
+    async def _begin(self, services: Services, flow_id: str, waiting: Waiting, event: TriggerEventRow | None) -> None:
         """Begin the run of an event. One that cannot start keeps its place in the history as Failed, with the reason."""
-        if event is None or services.dispatch.is_active(waiting.name):  # settled by somebody else since it was listed
-            self._settled(catch_up, waiting, goes_on=False)
+        if waiting.connection_id:
+            self._start_task(self._wake_run(services, flow_id, waiting))
+            return
+        is_active = services.dispatch.is_active(waiting.name)
+        if event is None or is_active:  # settled by somebody else since it was listed
+            self._settled(flow_id, waiting, goes_on=is_active)
             return
         try:
             begun = start_held_event(services, event)
         except Exception as error:  # noqa: BLE001  # one event must not keep the others waiting
-            if isinstance(error, StoreUnavailable) and error.code != _DAMAGED:
-                self._give_up(services, catch_up, waiting)
-                return
-            reason = error if isinstance(error, FlowmendError) else CANNOT_BEGIN
-            _log.error("The held event %s cannot begin: %s", waiting.name, reason, exc_info=reason is CANNOT_BEGIN)
-            await self._fail(services, catch_up, waiting, reason)
+            await self._could_not_begin(services, flow_id, waiting, error)
         else:
-            durable = asyncio.ensure_future(begun.durable or _nothing())
-            durable.add_done_callback(partial(self._is_durable, services, catch_up, waiting))
+            self._start_task(self._become_durable(services, flow_id, waiting, begun))
 
-    def _is_durable(
-        self, services: Services, catch_up: CatchUp, waiting: Waiting, durable: "asyncio.Future[None]"
-    ) -> None:
-        error = None if durable.cancelled() else durable.exception()
-        if error is None or isinstance(error, Conflict):  # a Conflict: settled by somebody else in this very moment
-            self._settled(catch_up, waiting, goes_on=error is None)
+    async def _become_durable(self, services: Services, flow_id: str, waiting: Waiting, begun: Begun) -> None:
+        try:
+            if begun.durable is not None:
+                await begun.durable
+        except Conflict:  # settled by somebody else in this very moment
+            self._settled(flow_id, waiting, goes_on=False)
+        except Exception as error:  # noqa: BLE001  # as above
+            await self._could_not_begin(services, flow_id, waiting, error)
         else:
-            self._give_up(services, catch_up, waiting)
+            self._settled(flow_id, waiting, goes_on=True)
 
-    async def _fail(self, services: Services, catch_up: CatchUp, waiting: Waiting, reason: FlowmendError) -> None:
+    async def _could_not_begin(self, services: Services, flow_id: str, waiting: Waiting, error: Exception) -> None:
+        if isinstance(error, StoreUnavailable) and error.code not in _FAULTS_OF_ITS_OWN:
+            self._give_up(flow_id, waiting)
+            return
+        reason = error if isinstance(error, FlowmendError) else CANNOT_BEGIN
+        _log.error(
+            "The held event %s cannot begin: %s",
+            waiting.name,
+            reason,
+            exc_info=error if reason is CANNOT_BEGIN else None,
+        )
         failed = {"status": Status.FAILED.value, "error_code": reason.code, "error_message": reason.message}
         try:
             await services.store.journal.write([change_held(waiting.name, **failed)])
-        except StoreUnavailable:
-            self._give_up(services, catch_up, waiting)
-            return
         except Conflict:
             pass  # discarded in this very moment
+        except Exception:  # noqa: BLE001  # that it failed could not be kept, so it is held still
+            self._give_up(flow_id, waiting)
+            return
         else:
-            services.changes.publish(
-                "event", flow_id=catch_up.flow_id, event_name=waiting.name, status=Status.FAILED.value
-            )
-        self._settled(catch_up, waiting, goes_on=False)
+            services.changes.publish("event", flow_id=flow_id, event_name=waiting.name, status=Status.FAILED.value)
+        self._settled(flow_id, waiting, goes_on=False)
 
-    def _go_on(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
+    async def _wake_run(self, services: Services, flow_id: str, waiting: Waiting) -> None:
         """Bring a run that waits at an action back, and let it go on."""
-        task = asyncio.get_running_loop().create_task(self._wake_run(services, catch_up, waiting))
-        self._waking.add(task)
-        task.add_done_callback(self._waking.discard)
-
-    async def _wake_run(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
         try:
             goes_on = await services.dispatch.send(waiting.name, ConnectionRepaired(waiting.connection_id))
         except FlowmendError as error:
-            _log.warning("Run %s could not go on: %s", waiting.name, error)
-            self._give_up(services, catch_up, waiting)
+            _log.log(services.store.condition.log_level, "Run %s could not go on: %s", waiting.name, error)
+            self._give_up(flow_id, waiting)
+        except Exception:  # noqa: BLE001  # our own defect must keep neither its lane nor the others waiting
+            _log.exception("Run %s could not go on", waiting.name)
+            self._settled(flow_id, waiting, goes_on=False)
         else:
-            self._settled(catch_up, waiting, goes_on=goes_on)
+            self._settled(flow_id, waiting, goes_on=goes_on)
 
-    def _settled(self, catch_up: CatchUp, waiting: Waiting, *, goes_on: bool) -> None:
+    def _start_task(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    def _settled(self, flow_id: str, waiting: Waiting, *, goes_on: bool) -> None:
         """The store knows what became of it."""
-        catch_up.unsettled.discard(waiting.name)
-        if not goes_on:
-            self._services().held.lanes.ended(waiting.name)
-            catch_up.freed(waiting.key)
+        if goes_on:
+            self._unsettled.pop(waiting.name, None)
+        else:
+            self._release(waiting.name)
+            if (catch_up := self._flows.get(flow_id)) is not None:  # another one maybe than began it
+                catch_up.freed(waiting.key)
         self._changed.set()
 
-    def _give_up(self, services: Services, catch_up: CatchUp, waiting: Waiting) -> None:
-        """The store could not take it: it is held still. Its flow is taken up anew in a moment, for the order's sake."""
-        catch_up.unsettled.discard(waiting.name)
-        services.held.lanes.ended(waiting.name)
-        self._close(catch_up)
-        asyncio.get_running_loop().call_later(_AFTER_TROUBLE_SECONDS, services.held.wake, catch_up.flow_id)
+    def _give_up(self, flow_id: str, waiting: Waiting) -> None:
+        """The store could not take it: it is held still."""
+        self._release(waiting.name)
+        self._take_up_anew(flow_id)
+
+    def _release(self, name: str) -> None:
+        """It was taken and did not begin."""
+        self._unsettled.pop(name, None)
+        self._services().held.lanes.ended(name)
+
+    def _take_up_anew(self, flow_id: str) -> None:
+        """In a moment, from the rows: what could not begin stands where it stood."""
+        if (catch_up := self._flows.get(flow_id)) is not None:
+            self._close(catch_up)
+        asyncio.get_running_loop().call_later(_AFTER_TROUBLE_SECONDS, self._services().held.wake, flow_id)
 
     def _end(self, services: Services, name: str) -> None:
         lane = services.held.lanes.lane_of(name)
@@ -232,9 +278,8 @@ class HeldRelease(RowWatch):
         if self._look_for_rest_at is not None and now < self._look_for_rest_at:
             return
         self._look_for_rest_at = now + _LOOK_FOR_REST
-        unsettled = {name for catch_up in self._flows.values() for name in catch_up.unsettled}
         gone = [(name, key) for name, _, key in lanes.awake()
-                if name not in unsettled and not services.dispatch.is_active(name)]  # fmt: skip
+                if name not in self._unsettled and not services.dispatch.is_active(name)]  # fmt: skip
         unended = services.store.held.unended([name for name, _ in gone]) if gone else frozenset()
         for name, key in gone:
             if key and name in unended:
@@ -250,7 +295,3 @@ def _readable(services: Services, flow_id: str) -> LoadedFlow | None:
     except CANNOT_BE_READ as error:
         _log.error("What is held of flow %s stays held: %s", flow_id, error)
         return None
-
-
-async def _nothing() -> None:
-    """Where nothing is to be waited for."""
