@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Connection, insert, select
 
 from flowmend.core.json_value import Json
-from flowmend.store.database import Database
+from flowmend.store.database import Database, columns_of
+from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import AuditRow
 from flowmend.store.tables import audit
 
@@ -37,3 +38,13 @@ class Audit:
             for _, at, person_id, verb, target, details in found[:limit]
         ]
         return rows, int(found[limit - 1][0]) if len(found) > limit else 0
+
+
+def note_together(row: AuditRow) -> Statement:
+    """To be written together with what it tells of: both happen or neither."""
+    return Statement(lambda connection: add_note(connection, row))
+
+
+def add_note(connection: Connection, row: AuditRow) -> None:
+    """Within a transaction."""
+    connection.execute(insert(audit), columns_of(row))

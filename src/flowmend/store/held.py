@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from flowmend.core.outcome import Status
+from flowmend.store.audit import add_note
 from flowmend.store.database import Database, select_row
 from flowmend.store.journal_writes import Statement
-from flowmend.store.rows import Row, TriggerEventRow
+from flowmend.store.rows import AuditRow, Row, TriggerEventRow
 from flowmend.store.tables import IS_HELD, IS_HELD_RUN, IS_UNFINISHED, flows, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
@@ -137,12 +138,27 @@ class Held:
 
 
 def let_go(
-    event_names: Collection[str], *, code: str, at: datetime, message: str = "", told: Callable[[int], object]
+    event_names: Collection[str],
+    *,
+    code: str,
+    at: datetime,
+    message: str = "",
+    told: Callable[[int], object],
+    note: AuditRow | None = None,
 ) -> Statement:
-    """Let held events go for good; their records stay. code: why. told: hears how many were still held and are gone now."""
+    """Let held events go for good; their records stay. code: why. told: hears how many were still held and are gone with the
+    commit; once more where the transaction is tried again. note: who did it, written with their count if there were any.
+    """
     changes = {"status": Status.CANCELLED.value, "code": code, "error_message": message, "ended_at": at, "outputs": b""}
     changed = update(events).where(events.c.event_name.in_(event_names), IS_HELD).values(**changes)
-    return Statement(lambda connection: told(connection.execute(changed).rowcount))
+
+    def carry_out(connection: Connection) -> None:
+        count = connection.execute(changed).rowcount
+        if count and note is not None:
+            add_note(connection, msgspec.structs.replace(note, details={**(note.details or {}), "count": count}))
+        told(count)
+
+    return Statement(carry_out)
 
 
 def _in_line(chosen: Select[Any], after: Place | None) -> Select[Any]:

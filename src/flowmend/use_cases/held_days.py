@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from flowmend.core.outcome import Status
 from flowmend.store.held import let_go
 from flowmend.store.rows import FlowRow
+from flowmend.use_cases.held_events import may_all_go_on
 from flowmend.use_cases.ports import Services
 
 HELD_DAYS = "held_days"
@@ -31,14 +32,16 @@ def chosen_held_days(flow: FlowRow) -> int | None:
 async def expire_held(services: Services, now: datetime) -> int:
     """Let go of what was held for longer than its flow wants; how many there were. Their history says Expired.
 
-    What a repair plan keeps back is not touched. Errors: StoreUnavailable.
+    What a repair plan keeps back is not touched, nor what only waits for its turn: it was repaired in time. Errors:
+    StoreUnavailable.
     """
     gone = 0
     for flow_id, oldest_at in services.store.held.oldest().items():
         flow = services.store.flows.get(flow_id)
         days = held_days(services, flow) if flow is not None else 0
         before = now - timedelta(days=days)
-        if days and oldest_at < before and not services.held.is_kept_back(flow_id, now):
+        is_over = bool(days) and oldest_at < before and not services.held.is_kept_back(flow_id, now)
+        if is_over and not may_all_go_on(services, flow_id):
             gone += await _expire(services, flow_id, before, now, days)
     return gone
 
@@ -51,10 +54,11 @@ async def _expire(services: Services, flow_id: str, before: datetime, now: datet
         names = [row.event_name for row in rows]
         if not names:
             break
-        count: list[int] = []
-        await services.store.journal.write([let_go(names, code=EXPIRED, at=now, message=message, told=count.append)])
-        gone += sum(count)
-        if not sum(count):
+        counts: list[int] = []
+        expired = let_go(names, code=EXPIRED, at=now, message=message, told=counts.append)
+        await services.store.journal.write([expired])
+        gone += counts[-1]
+        if not counts[-1]:
             break  # each was begun meanwhile
         await asyncio.sleep(_REST_SECONDS)
     if gone:

@@ -1,13 +1,15 @@
 """Events that waited for a connection go on once it works again, by the drain (`worker/held_release`)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
+from flowmend.store.audit import note_together
 from flowmend.store.held import let_go
-from flowmend.store.rows import FlowState, TriggerEventRow
+from flowmend.store.rows import AuditRow, FlowState, TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.ports import Services
@@ -53,11 +55,12 @@ async def release_held(services: Services, connection_id: str) -> int:
     flow_ids = {flow.flow_id for flow in services.store.flows.using(connection_id)}
     services.held.wake(*flow_ids, *runs)
     return sum(runs.values()) + sum(
-        events[flow_id] for flow_id in flow_ids if flow_id in events and _may_all_go_on(services, flow_id)
+        events[flow_id] for flow_id in flow_ids if flow_id in events and may_all_go_on(services, flow_id)
     )
 
 
-def _may_all_go_on(services: Services, flow_id: str) -> bool:
+def may_all_go_on(services: Services, flow_id: str) -> bool:
+    """Whether everything a flow holds only waits for its turn. Errors: NotFound."""
     try:
         return what_goes_on(services, services.flows.latest(flow_id)) is GoesOn.ALL
     except CANNOT_BE_READ:
@@ -81,8 +84,9 @@ async def discard_event(services: Services, flow_id: str, event_name: str, perso
         raise NotFound(f"The flow has no event {event_name}.", code="TriggerEventNotFound", target=event_name)
     now = services.clock.now
     discarded = change_held(event_name, status=Status.CANCELLED.value, code=DISCARDED, ended_at=now, outputs=b"")
-    await services.store.journal.write([discarded])
-    services.store.audit.note(person_id, "discard_event", event_name, {"flow": flow_id}, at=now)
+    note = AuditRow(at=now, person_id=person_id, verb="discard_event", target=event_name, details={"flow": flow_id})
+    await services.store.journal.write([discarded, note_together(note)])
+    services.held.wake(flow_id)
     services.changes.publish("event", flow_id=flow_id, event_name=event_name, status=Status.CANCELLED.value)
 
 
@@ -99,10 +103,7 @@ async def discard_events(services: Services, event_names: Collection[str], perso
         by_flow.setdefault(flow_id, []).append(name)
     gone = 0
     for flow_id, names in by_flow.items():
-        count = await _discard(services, flow_id, names)
-        details = {"events": sorted(names), "count": count}
-        services.store.audit.note(person_id, "discard_events", flow_id, details, at=services.clock.now)
-        gone += count
+        gone += await _discard(services, flow_id, names, person_id, {"events": sorted(names)})
     return gone
 
 
@@ -115,22 +116,25 @@ async def discard_all_events(
     if services.store.flows.get(flow_id) is None:
         raise NotFound(f"There is no flow {flow_id}.", code="FlowNotFound", target=flow_id)
     before = arrived_before or services.clock.now
+    details: dict[str, Json] = {"all": True, "arrived_before": before.isoformat()}
     gone = 0
     while True:
         rows, _ = services.store.held.list_events([flow_id], MOST_DISCARDED, arrived_before=before)
-        count = await _discard(services, flow_id, [row.event_name for row in rows]) if rows else 0
+        names = [row.event_name for row in rows]
+        count = await _discard(services, flow_id, names, person_id, details) if names else 0
         gone += count
         if not count:  # the last few may be beginning in this very moment
-            break
-    details = {"all": True, "arrived_before": before.isoformat(), "count": gone}
-    services.store.audit.note(person_id, "discard_events", flow_id, details, at=services.clock.now)
-    return gone
+            return gone
 
 
-async def _discard(services: Services, flow_id: str, names: Collection[str]) -> int:
-    told: list[int] = []
+async def _discard(
+    services: Services, flow_id: str, names: Collection[str], person_id: str, details: Mapping[str, Json]
+) -> int:
+    """Let them go, and note who did it in the same transaction; how many were still held."""
     now = services.clock.now
-    await services.store.journal.write([let_go(names, code=DISCARDED, at=now, told=told.append)])
+    counts: list[int] = []
+    note = AuditRow(at=now, person_id=person_id, verb="discard_events", target=flow_id, details=dict(details))
+    await services.store.journal.write([let_go(names, code=DISCARDED, at=now, told=counts.append, note=note)])
     services.held.wake(flow_id)
     services.changes.publish("event", flow_id=flow_id, event_name="", status=Status.CANCELLED.value)
-    return sum(told)
+    return counts[-1]
