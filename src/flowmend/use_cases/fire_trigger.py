@@ -30,7 +30,7 @@ from flowmend.use_cases.start_run import (
     begin_run,
     broken_connection,
     hold_event,
-    must_queue,
+    must_wait,
     new_event,
     new_start,
     workflow_headers,
@@ -199,7 +199,7 @@ async def _accept_one(
     if broken and waits and loaded.on_broken_connection == FAIL:
         await _refuse_while_broken(services, loaded, start, broken)
     is_awaited = waits or cause.parent is not None
-    if not broken and not is_awaited and must_queue(services, loaded, start):
+    if not is_awaited and must_wait(services, loaded, start, broken=broken):
         return await _held(services, loaded, start, headers, cause)
     limit = limit_of(trigger)
     if limit is not None and not has_turn(services, loaded):

@@ -15,11 +15,11 @@ from flowmend.core.run.scope import RunScope
 from flowmend.core.trigger import are_met
 from flowmend.store.rows import TriggerEventRow
 from flowmend.use_cases.fire_trigger import start_of_event, tracked_items, unfired_event, with_own_tracking_id
-from flowmend.use_cases.loaded_flows import HOLD_EVENTS, LoadedFlow
+from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_limits import WAITS_FOR_TURN
 from flowmend.use_cases.split_on import split_items
-from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event, must_queue
+from flowmend.use_cases.start_run import NEEDS_REPAIR, broken_connection, held_event, must_wait
 
 #: Others get their turn after so many items.
 _BREATHES_AFTER = 100
@@ -71,5 +71,5 @@ def _row(services: Services, loaded: LoadedFlow, trigger: Trigger, start: RunSta
     except ExpressionError as error:
         return unfired_event(start, Status.FAILED, error.code, message=error.message)
     broken = broken_connection(services, loaded)
-    is_stopped = loaded.on_broken_connection == HOLD_EVENTS if broken else must_queue(services, loaded, start)
+    is_stopped = must_wait(services, loaded, start, broken=broken)
     return held_event(services, loaded, start, code=NEEDS_REPAIR if is_stopped else WAITS_FOR_TURN)

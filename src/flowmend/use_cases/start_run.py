@@ -16,7 +16,7 @@ from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.business_keys import business_key, track_business_key
 from flowmend.use_cases.journal_pages import decode_start, encode_start
-from flowmend.use_cases.loaded_flows import LoadedFlow
+from flowmend.use_cases.loaded_flows import FAIL, HOLD_EVENTS, LoadedFlow
 from flowmend.use_cases.new_run import NewRun
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.run_limits import ends_by
@@ -147,8 +147,12 @@ def broken_connection(services: Services, loaded: LoadedFlow) -> str:
     return services.health.first_broken(loaded.certain_connections)
 
 
-def must_queue(services: Services, loaded: LoadedFlow, start: RunStart) -> bool:
-    """Whether an event that arrives now stands behind others that are held, though its connections work."""
+def must_wait(services: Services, loaded: LoadedFlow, start: RunStart, *, broken: str) -> bool:
+    """Whether an event that arrives now waits for a repair, or stands behind others that are held. broken: the connection
+    that is, "" for none; where runs wait at their actions for it, what was held before goes first all the same.
+    """
+    if broken and loaded.on_broken_connection in (HOLD_EVENTS, FAIL):
+        return loaded.on_broken_connection == HOLD_EVENTS
     key = partial(business_key, services, loaded, start)
     return services.held.must_queue(loaded.row.flow_id, services.clock.now, key)
 
