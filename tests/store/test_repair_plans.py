@@ -238,13 +238,14 @@ class TestBeginning:
         }
         assert [one.position for one in store.repair_plans.recent("plan", 5)] == [1, 0]
 
-    def test_runs_of_plans_under_way_are_taken(self, store: Store) -> None:
+    def test_runs_of_plans_that_were_started_are_taken(self, store: Store) -> None:
+        store.repair_plans.make(plan("draft"), [item(0, "draft", subject="run-2")])
         store.repair_plans.make(
-            plan("open"), [item(0, "open"), item(1, "open", state=ItemState.BEGUN, new_run="new-1")]
+            plan("open", state=PlanState.PAUSED), [item(0, "open"), item(1, "open", state=ItemState.BEGUN, new_run="new-1")]
         )
         over = plan("over", state=PlanState.DONE, ended_at=NOON)
         store.repair_plans.make(over, [item(0, "over", subject="old", new_run="new-old")])
-        assert store.repair_plans.taken(["run-0", "run-1", "old"]) == {"run-0": "open", "run-1": "open"}
+        assert store.repair_plans.taken(["run-0", "run-1", "run-2", "old"]) == {"run-0": "open", "run-1": "open"}
         assert not store.repair_plans.taken(["run-0"], besides=["open"])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, columns_of, select_row
@@ -26,6 +26,7 @@ from flowmend.store.tables import runs
 #: Bound values in one statement: SQLite takes 32,766.
 _BLOCK = 1000
 _UNBEGUN = (ItemState.PLANNED, ItemState.LEFT_OUT)
+_STARTED = (PlanState.CANARY, PlanState.RUNNING, PlanState.PAUSED)
 _SETTLED = (ItemState.BEGUN, ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
 _GROUPED = ("flow_id", "kind", "mode", "from_action", "flow_version", "reason")
 
@@ -85,7 +86,8 @@ class RepairPlans:
     ) -> RepairPlanRow | None:
         """Replace what has not begun, under the next version; None where somebody was quicker or the plan goes on.
 
-        made: their positions are counted on from those that have begun.
+        made: their positions are counted on from those that have begun. What failed or could not begin gives way where it, or the
+        run it became, is taken in again.
         """
         changed = {
             "version": plan.version + 1,
@@ -97,8 +99,10 @@ class RepairPlans:
             if not _change(connection, plan.plan_id, (PlanState.DRAFT, PlanState.STOPPED), plan.version, changed):
                 return None
             connection.execute(delete(repair_items).where(items.plan_id == plan.plan_id, items.state.in_(_UNBEGUN)))
+            settled = _without_superseded(connection, plan.plan_id, {one.subject for one in made})
             last = connection.execute(select(func.max(items.position)).where(items.plan_id == plan.plan_id)).scalar()
-            _insert(connection, made, after=-1 if last is None else int(last))
+            left = [one for one in made if one.subject not in settled]
+            _insert(connection, left, after=-1 if last is None else int(last))
         return self.get(plan.plan_id)
 
     def change(
@@ -168,6 +172,18 @@ class RepairPlans:
         chosen = select(items.subject).where(items.plan_id == plan_id, items.kind == kind, items.state.in_(_UNBEGUN))
         return [name for (name,) in self._database.tuples(chosen.order_by(items.position))]
 
+    def chosen_modes(self, plan_id: str) -> dict[str, ItemMode]:
+        """{run that has not begun: how somebody chose to do it}: RESUBMIT on purpose, RESUME with another definition than its own."""
+        resubmit = (items.mode == ItemMode.RESUBMIT) & (items.reason == NOTHING)
+        resume = (items.mode == ItemMode.RESUME) & (items.flow_version != runs.c.version)
+        joined = repair_items.join(runs, runs.c.run_name == items.subject)
+        chosen = select(items.subject, items.mode).select_from(joined)
+        return dict(
+            self._database.tuples(
+                chosen.where(items.plan_id == plan_id, items.state.in_(_UNBEGUN), or_(resubmit, resume))
+            )
+        )
+
     def has_mode(self, plan_id: str, mode: ItemMode) -> bool:
         """Whether something is done this way."""
         chosen = select(items.position).where(items.plan_id == plan_id, items.mode == mode).limit(1)
@@ -229,9 +245,10 @@ class RepairPlans:
             return True
 
     def outline(self, plan_id: str) -> Sequence[tuple[str, ...]]:
-        """What is to be done with what has not begun, in order of arrival: equal where nobody has to look at it again."""
-        columns = (items.subject, items.mode, items.from_action, items.flow_version, items.reason, items.state)
-        chosen = select(*columns).where(items.plan_id == plan_id, items.state.in_(_UNBEGUN)).order_by(items.position)
+        """What is to be done, in order of arrival: equal where nobody has to look at it again."""
+        columns = (items.subject, items.mode, items.from_action, items.flow_version)
+        chosen = select(*columns).where(items.plan_id == plan_id, items.state == ItemState.PLANNED)
+        chosen = chosen.order_by(items.position)
         return [tuple(str(value) for value in one) for one in self._database.tuples(chosen)]
 
     def of_group(self, plan_id: str, group: Mapping[str, Any]) -> Sequence[RepairItemRow]:
@@ -276,10 +293,14 @@ class RepairPlans:
         return [name for (name,) in self._database.tuples(chosen.order_by(items.position))]
 
     def taken(self, subjects: Sequence[str], *, besides: Collection[str] = ()) -> dict[str, str]:
-        """{subject: the plan under way that has begun it or is to}. besides: plans that do not count."""
+        """{subject: the plan that has begun it or is to}; drafts and stopped plans do not count, as both look again before they
+        start. besides: plans that do not count either.
+        """
         is_meant = items.state.in_((ItemState.PLANNED, ItemState.BEGUN))
         joined = repair_items.join(repair_plans, repair_plans.c.plan_id == items.plan_id)
-        chosen = select(items.subject, items.plan_id).select_from(joined).where(IS_UNDER_WAY, is_meant)
+        chosen = (
+            select(items.subject, items.plan_id).select_from(joined).where(repair_plans.c.state.in_(_STARTED), is_meant)
+        )
         if besides:
             chosen = chosen.where(items.plan_id.not_in(list(besides)))
         found: dict[str, str] = {}
@@ -316,6 +337,23 @@ def _insert(connection: Connection, made: Sequence[RepairItemRow], after: int = 
     rows = [columns_of(one) | {"position": after + 1 + place} for place, one in enumerate(made)]
     if rows:
         connection.execute(insert(repair_items), rows)
+
+
+def _without_superseded(connection: Connection, plan_id: str, subjects: Collection[str]) -> set[str]:
+    """Remove what failed and is among these again; the subjects of what has begun and stays."""
+    begun = connection.execute(
+        select(items.position, items.subject, items.new_run, items.state).where(items.plan_id == plan_id)
+    ).all()
+    again = {
+        one.position
+        for one in begun
+        if one.state in (ItemState.FAILED, ItemState.REFUSED) and (one.subject in subjects or one.new_run in subjects)
+    }
+    positions = sorted(again)
+    for start in range(0, len(positions), _BLOCK):
+        block = items.position.in_(positions[start : start + _BLOCK])
+        connection.execute(delete(repair_items).where(items.plan_id == plan_id, block))
+    return {one.subject for one in begun if one.position not in again}
 
 
 def _leave_out(connection: Connection, plan_id: str, groups: Collection[Mapping[str, Any]]) -> None:

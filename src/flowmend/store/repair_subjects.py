@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import FromClause, Select, func, or_, select
+from sqlalchemy import FromClause, Select, or_, select
 
 from flowmend.core.outcome import Status
-from flowmend.store.blast_radius import Window, failed_in
+from flowmend.store.blast_radius import BlastRadius, Window, failed_in
 from flowmend.store.database import Database, select_row
 from flowmend.store.rows import Row
 from flowmend.store.run_filter import RunFilter, matching
@@ -18,7 +18,8 @@ from flowmend.store.tables import trigger_events as events
 
 #: Bound values in one statement: SQLite takes 32,766.
 _BLOCK = 1000
-_FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
+#: An attempt of such a status leaves something to do.
+NOT_IN_HAND = (Status.FAILED.value, Status.TIMED_OUT.value)
 
 
 class SubjectRun(Row, frozen=True, kw_only=True):
@@ -48,8 +49,9 @@ class HeldSubject(Row, frozen=True, kw_only=True):
 class RepairSubjects:
     """Reading only, light rows: there may be a hundred thousand. Errors of all methods: StoreUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, blast_radius: BlastRadius) -> None:
         self._database = database
+        self._blast_radius = blast_radius
 
     def failed(self, windows: Sequence[Window]) -> Sequence[SubjectRun]:
         """The runs that connections failed while they were broken, each once, the oldest first."""
@@ -137,12 +139,8 @@ class RepairSubjects:
 
         Three attempts after the first are looked at. A run that two connections failed counts for each.
         """
-        total = 0
-        for window in windows:
-            counted = select(func.count()).select_from(runs).where(*failed_in(window))
-            by_index = counted.with_hint(runs, "INDEXED BY ix_runs_connection_ended", "sqlite")
-            total += int(self._database.value(by_index) or 0)
-        return total - sum(_is_of(run, window) for run in self._put_right(windows) for window in windows)
+        failed = sum(self._blast_radius.failed_by_flow(windows).values())
+        return failed - sum(_is_of(run, window) for run in self._put_right(windows) for window in windows)
 
     def _put_right(self, windows: Sequence[Window]) -> Sequence[tuple[str, datetime, datetime]]:
         """(connection, begin, end) of failed runs that have such an attempt; found from the attempts, which are few."""
@@ -150,11 +148,11 @@ class RepairSubjects:
         later: FromClause = first
         for above, one in ((first, second), (second, third)):
             later = later.outerjoin(one, (one.c.origin_run == above.c.run_name) & (one.c.origin_run != NOTHING))
-        in_hand = or_(*(one.c.status.not_in(_FAILED) for one in (first, second, third)))
+        in_hand = or_(*(one.c.status.not_in(NOT_IN_HAND) for one in (first, second, third)))
         put_right = select(first.c.origin_run).select_from(later).where(first.c.origin_run != NOTHING, in_hand)
         names = {name for (name,) in self._database.tuples(put_right)}
         failed = select(runs.c.connection_id, runs.c.started_at, runs.c.ended_at).where(
-            runs.c.status.in_(_FAILED),
+            runs.c.status.in_(NOT_IN_HAND),
             runs.c.connection_id.in_({window.connection_id for window in windows}),
         )
         return [
@@ -172,7 +170,7 @@ def _is_of(run: tuple[str, datetime, datetime], window: Window) -> bool:
 
 def is_in_hand(status: str) -> bool:
     """Whether an attempt of this status leaves nothing to do: it goes on, went well, or somebody ended it on purpose."""
-    return status not in _FAILED
+    return status not in NOT_IN_HAND
 
 
 def attempts_by_family(first: Sequence[SubjectRun], later: Sequence[SubjectRun]) -> Mapping[str, Sequence[SubjectRun]]:

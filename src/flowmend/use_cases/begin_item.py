@@ -1,11 +1,12 @@
 """Begin one item of a repair plan, in the transaction that notes that it has begun."""
 
-from flowmend.core.errors import Conflict
+from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.core.outcome import Status
 from flowmend.core.run.naming import run_name
 from flowmend.store.journal import Statement
 from flowmend.store.repair_rows import ItemMode, LaneItem, RepairPlanRow
 from flowmend.store.repair_statements import begin_item
+from flowmend.store.rows import FlowState
 from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.resubmit_runs import resubmit_run
@@ -55,6 +56,12 @@ async def _start(services: Services, item: LaneItem, noted: Statement) -> None:
     event = services.store.trigger_events.get(item.subject)
     if event is None or event.status != Status.WAITING or services.dispatch.is_active(item.subject):
         raise Conflict("The event is held no longer.", code="EventNotHeld", target=item.subject)
+    if services.flows.latest(item.flow_id).row.state is not FlowState.ON:
+        raise AskedWrongly(
+            "The flow is turned off. Turn it on, then start the plan again.",
+            code="WorkflowTriggerIsNotEnabled",
+            target=item.subject,
+        )
     begun = start_held_event(services, event, together_with=(noted,))
     if begun.durable is not None:
         await begun.durable

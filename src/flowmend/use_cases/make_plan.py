@@ -8,12 +8,14 @@ Then `start_plan` begins it, `read_plan` shows it.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from flowmend.core.errors import AskedWrongly
+from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.store.repair_rows import ItemMode, ItemState, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.incidents import read_incident_summary, windows_of
@@ -23,6 +25,8 @@ from flowmend.use_cases.ports import Services
 from flowmend.use_cases.repair_plan import CHANGEABLE, OVER, group_id_of, tell_progress, under_way
 from flowmend.use_cases.stop_plan import dismiss_plan
 
+#: {incident id: held while its plan is made}: of two who ask at once the second gets the plan of the first.
+_being_made: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 _MODES = (None, ItemMode.RESUME, ItemMode.RESUBMIT, ItemMode.CANCEL)
 
 
@@ -43,10 +47,13 @@ async def make_plan(
     on is answered as it is. Drafts and stopped plans of other incidents over the same flows are taken in and dismissed.
     Errors: NotFound; AskedWrongly `InvalidPlan`.
     """
-    if (bool(incident_id), bool(run_names), wanted is not None).count(True) != 1 or mode not in _MODES:
+    is_one = (bool(incident_id), bool(run_names), wanted is not None).count(True) == 1
+    if not is_one or mode not in _MODES or (incident_id and mode is not None):
         raise AskedWrongly("A repair plan is made for an incident or for runs, named or filtered.", code="InvalidPlan")
     if incident_id:
-        return await _for_incident(services, incident_id, person_id=person_id, plan_id=plan_id)
+        incident_id = (await read_incident_summary(services, incident_id)).row.incident_id  # of a merged one the whole
+        async with _being_made.setdefault(incident_id, asyncio.Lock()):
+            return await _for_incident(services, incident_id, person_id=person_id, plan_id=plan_id)
     if wanted is not None:
         chosen = await asyncio.to_thread(services.store.repair_subjects.matching, wanted)
         run_names = [run.run_name for run in chosen]
@@ -61,9 +68,11 @@ async def remake_plan(services: Services, plan: RepairPlanRow) -> RepairPlanRow:
 
     Errors: Conflict `PlanUnderWay` where somebody started or changed it meanwhile.
     """
-    target = target_of(services, plan)
+    await services.store.journal.write(())  # how items ended rides along with that
+    target = await asyncio.to_thread(target_of, services, plan)
     subjects = await asyncio.to_thread(collect, services, target)
-    made = await _items(services, target, subjects)
+    chosen = await asyncio.to_thread(services.store.repair_plans.chosen_modes, plan.plan_id)
+    made = await _items(services, target, subjects, chosen)
     made = await asyncio.to_thread(_with_choices, services, plan, made)
     until = waits_until(services) if plan.state is PlanState.DRAFT else plan.keeps_back_until
     remade = await asyncio.to_thread(
@@ -86,7 +95,6 @@ def waits_until(services: Services) -> datetime:
 
 
 async def _for_incident(services: Services, incident_id: str, *, person_id: str, plan_id: str) -> RepairPlanRow:
-    incident_id = (await read_incident_summary(services, incident_id)).row.incident_id  # of a merged one the whole
     before = services.store.repair_plans.of_incidents([incident_id]).get(incident_id)
     if before is not None and before.state not in OVER:
         return await remake_plan(services, before) if before.state in CHANGEABLE else before
@@ -96,7 +104,7 @@ async def _for_incident(services: Services, incident_id: str, *, person_id: str,
 
 async def _make(services: Services, target: Target, person_id: str) -> RepairPlanRow:
     subjects = await asyncio.to_thread(collect, services, target)
-    made = await _items(services, target, subjects)
+    made = await _items(services, target, subjects, {})
     now = services.clock.now
     plan = RepairPlanRow(
         plan_id=target.plan_id,
@@ -113,9 +121,11 @@ async def _make(services: Services, target: Target, person_id: str) -> RepairPla
     return plan
 
 
-async def _items(services: Services, target: Target, subjects: Subjects) -> list[RepairItemRow]:
+async def _items(
+    services: Services, target: Target, subjects: Subjects, chosen: Mapping[str, ItemMode]
+) -> list[RepairItemRow]:
     mended = [window.connection_id for window in windows_of(services, target.incident_id)] if target.incident_id else ()
-    return await items_of(services, target.plan_id, subjects.inline, mode=target.mode, mended=mended)
+    return await items_of(services, target.plan_id, subjects.inline, mode=target.mode, mended=mended, chosen=chosen)
 
 
 async def _take_the_place_of(services: Services, subjects: Subjects, plan: RepairPlanRow) -> None:
@@ -123,7 +133,8 @@ async def _take_the_place_of(services: Services, subjects: Subjects, plan: Repai
     if plan.kind is PlanKind.INCIDENT:
         services.held.keep_back({one.flow_id for one in subjects.inline}, plan.plan_id, plan.keeps_back_until)
     for absorbed in subjects.absorbed:
-        await dismiss_plan(services, absorbed, person_id=plan.created_by)
+        with suppress(Conflict):  # started in this very moment: this plan finds that out when it is started itself
+            await dismiss_plan(services, absorbed, person_id=plan.created_by)
     tell_progress(services, plan.plan_id)
 
 

@@ -1,7 +1,7 @@
 """From what a repair plan is about to what it would do with each: resume, resubmit, start or nothing, and what that repeats."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +18,7 @@ from flowmend.use_cases.unreadable import CANNOT_BE_READ
 
 #: Items that are looked at before others have their turn: each reads a journal, a millisecond or less.
 SLICE = 10
+NOTHING_CHOSEN: Mapping[str, ItemMode] = {}
 #: Reasons not to resume a run that are reasons not to resubmit it either, unless somebody wants it.
 _NEVER_BY_ITSELF = frozenset({"ChildRun", "ConnectionNeedsRepair", "EndedByTerminate"})
 
@@ -41,11 +42,12 @@ async def items_of(
     *,
     mode: ItemMode | None = None,
     mended: Collection[str] = (),
+    chosen: Mapping[str, ItemMode] = NOTHING_CHOSEN,
 ) -> list[RepairItemRow]:
     """The items of a plan, in the order of its subjects. Nothing is begun.
 
     mode: what somebody wants done with the runs, None for what repeats the least. mended: connections that the plan takes for
-    repaired.
+    repaired. chosen: {run: what somebody chose for it alone}, RESUME there meaning with the latest definition.
     """
     flows = {flow_id: _loaded(services, flow_id) for flow_id in dict.fromkeys(one.flow_id for one in subjects)}
     made: list[RepairItemRow] = []
@@ -64,7 +66,8 @@ async def items_of(
         elif one.kind is ItemKind.EVENT:
             done = Done(mode=ItemMode.START, flow_version=loaded.version)
         else:
-            done = way_of(services, one.name, mode)
+            own = chosen.get(one.name)
+            done = way_of(services, one.name, own or mode, latest=True if own is ItemMode.RESUME else None)
         made.append(_item(plan_id, position, one, done))
     return made
 

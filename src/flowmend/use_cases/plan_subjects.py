@@ -1,6 +1,7 @@
 """What a repair plan is about, read from the store: which runs and held events, in order of arrival, and what keeps one out.
 
-Synchronous and without a journal read: meant for a thread, for there may be tens of thousands.
+Synchronous, and no journal is read but of what a plan itself began and failed: meant for a thread, for there may be tens of
+thousands.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,10 +11,11 @@ from datetime import datetime
 from flowmend.core.connection.health import HealthState
 from flowmend.core.outcome import Status
 from flowmend.core.repair.world import world_of
-from flowmend.store.repair_rows import ItemKind, ItemMode, ItemState, PlanKind, PlanState, RepairPlanRow
+from flowmend.store.repair_rows import ItemKind, ItemMode, ItemState, PlanKind, RepairPlanRow
 from flowmend.store.repair_subjects import SubjectRun, attempts_by_family, is_in_hand
 from flowmend.store.rows import FlowRow, FlowState
 from flowmend.use_cases.business_keys import BUSINESS_KEY
+from flowmend.use_cases.failed_runs import failure_of
 from flowmend.use_cases.incidents import windows_of
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.ports import Services
@@ -29,7 +31,8 @@ class Target:
     """What a plan is to be about. plan_id: of the plan itself, which does not stand in its own way.
 
     incident_id: "" of a selection. names: of runs somebody chose, or that an absorbed plan had not begun. mode: what somebody
-    wants done with the chosen runs, None for what repeats the least.
+    wants done with the chosen runs, None for what repeats the least. failed_otherwise: runs that the plan itself began and that
+    failed for another reason than a credential: whoever lets it go on does not mean these.
     """
 
     plan_id: str
@@ -37,6 +40,7 @@ class Target:
     incident_id: str = ""
     names: tuple[str, ...] = ()
     mode: ItemMode | None = None
+    failed_otherwise: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,8 @@ def collect(services: Services, target: Target) -> Subjects:
     failed = {
         run.run_name: run for run in [*store.repair_subjects.failed(windows), *store.repair_subjects.named(names)]
     }
-    runs = _to_put_right(services, list(failed.values()))
+    last = _to_put_right(services, list(failed.values()))
+    runs = [run for run in last if run.run_name not in target.failed_otherwise]
     flow_ids |= {run.flow_id for run in runs}
     held = [one for one in store.repair_subjects.held(flow_ids) if one.code in _HELD_FOR]
     events = [
@@ -111,12 +116,19 @@ def world_now(services: Services, plan: RepairPlanRow) -> str:
 def target_of(services: Services, plan: RepairPlanRow) -> Target:
     """What an existing plan is about, to make it anew. Runs that it began and that failed for a credential are taken in again."""
     store, mode = services.store.repair_plans, None
-    names = tuple(_names(services, plan.plan_id, ItemKind.RUN))  # of an incident too: it may have taken another plan in
-    if plan.kind is PlanKind.SELECTION and store.has_mode(plan.plan_id, ItemMode.CANCEL):
-        mode = ItemMode.CANCEL
-    if plan.kind is PlanKind.INCIDENT and plan.state is PlanState.STOPPED:
-        names += tuple(store.new_runs(plan.plan_id, ItemState.FAILED))
-    return Target(plan_id=plan.plan_id, kind=plan.kind, incident_id=plan.incident_id, names=names, mode=mode)
+    names = _names(services, plan.plan_id, ItemKind.RUN)  # of an incident too: it may have taken another plan in
+    if plan.kind is PlanKind.SELECTION:
+        mode = ItemMode.CANCEL if store.has_mode(plan.plan_id, ItemMode.CANCEL) else None
+        return Target(plan_id=plan.plan_id, kind=plan.kind, names=tuple(names), mode=mode)
+    failed = frozenset(store.new_runs(plan.plan_id, ItemState.FAILED))
+    refused = _failed_by_credential(services, plan.plan_id)
+    return Target(
+        plan_id=plan.plan_id,
+        kind=plan.kind,
+        incident_id=plan.incident_id,
+        names=tuple(names | refused),
+        failed_otherwise=failed - refused,
+    )
 
 
 def _absorbed(services: Services, target: Target, flow_ids: Collection[str]) -> list[RepairPlanRow]:
@@ -131,8 +143,12 @@ def _absorbed(services: Services, target: Target, flow_ids: Collection[str]) -> 
 
 
 def _unbegun(services: Services, plan: RepairPlanRow) -> set[str]:
-    failed_again = services.store.repair_plans.new_runs(plan.plan_id, ItemState.FAILED)
-    return _names(services, plan.plan_id, ItemKind.RUN) | set(failed_again)
+    return _names(services, plan.plan_id, ItemKind.RUN) | _failed_by_credential(services, plan.plan_id)
+
+
+def _failed_by_credential(services: Services, plan_id: str) -> set[str]:
+    failed = services.store.repair_plans.new_runs(plan_id, ItemState.FAILED)
+    return {name for name in failed if failure_of(services, name)[1]}
 
 
 def _names(services: Services, plan_id: str, kind: ItemKind) -> set[str]:

@@ -51,7 +51,8 @@ async def prove_then_plan(
     before = services.store.repair_plans.of_incidents([incident_id]).get(incident_id)
     is_new = before is None or before.state in OVER
     plan_id = str(services.clock.guid()) if before is None or is_new else before.plan_id
-    if is_new:
+    kept_until = None if before is None or is_new else before.keeps_back_until
+    if is_new or kept_until is not None:  # of a draft, whose time may be over
         summary = await read_incident_summary(services, incident_id)
         services.held.keep_back(summary.flows, plan_id, waits_until(services))
     plan: RepairPlanRow | None = None
@@ -60,7 +61,7 @@ async def prove_then_plan(
         if verification.is_proven:
             plan = await _plan(services, incident_id, plan_id, person_id)
     finally:
-        if plan is None and is_new:
+        if plan is None and (is_new or kept_until is not None):
             services.held.let_go(plan_id)
     return ProvenAndPlanned(verification=verification, plan=plan)
 

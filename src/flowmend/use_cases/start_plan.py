@@ -9,7 +9,7 @@ from flowmend.core.errors import Conflict
 from flowmend.core.repair.first_ones import Lined, first_ones
 from flowmend.store.repair_rows import ItemKind, LaneItem, PlanKind, PlanState, RepairPlanRow
 from flowmend.use_cases.choose_in_plan import left_out
-from flowmend.use_cases.make_plan import remake_plan
+from flowmend.use_cases.make_plan import remake_plan, waits_until
 from flowmend.use_cases.plan_subjects import world_now
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.read_plan import read_plan
@@ -37,12 +37,17 @@ async def start_plan(
         raise under_way(plan_id)
     if row.version != version:
         raise plan_changed(plan_id)
+    now = (
+        services.clock.now
+    )  # before anybody looks at the world: whoever tries a run again from now on is seen when it begins
+    if row.kind is PlanKind.INCIDENT and row.keeps_back_until is not None and now < row.keeps_back_until:
+        flow_ids = services.store.repair_plans.flows_of(plan_id)
+        services.held.keep_back(flow_ids, plan_id, max(row.keeps_back_until, waits_until(services)))
     row = await _as_the_world_is(services, row)
     view = await read_plan(services, plan_id)
     if view.cannot_start_reason:
         raise Conflict(view.cannot_start_reason, code="PlanCannotStart", target=plan_id)
     chosen = settings if settings is not None else view.settings
-    now = services.clock.now
     has_started = await asyncio.to_thread(
         services.store.repair_plans.start,
         row,
