@@ -57,6 +57,13 @@ def held_pages(now: datetime) -> dict[str, tuple[str, str, dict[str, object]]]:
             row=_event(2, now - timedelta(hours=6)), flow_name=NAME, waits_for=WaitsFor.REPAIR, is_secret=True
         ),
         HeldEventView(
+            row=_event(4, now - timedelta(hours=5), "4713"),
+            flow_name="Invoices",
+            waits_for=WaitsFor.TURN,
+            behind_run="08584000000000000000000000007CU00",
+            preview='{"order": "4713"}',
+        ),
+        HeldEventView(
             row=_event(3, now - timedelta(hours=5), "4712"), flow_name="Nightly sync", waits_for=WaitsFor.FLOW
         ),
     )

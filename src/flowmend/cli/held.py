@@ -109,6 +109,8 @@ def discard(
 
 
 def _why(one: dict[str, Json]) -> str:
+    if one.get("behind_run"):
+        return f"the end of run {one['behind_run']}"
     return _WHY.get(str(one["waits_for"]), "")
 
 

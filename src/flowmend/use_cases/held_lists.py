@@ -52,11 +52,14 @@ class HoldingFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldEventView:
-    """preview: the beginning of what came, "" where it is too large to be read for a list. is_secret: it is shown to nobody."""
+    """behind_run: of the same business key, whose end it waits for, "" for none. preview: the beginning of what came, "" where
+    it is too large to be read for a list. is_secret: it is shown to nobody.
+    """
 
     row: TriggerEventRow
     flow_name: str
     waits_for: WaitsFor
+    behind_run: str = ""
     is_secret: bool = False
     preview: str = field(default="", repr=False)
 
@@ -138,10 +141,13 @@ def _view(
     loaded = _readable(services, row.flow_id)
     is_turn = row.code != NEEDS_REPAIR and flow.waits_for is WaitsFor.REPAIR
     is_secret = loaded is None or loaded.has_secure_trigger
+    waits_for = WaitsFor.TURN if is_turn else flow.waits_for
+    is_in_lane = waits_for is WaitsFor.TURN and row.code == NEEDS_REPAIR and bool(row.business_key)
     return HeldEventView(
         row=row,
         flow_name=flow.name,
-        waits_for=WaitsFor.TURN if is_turn else flow.waits_for,
+        waits_for=waits_for,
+        behind_run=services.held.lanes.first_in(row.flow_id, row.business_key) if is_in_lane else "",
         is_secret=is_secret,
         preview="" if is_secret else _preview(services, bodies.get(row.event_name)),
     )

@@ -11,7 +11,7 @@ from flowmend.use_cases.held_lists import HeldEventView, HoldingFlow
 class HeldEventShape(msgspec.Struct, frozen=True, kw_only=True):
     """An event that waits. business_key: what it is about, "" where its flow has no word for it. waits_for: `repair` of a
     connection, `plan` that keeps it back, `flow` which is off, `reading` of a definition that does not read any more, its
-    `turn`. preview: the beginning of what came; "" where the trigger's outputs are secure, or large.
+    `turn`. behind_run: the run about the same thing whose end it waits for, "" for none. preview: the beginning of what came; "" where the trigger's outputs are secure, or large.
     """
 
     name: str
@@ -21,6 +21,7 @@ class HeldEventShape(msgspec.Struct, frozen=True, kw_only=True):
     arrived_at: datetime
     business_key: str
     waits_for: str
+    behind_run: str
     is_secret: bool
     preview: str
 
@@ -80,6 +81,7 @@ def held_event_shape(view: HeldEventView) -> HeldEventShape:
         arrived_at=view.row.started_at,
         business_key=view.row.business_key,
         waits_for=view.waits_for.value,
+        behind_run=view.behind_run,
         is_secret=view.is_secret,
         preview=view.preview,
     )
