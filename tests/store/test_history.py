@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import Table, func, select
 
-from flowmend.core.errors import StoreUnavailable
-from flowmend.store import RunFilter, Store
+from flowmend.core.errors import Fenced, StoreUnavailable
+from flowmend.store import RunFilter, Store, history
 from flowmend.store.journal import AddTracked, AppendPage, HoldEvent, StartRun
 from flowmend.store.journal_packing import pack, unpack
 from flowmend.store.payloads import decode_payload, encode_payload
@@ -94,6 +94,57 @@ class TestPacking:
         assert store.history.pack(examples.noon + DAY, 10) == 1
         assert store.history.pack(examples.noon + DAY, 10) == 0
         assert decode_payload(store.runs.pages(name)[2][1]) == noise
+
+    def test_a_journal_that_is_large_once_inflated_is_left_alone_too(
+        self, store: Store, examples: Any, ended: Callable[..., str], write: Any
+    ) -> None:
+        name = ended(1)
+        write(store, AppendPage(name, 1, 3, encode_payload("x" * 2_000_000)))
+        assert store.history.pack(examples.noon + DAY, 10) == 1
+        assert rows(store, journal_blocks) == 0
+        assert decode_payload(store.runs.pages(name)[2][1]) == "x" * 2_000_000
+
+    def test_a_page_that_comes_while_its_run_is_packed_is_kept(
+        self, store: Store, examples: Any, ended: Callable[..., str], write: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        late, other = ended(1), ended(2, flow_id="flow-2")
+        first = AppendPage(late, 1, 3, encode_payload("late"))
+
+        def pack_slowly(journals: Any) -> bytes:
+            if late in journals and len(journals[late]) == 3:
+                write(store, first)
+            return pack(journals)
+
+        monkeypatch.setattr(history, "pack", pack_slowly)
+        assert store.history.pack(examples.noon + DAY, 10) == 2
+        assert decode_payload(store.runs.pages(late)[-1][1]) == "late"
+        assert store.runs.get(other).journal_block is not None
+        assert store.history.pack(examples.noon + DAY, 10) == 1
+        assert store.runs.get(late).journal_block is not None
+        assert decode_payload(store.runs.pages(late)[-1][1]) == "late"
+
+    def test_nothing_is_left_of_a_flow_that_is_deleted_while_its_runs_are_packed(
+        self, store: Store, examples: Any, ended: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        name = ended(1)
+
+        def pack_slowly(journals: Any) -> bytes:
+            store.flows.delete("flow-1")
+            return pack(journals)
+
+        monkeypatch.setattr(history, "pack", pack_slowly)
+        store.history.pack(examples.noon + DAY, 10)
+        assert not store.runs.has(name)
+        assert rows(store, journal_blocks) == 0
+
+    def test_a_page_for_a_run_whose_journal_is_packed_is_refused_and_nothing_is_lost(
+        self, store: Store, examples: Any, ended: Callable[..., str], write: Any
+    ) -> None:
+        name = ended(1)
+        store.history.pack(examples.noon + DAY, 10)
+        with pytest.raises(Fenced):
+            write(store, AppendPage(name, 1, 3, encode_payload("late")))
+        assert [decode_payload(page) for _, page in store.runs.pages(name)] == [[1], LARGE]
 
     def test_a_block_that_was_damaged_is_told_of(self) -> None:
         block = pack({"run": [encode_payload({"a": 1}), encode_payload(LARGE)]})

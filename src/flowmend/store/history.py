@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from flowmend.store.database import Database
-from flowmend.store.journal_packing import LARGEST_BYTES, MOST_RUNS, pack, unpack
+from flowmend.store.journal_packing import LARGEST_BYTES, MOST_RUNS, pack, size_in_block, unpack
 from flowmend.store.repair_tables import IS_UNDER_WAY, repair_items, repair_plans
 from flowmend.store.schema import NOTHING
 from flowmend.store.tables import (
@@ -51,13 +51,13 @@ class History:
     def pack(self, before: datetime, most: int) -> int:
         """Pack the journals of runs that ended before this time, the first of those that are not yet; of how many.
 
-        most: so many are looked at.
+        most: so many are looked at. Those that changed meanwhile are left for the next time.
         """
         loose = select(runs.c.run_name, runs.c.flow_id).where(IS_LOOSE, runs.c.ended_at < before)
         by_flow: dict[str, list[str]] = {}
         for name, flow_id in self._database.tuples(loose.order_by(runs.c.ended_at).limit(most)):
             by_flow.setdefault(flow_id, []).append(name)
-        journals = self._journals([name for names in by_flow.values() for name in names])
+        counts, journals = self._journals([name for names in by_flow.values() for name in names])
         blocks = [
             (pack(part) if part else None, names)
             for of_flow in by_flow.values()
@@ -66,7 +66,8 @@ class History:
         if blocks:
             with self._database.writing() as connection:
                 for content, names in blocks:
-                    _put_block(connection, content, names)
+                    if _are_as_read(connection, names, counts):
+                        _put_block(connection, content, names)
         return sum(len(names) for names in by_flow.values())
 
     def forget_runs(self, flow_id: str, status: str, before: datetime, most: int, cursor: str = "") -> Forgotten:
@@ -87,6 +88,7 @@ class History:
             with self._database.writing() as connection:
                 gone = set(names) - _needed(connection, names)
                 _remove(connection, gone)
+            self._database.forgotten += bool(gone)
         is_last = len(found) < most or found[-1][1] >= before
         return Forgotten(count=len(gone), cursor="" if is_last else found[-1][0])
 
@@ -106,12 +108,15 @@ class History:
         is_last = len(found) < most or found[-1][1] >= before
         return Forgotten(count=len(gone), cursor="" if is_last else found[-1][0])
 
-    def _journals(self, names: Sequence[str]) -> dict[str, list[bytes]]:
-        journals: dict[str, list[bytes]] = {}
-        read = select(_pages.run_name, _pages.page).where(_pages.run_name.in_(names))
+    def _journals(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, Sequence[bytes]]]:
+        """({run name: number of pages}, {run name: its pages}), the second without journals too large for a block: these are not read."""
+        sizes = select(_pages.run_name, func.count(), func.sum(func.length(_pages.page)))
+        found = self._database.tuples(sizes.where(_pages.run_name.in_(names)).group_by(_pages.run_name))
+        journals: dict[str, list[bytes]] = {name: [] for name, _, size in found if size <= LARGEST_BYTES}
+        read = select(_pages.run_name, _pages.page).where(_pages.run_name.in_(journals))
         for name, page in self._database.tuples(read.order_by(_pages.run_name, _pages.sequence)):
-            journals.setdefault(name, []).append(page)
-        return journals
+            journals[name].append(page)
+        return {name: count for name, count, _ in found}, journals
 
 
 def _parts(
@@ -121,7 +126,7 @@ def _parts(
     part: dict[str, Sequence[bytes]] = {}
     size = 0
     for name in names:
-        of_run = sum(map(len, journals.get(name, ())))
+        of_run = size_in_block(journals.get(name, ()))
         if of_run > LARGEST_BYTES or name not in journals:
             yield [name], {}
             continue
@@ -132,6 +137,18 @@ def _parts(
         size += of_run
     if part:
         yield list(part), part
+
+
+def _are_as_read(connection: Connection, names: Sequence[str], counts: Mapping[str, int]) -> bool:
+    """Whether the runs are still there and have the pages that were read: a page that came meanwhile must not go with those
+    packed, and a block must not hold what was deleted. PostgreSQL lets nobody write to them from here on.
+    """
+    loose = select(runs.c.run_name).where(runs.c.run_name.in_(names), IS_LOOSE).with_for_update()
+    if len(connection.execute(loose).all()) < len(names):
+        return False
+    counted = select(_pages.run_name, func.count()).where(_pages.run_name.in_(names)).group_by(_pages.run_name)
+    now = dict(connection.execute(counted).tuples().all())
+    return now == {name: counts[name] for name in names if name in counts}
 
 
 def _put_block(connection: Connection, content: bytes | None, names: Sequence[str]) -> None:

@@ -72,6 +72,22 @@ _WORDS = b"".join(
 )
 
 
+def size_in_block(pages: Sequence[bytes]) -> int:
+    """How many bytes the pages of a journal take before the block is deflated; beyond `LARGEST_BYTES`, how many at least.
+
+    A page of a few kB may hold megabytes that say the same again and again.
+    """
+    size = 0
+    for page in pages:
+        if page[:1] == _DEFLATED:
+            size += len(zlib.decompressobj().decompress(memoryview(page)[1:], LARGEST_BYTES + 1))
+        else:
+            size += len(page)
+        if size > LARGEST_BYTES:
+            break
+    return size
+
+
 def pack(journals: Mapping[str, Sequence[bytes]]) -> bytes:
     """{run name: its pages, the start first} as one block."""
     packed = msgspec.msgpack.encode({name: [_plain(page) for page in pages] for name, pages in journals.items()})
