@@ -78,7 +78,8 @@ def test_the_runs_of_a_page_are_counted_together(store: Store, examples: Any, wr
             ("", "Failed"),
         ]
     ):
-        write(store, StartRun(examples.run(number, connection_id=connection_id, status=status)))
+        ended_at = None if status == "Waiting" else examples.noon
+        write(store, StartRun(examples.run(number, connection_id=connection_id, status=status, ended_at=ended_at)))
     counts = store.connection_list.run_counts(["shop", "mail", "quiet"])
     assert set(counts) == {"shop", "mail"}
     assert (counts["shop"].failed, counts["shop"].held, counts["mail"].held) == (2, 1, 1)

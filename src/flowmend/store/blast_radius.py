@@ -1,7 +1,8 @@
 """What a broken connection did: the runs it failed, those that wait for it, and what these are about."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
@@ -9,8 +10,12 @@ from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 from flowmend.core.outcome import Status
 from flowmend.store.connection_tables import connection_mappings, incident_connections
 from flowmend.store.database import Database
-from flowmend.store.tables import HAS_CONNECTION, IS_UNFINISHED, flows, runs, tracked_values
+from flowmend.store.hour_counts import HOUR, HourCount, HourCounts, settled_until
+from flowmend.store.tables import HAS_CONNECTION, flows, runs, tracked_values
 
+#: What a window came to is kept, and counted on from there.
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED_EVERY = timedelta(minutes=5)
 _FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
 
 
@@ -20,6 +25,14 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     connection_id: str
     since: datetime
     until: datetime | None = None
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window's runs that ended before `until` come to, by flow."""
+
+    until: datetime
+    forgotten: int
+    counts: Counter[str]
 
 
 class AffectedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,28 +53,56 @@ class BlastRadius:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._others = HourCounts(database, self._count_others)
+        self._kept: dict[Window, _Kept] = {}
 
     def failed_by_flow(self, windows: Sequence[Window]) -> dict[str, int]:
         """{flow id: number of runs that failed}, flows without any left out."""
-        counts: dict[str, int] = {}
-        with self._database.reading() as connection:
-            for window in windows:
-                chosen = select(runs.c.flow_id, func.count()).where(*failed_in(window)).group_by(runs.c.flow_id)
-                for flow_id, count in connection.execute(chosen):
-                    counts[flow_id] = counts.get(flow_id, 0) + count
-        return counts
+        return dict(sum(self._failed(windows), Counter[str]()))
+
+    def failed_by_connection(self, connection_ids: Sequence[str]) -> dict[str, int]:
+        """{connection id: number of runs it ever failed}"""
+        ever = [Window(connection_id=connection_id, since=_LONG_AGO) for connection_id in connection_ids]
+        return {one: counts.total() for one, counts in zip(connection_ids, self._failed(ever), strict=True)}
 
     def failed_for_other_reasons(self, since: datetime, until: datetime) -> Sequence[tuple[str, str, int]]:
         """(flow id, error code, number of runs) of what ended badly within a time and no broken connection failed."""
+        members = incident_connections.c
+        is_late = or_(members.mended_at.is_(None), members.mended_at > since)
+        broken = self._database.tuples(
+            select(members.connection_id, members.first_bad_at, members.mended_at).where(is_late)
+        )
+        counts: Counter[tuple[str, str]] = Counter()
+        for _hour, flow_id, error_code, count in self._others.between(since, until, rests_on=frozenset(broken)):
+            counts[flow_id, error_code] += count
+        return [(flow_id, error_code, count) for (flow_id, error_code), count in counts.items()]
+
+    def _failed(self, windows: Sequence[Window]) -> Iterator[Counter[str]]:
+        """{flow id: number of runs that failed}, of each window in turn."""
+        settled, forgotten = settled_until(self._database), self._database.forgotten
+        with self._database.reading() as connection:
+            for window in windows:
+                kept = self._kept.get(window)
+                if kept is None or kept.until > settled or kept.forgotten != forgotten:
+                    kept = _Kept(until=window.since, forgotten=forgotten, counts=Counter())
+                if settled - kept.until > _COUNTED_EVERY:
+                    counted = kept.counts + _count_failed(connection, window, kept.until, settled)
+                    kept = self._kept[window] = _Kept(until=settled, forgotten=forgotten, counts=counted)
+                yield kept.counts + _count_failed(connection, window, kept.until, None)
+
+    def _count_others(self, since: datetime, until: datetime | None) -> Sequence[HourCount]:
         members = incident_connections.c
         broken = exists().where(
             members.connection_id == runs.c.connection_id,
             members.first_bad_at <= runs.c.ended_at,
             or_(members.mended_at.is_(None), members.mended_at > runs.c.started_at),
         )
-        ended = (runs.c.ended_at >= since, runs.c.ended_at < until, runs.c.status.in_(_FAILED))
-        chosen = select(runs.c.flow_id, runs.c.error_code, func.count()).where(*ended, ~broken)
-        return self._database.tuples(chosen.group_by(runs.c.flow_id, runs.c.error_code))
+        chosen = select(HOUR, runs.c.flow_id, runs.c.error_code, func.count()).where(
+            runs.c.ended_at >= since, runs.c.status.in_(_FAILED), ~broken
+        )
+        if until is not None:
+            chosen = chosen.where(runs.c.ended_at < until)
+        return self._database.tuples(chosen.group_by(HOUR, runs.c.flow_id, runs.c.error_code))
 
     def newest_failed(self, windows: Sequence[Window], limit: int) -> Sequence[AffectedRun]:
         """The runs that failed last, the latest end first."""
@@ -85,11 +126,13 @@ class BlastRadius:
             using.setdefault(connection_id, {})[flow_id] = name
         return using
 
-    def held_runs(self, connection_ids: Sequence[str]) -> int:
-        """How many runs wait for one of these connections now."""
-        is_held = IS_UNFINISHED & (runs.c.status == Status.WAITING.value) & HAS_CONNECTION
-        held = select(func.count()).where(is_held, runs.c.connection_id.in_(connection_ids))
-        return int(self._database.value(held) or 0)
+    def held_by_connection(self, connection_ids: Sequence[str]) -> dict[str, int]:
+        """{connection id: how many runs wait for it now}, those for which none waits left out."""
+        # What has not ended stands together in the index, behind each connection.
+        is_held = runs.c.ended_at.is_(None) & (runs.c.status == Status.WAITING.value) & HAS_CONNECTION
+        held = select(runs.c.connection_id, func.count()).where(is_held, runs.c.connection_id.in_(connection_ids))
+        held = held.with_hint(runs, "INDEXED BY ix_runs_connection_ended", "sqlite")
+        return dict(self._database.tuples(held.group_by(runs.c.connection_id)))
 
     def tracked(self, windows: Sequence[Window], name: str, among: int) -> Sequence[str]:
         """The values that runs which failed tracked under this name, or any where "", of the last failed first, each once.
@@ -112,6 +155,16 @@ def failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
     yield runs.c.status.in_(_FAILED)
     if window.until is not None:
         yield runs.c.started_at < window.until
+
+
+def _count_failed(connection: Connection, window: Window, since: datetime, until: datetime | None) -> Counter[str]:
+    """{flow id: number of runs} of a window that ended within a part of it."""
+    is_meant = list(failed_in(msgspec.structs.replace(window, since=since)))
+    if until is not None:
+        is_meant.append(runs.c.ended_at < until)
+    chosen = select(runs.c.flow_id, func.count()).where(*is_meant).group_by(runs.c.flow_id)
+    chosen = chosen.with_hint(runs, "INDEXED BY ix_runs_connection_ended", "sqlite")
+    return Counter(dict(connection.execute(chosen).tuples().all()))
 
 
 def _tracked(connection: Connection, window: Window, name: str, among: int) -> list[tuple[datetime, str]]:

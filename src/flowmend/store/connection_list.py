@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, case, func, literal
 from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import AskedWrongly
 from flowmend.core.outcome import Status
+from flowmend.store.blast_radius import BlastRadius
 from flowmend.store.connection_tables import connections
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import EndedRuns, Tick
@@ -53,8 +54,9 @@ class RunCounts(msgspec.Struct, frozen=True, kw_only=True):
 class ConnectionList:
     """Errors of all methods: StoreUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, blast_radius: BlastRadius) -> None:
         self._database = database
+        self._blast_radius = blast_radius
         self._ended = EndedRuns(database)
 
     def page(self, wanted: ConnectionFilter, *, limit: int, cursor: str = "") -> tuple[Sequence[ConnectionRow], str]:
@@ -121,25 +123,18 @@ class ConnectionList:
     def run_counts(self, connection_ids: Collection[str]) -> Mapping[str, RunCounts]:
         """{connection id: counts of its runs}, those without any left out."""
         names = sorted(connection_ids)
-        is_theirs = and_(HAS_CONNECTION, runs.c.connection_id.in_(names))
-        counted = select(runs.c.connection_id, runs.c.status, func.count()).where(is_theirs)
-        counts: dict[str, dict[str, int]] = {}
+        failed = {name: count for name, count in self._blast_radius.failed_by_connection(names).items() if count}
+        held = self._blast_radius.held_by_connection(names)
         failed_run: dict[str, RunRow] = {}
         with self._database.reading() as connection:
-            for name, status, count in connection.execute(counted.group_by(runs.c.connection_id, runs.c.status)):
-                counts.setdefault(name, {})[status] = count
-            for name in (name for name, by_status in counts.items() if not by_status.keys().isdisjoint(_FAILED)):
+            for name in failed:
                 # One by one: each reads the first entry of an index, where all at once would read every failed run.
                 row = connection.execute(_newest_failed(name)).mappings().first()
                 if row is not None:
                     failed_run[name] = RunRow(**row, start=b"")
         return {
-            connection_id: RunCounts(
-                failed=sum(by_status.get(status, 0) for status in _FAILED),
-                held=by_status.get(Status.WAITING.value, 0),
-                newest_failed=failed_run.get(connection_id),
-            )
-            for connection_id, by_status in counts.items()
+            name: RunCounts(failed=failed.get(name, 0), held=held.get(name, 0), newest_failed=failed_run.get(name))
+            for name in failed.keys() | held.keys()
         }
 
     def hourly_ticks(self, since: datetime, connection_ids: Collection[str]) -> Mapping[str, Sequence[Tick]]:

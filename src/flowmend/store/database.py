@@ -24,6 +24,8 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.condition = StoreCondition()
+        #: How often runs were deleted: whoever keeps counts of them counts anew.
+        self.forgotten = 0
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._readers = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = engine.execution_options(flowmend_writes=True)

@@ -97,7 +97,9 @@ class Flows:
             connection.execute(delete(journal_blocks).where(journal_blocks.c.block_id.in_(blocks)))
             for of_flow in (tracked_values, trigger_events, runs):
                 connection.execute(delete(of_flow).where(of_flow.c.flow_id == flow_id))
-            return connection.execute(delete(flows).where(flows.c.flow_id == flow_id)).rowcount > 0
+            was_there = connection.execute(delete(flows).where(flows.c.flow_id == flow_id)).rowcount > 0
+        self._database.forgotten += 1
+        return was_there
 
     def set_mapping(self, mapping: ConnectionMappingRow) -> None:
         """Let a flow's reference mean this connection from now on. Errors: Conflict where either does not exist."""

@@ -263,7 +263,7 @@ def _summary(
         flows={flow_id: name for one in members for flow_id, name in using.get(one.connection_id, {}).items()},
         failed_by_flow=services.store.blast_radius.failed_by_flow(_windows(members)),
         held_events=sum(known.held.get(flow_id, 0) for flow_id in waits),
-        held_runs=services.store.blast_radius.held_runs(waiting) if waiting else 0,
+        held_runs=sum(services.store.blast_radius.held_by_connection(waiting).values()) if waiting else 0,
         sign_in=_sign_in(services, first) if first is not None else "",
         app=app,
         plan=known.plans.get(row.incident_id),
