@@ -32,7 +32,7 @@ def test_first_it_says_where_it_would_go_on(flowmend: Flowmend, failed_run: dict
     found = flowmend.api("GET", f"/runs/{failed_run['name']}/resume").json
     assert (found["can_resume"], found["from_action"], found["from_repetition"]) == (True, "Number", "000001")
     assert found["passes"] == [{"loop": "Each", "number": 2, "of": 3}]
-    assert (found["kept"], found["repeats"]) == (5, [])
+    assert (found["kept"], found["repeats"], found["later_run"]) == (5, [], "")
     assert flowmend.api("GET", f"/runs/{failed_run['name']}/resubmit").json["can_resubmit"] is True
 
 

@@ -14,7 +14,7 @@ from flowmend.store.journal import Statement
 from flowmend.store.tables import journal_pages, runs
 from flowmend.use_cases.flows import turn_off
 from flowmend.use_cases.resubmit_runs import Resubmitted, resubmit_run
-from flowmend.use_cases.resume_run import preview_both, preview_resubmit, preview_resume, resume_run
+from flowmend.use_cases.resume_run import later_run, preview_both, preview_resubmit, preview_resume, resume_run
 from flowmend.use_cases.runs import read_run
 from flowmend.use_cases.verify_connection import verify_connection
 from running import LocalServer, Open, Running, after, compose, create_order, http
@@ -215,6 +215,29 @@ async def test_the_same_request_answers_with_the_same_run(running: Running, shop
     assert (shop.calls["/order"], shop.calls["/sorry"], shop.calls["/mail"]) == (1, 1, 1)
     rows, _ = running.services.store.audit.list()
     assert "resume" in [one.verb for one in rows]
+
+
+async def test_what_a_later_run_did_is_done_again_only_on_purpose(running: Running, shop: Shop, origin: str) -> None:
+    mail = after(http("POST", f"{origin}/mail"), "Audit")
+    _, failed = await failed_run(running, shop, order_then_audit(origin) | {"Mail": mail})
+    shop.answers["/audit"] = 401
+    failed_too = (await resume(running, failed, again=False)).run_name
+    await running.ended(failed_too)
+    shop.answers.clear()
+    assert later_run(running.services, failed) == ""
+
+    made = await asyncio.gather(*(resume(running, failed, again=False) for _ in range(3)))
+    assert len({one.run_name for one in made}) == 1
+    await running.ended(made[0].run_name)
+    for earlier in (failed, failed_too):
+        with pytest.raises(Conflict, match=made[0].run_name) as caught:
+            await resume(running, earlier, again=False)
+        assert (caught.value.code, later_run(running.services, earlier)) == ("AlreadyRunAgain", made[0].run_name)
+    assert shop.calls["/mail"] == 1
+
+    on_purpose = await resume(running, failed)
+    await running.ended(on_purpose.run_name)
+    assert shop.calls["/mail"] == 2
 
 
 async def test_the_latest_definition_is_taken_where_it_is_safe(running: Running, shop: Shop, origin: str) -> None:

@@ -9,13 +9,17 @@ from flowmend.api.request_reading import person_of, query_is_true, read_body
 from flowmend.core.run.effects import RepeatedEffect
 from flowmend.core.run.history import repetition_name
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.resume_run import preview_resubmit, preview_resume, resume_run
+from flowmend.use_cases.resume_run import later_run, preview_resubmit, preview_resume, resume_run
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """latest_definition: run the latest version instead of the first run's, where it says the same of what has run."""
+    """latest_definition: run the latest version instead of the first run's, where it says the same of what has run.
+
+    again: although a later run for the same event succeeded or is under way.
+    """
 
     latest_definition: bool = False
+    again: bool = False
 
 
 class ResumedShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,10 @@ class RepeatedEffectShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumePreviewShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What a resume would do. code, message: why it cannot be done. kept: finished actions that are not repeated."""
+    """What a resume would do. code, message: why it cannot be done. kept: finished actions that are not repeated.
+
+    later_run: for the same event, which succeeded or is under way; then it is only done if asked for `again`. "" for none.
+    """
 
     can_resume: bool
     code: str
@@ -70,6 +77,7 @@ class ResumePreviewShape(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     kept: int
     repeats: list[RepeatedEffectShape]
+    later_run: str
 
 
 class ResubmitPreviewShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +106,7 @@ async def ask_resume(services: Services, request: Request) -> JsonAnswer:
             version=found.version,
             kept=found.kept,
             repeats=[_repeat(one) for one in found.repeats],
+            later_run=later_run(services, request.path_params["run_name"]),
         )
     )
 
@@ -125,6 +134,7 @@ async def resume(services: Services, request: Request) -> JsonAnswer:
         person_id=person_of(request).person_id,
         request_id=request.headers.get("x-ms-client-request-id", ""),
         original_definition=not wanted.latest_definition,
+        again=wanted.again,
     )
     return JsonAnswer(
         ResumedShape(name=made.run_name, version=made.version, origin_run=run_name),

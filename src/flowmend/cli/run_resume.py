@@ -18,6 +18,9 @@ def resume(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say where it would go on and what would be repeated; start nothing.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also where a later run for the same event succeeded or is under way.")
+    ] = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
@@ -35,7 +38,7 @@ def resume(
             answer = server.get(path, latest_definition="true" if latest else "false")
             can_all = can_all and answer["can_resume"]
         else:
-            answer = server.send("POST", path, {"latest_definition": latest})
+            answer = server.send("POST", path, {"latest_definition": latest, "again": again})
         made.append(answer)
         if not json:
             typer.echo(_would_resume(name, answer) if dry_run else f"{name} goes on as {answer['name']}")
@@ -55,6 +58,8 @@ def _would_resume(name: str, found: Json) -> str:
         for one in found["passes"]
     )
     lines = [f"{name} would go on at {found['from_action']}{passes}; finished actions not repeated: {found['kept']}"]
+    if found["later_run"]:
+        lines.append(f"  {found['later_run']} has done it, or is at it, already: only with --again")
     for one in found["repeats"]:
         verb = "would be repeated" if one["is_certain"] else "may have happened, and would be sent again"
         verb += ", if it fails again" if one["only_on_failure"] else ""

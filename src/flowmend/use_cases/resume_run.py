@@ -1,6 +1,7 @@
 """Resume: a new run that takes over the finished actions of one that failed and goes on at what failed."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -98,17 +99,23 @@ async def resume_run(
     together_with: tuple[Write, ...] = (),
     new_run: str = "",
     is_audited: bool = True,
+    again: bool = True,
 ) -> Resubmitted:
     """Start a run that goes on where `run_name` failed.
 
-    request_id: the same id for the same run answers with the first new run instead of making another. original_definition: the
+    request_id: the same id for the same run answers with the first new run instead of making another. again: False refuses
+    where `later_run` has done it, or is at it, already; a repair plan has asked that for itself. original_definition: the
     version the first run had, else the latest, where that says the same of everything that has run. together_with: written
     in the same transaction. new_run: the name of the new run, "" to choose one. is_audited: False where it is one of many that were
     noted together.
-    Errors: NotFound; Conflict or AskedWrongly with the code and words of `ResumePreview`.
+    Errors: NotFound; Conflict `AlreadyRunAgain`; Conflict or AskedWrongly with the code and words of `ResumePreview`.
     """
     if request_id and (earlier := earlier_resubmission(services, run_name, request_id)):
         return earlier
+    if not again:
+        # The second of two presses at once has the answer of the first.
+        first = partial(_resume_once, services, run_name, person_id, request_id, original_definition)
+        return await services.arrivals.once(("resume", run_name), first)
     origin = _read(services, run_name)
     found = _resumption(services, origin, original_definition=original_definition)
     if isinstance(found, ResumePreview):
@@ -161,6 +168,36 @@ async def resume_run(
         details = {"new_run": name, "from_action": resumption.begins_with[0]}
         services.store.audit.note(person_id, "resume", run_name, details, at=services.clock.now)
     return Resubmitted(run_name=name, version=loaded.version)
+
+
+def later_run(services: Services, run_name: str) -> str:
+    """The latest run, or held event, for the same trigger event that came after this run and went well or still may; else ""."""
+    attempts = services.store.runs.lineage(run_name)
+    asked = next((row for row in attempts if row.run_name == run_name), None)
+    if asked is None:
+        return ""
+    held = services.store.trigger_events.held_resubmission(asked.flow_id, run_name)
+    if held is not None:
+        return held.event_name
+    newer = (row for row in attempts if row.run_name < run_name)  # names decrease over time
+    going = (row.run_name for row in newer if not Status(row.status).is_terminal or row.status == Status.SUCCEEDED)
+    return next(going, "")
+
+
+async def _resume_once(
+    services: Services, run_name: str, person_id: str, request_id: str, original_definition: bool
+) -> Resubmitted:
+    later = later_run(services, run_name)
+    if later:
+        raise Conflict(
+            f"The run {later} came after this one for the same event, and did its work or is at it. Ask for it again on "
+            "purpose to do it twice.",
+            code="AlreadyRunAgain",
+            target=later,
+        )
+    return await resume_run(
+        services, run_name, person_id=person_id, request_id=request_id, original_definition=original_definition
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

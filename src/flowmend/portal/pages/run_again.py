@@ -16,7 +16,7 @@ from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.resume_run import ResumePreview, preview_both, resume_run
+from flowmend.use_cases.resume_run import ResumePreview, later_run, preview_both, resume_run
 from flowmend.use_cases.runs import read_run_head
 
 #: {code of a `ResumePreview`: why, in the portal's words}
@@ -48,10 +48,11 @@ _CHANGED = marked("changed")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
     """resume: with the run's own version; latest: with the current one, None where that is the same. repeated: by a
-    resubmit from the start.
+    resubmit from the start. later_run: for the same event, which succeeded or is under way, "" for none.
     """
 
     resume: ResumePreview
+    later_run: str = ""
     latest: ResumePreview | None = None
     repeated: tuple[RepeatedEffect, ...] = ()
 
@@ -92,7 +93,12 @@ def again_of(services: Services, row: RunRow) -> Again | None:
     if not is_to_mend(row):
         return None
     found = preview_both(services, row.run_name)
-    return Again(resume=found.resume, latest=found.resume_latest, repeated=found.resubmit.repeats)
+    return Again(
+        resume=found.resume,
+        later_run=later_run(services, row.run_name),
+        latest=found.resume_latest,
+        repeated=found.resubmit.repeats,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +127,7 @@ async def show_again(portal: Portal, request: Request) -> Response:
 
 
 async def take_resume(portal: Portal, request: Request) -> Response:
-    """POST /runs/{run_name}/resume: goes to the new run. latest: with the current version."""
+    """POST /runs/{run_name}/resume: goes to the new run. latest: with the current version. again: the page told of a later run."""
     run_name, form = request.path_params["run_name"], await request.form()
     made = await resume_run(
         portal.services,
@@ -129,5 +135,6 @@ async def take_resume(portal: Portal, request: Request) -> Response:
         person_id=person_id(request),
         request_id=form_text(form, "request_id"),
         original_definition=not form_text(form, "latest"),
+        again=bool(form_text(form, "again")),
     )
     return see(f"/runs/{segment(made.run_name)}?done=resumed")
