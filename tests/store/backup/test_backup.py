@@ -45,6 +45,7 @@ def filled(store: Store, examples: Any, write: Callable[..., None]) -> Store:
     store.audit.note("owner", "turn_on", "flow-1", {"what": [1, 2.5, None]}, at=NOON)
     name = examples.run_name(1)
     write(store, StartRun(examples.run(1), examples.event(1)))
+    write(store, HoldEvent(examples.event(2, status="Waiting", code="ConnectionNeedsRepair", fired=False)))
     for number in range(3):
         write(store, AppendPage(name, examples.run(1).epoch, number + 1, bytes(range(256)) * 40))
     write(store, AddTracked(TrackedValueRow(run_name=name, name="order", value="4711", flow_id="flow-1")))
@@ -154,9 +155,8 @@ def _clean_postgresql(url: str) -> None:
 
 
 def test_what_is_restored_stands_still_unless_it_is_told_to_go_on(
-    filled: Store, url: str, emptied: Callable[[], str], tmp_path: Path, examples: Any, write: Callable[..., None]
+    filled: Store, url: str, emptied: Callable[[], str], tmp_path: Path
 ) -> None:
-    write(filled, HoldEvent(examples.event(2, status="Waiting", code="ConnectionNeedsRepair", fired=False)))
     filled.close()
     made = back_up(url, tmp_path / "a.backup")
 
