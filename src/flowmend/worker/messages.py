@@ -103,7 +103,8 @@ class Messages(RowWatch):
             level = services.store.condition.log_level
             _log.log(level, "What became of message %s could not be kept: %s", row.notice_id, error)
             self._rows_may_lag = True
-            await asyncio.sleep(_STORE_TRIED_AGAIN_SECONDS)  # still counted as being sent, so nothing is tried meanwhile
+            # Counted as being sent meanwhile, so it is not begun again at once.
+            await asyncio.sleep(_STORE_TRIED_AGAIN_SECONDS)
             return
         except FlowmendError as error:
             _log.warning("Message %s could not be sent: %s", row.notice_id, error)
