@@ -1,11 +1,14 @@
 """An event that arrives again within a day has the same answer and no second run, whatever happens between."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from flowmend.use_cases.accept_event import TriggerRequest, invoke_trigger
+from flowmend.use_cases.arrivals import Arrivals
 from flowmend.use_cases.fire_trigger import Accepted
 from flowmend.use_cases.verify_connection import verify_connection
 from flowmend.worker.housekeeping import tidy_up
@@ -36,6 +39,20 @@ async def test_two_that_come_at_once_are_one(running: Running) -> None:
     answers = await asyncio.gather(*(running.call(flow_id, {"n": 1}, headers=NAMED) for _ in range(20)))
     assert len({one.run_name for one in answers}) == 1
     assert len(running.runs(flow_id)) == 1
+
+
+async def test_two_that_come_to_two_processes_at_once_are_one(running: Running) -> None:
+    for actions in (ECHO, {"R": respond({"number": "@guid()"})}):
+        flow_id = await running.add_flow(actions, name=f"flow {len(actions)} {next(iter(actions))}")
+        trigger, signature = running.signed(flow_id)
+        request = TriggerRequest(body={"n": 1}, has_body=True, headers=NAMED)
+        processes = [replace(running.services, arrivals=Arrivals()) for _ in range(3)]
+        answers = await asyncio.gather(
+            *(invoke_trigger(one, flow_id, trigger, request, path_signature=signature) for one in processes)
+        )
+        assert len({one.run_name for one in answers}) == 1
+        assert len({str(one.response.body) for one in answers if one.response is not None}) <= 1
+        assert len(running.runs(flow_id)) == 1
 
 
 async def test_another_body_is_another_event_and_the_history_warns(running: Running) -> None:

@@ -13,6 +13,8 @@ from flowmend.store.received_tables import received_events
 from flowmend.store.rows import Row
 from flowmend.store.tables import trigger_events
 
+#: The code of a Conflict with what arrived under the same name and is the same.
+EVENT_RECEIVED = "EventReceived"
 _BLOCK = 5000
 
 
@@ -72,7 +74,7 @@ def note_received(row: ReceivedEventRow, *, forgotten_before: datetime, reused: 
     def carry_out(connection: Connection) -> None:
         connection.execute(delete(received_events).where(same, received_events.c.received_at < forgotten_before))
         if connection.execute(select(received_events.c.event_name).where(same)).first() is not None:
-            raise Conflict("The same event arrived already.", code="EventReceived", target=row.flow_id)
+            raise Conflict("The same event arrived already.", code=EVENT_RECEIVED, target=row.flow_id)
         connection.execute(insert(received_events), columns_of(row))
         if reused is not None:
             warned = update(trigger_events).where(trigger_events.c.event_name == row.event_name)

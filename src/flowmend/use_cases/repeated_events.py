@@ -6,17 +6,18 @@ The name is written in the transaction that makes the event durable, so a crash 
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
 from flowmend.core.definition.flow import Trigger
+from flowmend.core.errors import Conflict
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.run import SendResponse
 from flowmend.core.run.naming import run_name
 from flowmend.core.trigger.event_identity import EventIdentity, content_digest, event_identity
-from flowmend.store.received_events import ReceivedEventRow, ReusedName, note_received
+from flowmend.store.received_events import EVENT_RECEIVED, ReceivedEventRow, ReusedName, note_received
 from flowmend.use_cases.fire_trigger import Accepted, no_answer
 from flowmend.use_cases.heavy_work import beside_the_loop
 from flowmend.use_cases.later_responses import journalled_response, later_response
@@ -70,13 +71,13 @@ async def _accept(
     content: str,
 ) -> Accepted:
     now = services.clock.now
-    known = services.store.received_events.named(loaded.row.flow_id, key, now - KNOWN_FOR)
-    for row in known:
-        if row.content == content:
-            return await _as_before(services, loaded, trigger, row)
+    flow_id, since = loaded.row.flow_id, now - KNOWN_FOR
+    known = services.store.received_events.named(flow_id, key, since)
+    if (same := _same(known, content)) is not None:
+        return await _as_before(services, loaded, trigger, same)
     name = run_name(services.clock.ticks(), services.clock.draw())
     received = ReceivedEventRow(
-        flow_id=loaded.row.flow_id,
+        flow_id=flow_id,
         identity=key,
         content=content,
         trigger_name=trigger.name,
@@ -84,8 +85,19 @@ async def _accept(
         received_at=now,
     )
     reused = _warning(known[0]) if known and identity.names_request else None
-    noted = note_received(received, forgotten_before=now - KNOWN_FOR, reused=reused)
-    return await take(Cause(event_name=name, together_with=(noted,)))
+    noted = note_received(received, forgotten_before=since, reused=reused)
+    try:
+        return await take(Cause(event_name=name, together_with=(noted,)))
+    except Conflict as error:
+        # It came to another process at the same moment, whose event was written first: that one answers for both.
+        same = _same(services.store.received_events.named(flow_id, key, since), content)
+        if error.code != EVENT_RECEIVED or same is None:
+            raise
+        return await _as_before(services, loaded, trigger, same)
+
+
+def _same(known: Sequence[ReceivedEventRow], content: str) -> ReceivedEventRow | None:
+    return next((row for row in known if row.content == content), None)
 
 
 def _warning(before: ReceivedEventRow) -> ReusedName:
