@@ -101,3 +101,33 @@ def test_whatever_ends_when_everything_begins_once_in_order_of_its_key(
         of_lane = [position for position in begun if arrivals[position] == lane]
         assert of_lane == sorted(of_lane)
     assert lanes.is_empty
+
+
+def test_one_flow_alone_takes_two_thirds_and_leaves_others_places() -> None:
+    lanes = Lanes(most_at_once=96)
+    begun = [one for one in range(96) if _begins(lanes, f"slow {one}", "slow")]
+    assert len(begun) == 64
+    assert [_begins(lanes, f"other {one}", "other") for one in range(22)] == [True] * 22
+    assert _begins(lanes, "third", "third")
+    lanes.rests("other 0")
+    assert [lanes.has_room_for(one) for one in ("slow", "other", "third", "fourth")] == [False, False, True, True]
+
+
+def _begins(lanes: Lanes, name: str, flow_id: str) -> bool:
+    if not lanes.may_begin(flow_id, ""):
+        return False
+    lanes.begun(name, flow_id, "")
+    return True
+
+
+def test_what_others_began_closes_its_lane_and_takes_no_place() -> None:
+    lanes = Lanes(most_at_once=1)
+    lanes.was_begun("first", "flow", "order 1")
+    lanes.was_begun("second", "flow", "order 1")
+    assert lanes.is_awake("flow", "order 1")
+    assert not lanes.may_begin("flow", "order 1")
+    assert lanes.may_begin("flow", "order 2")
+    lanes.ended("first")
+    assert lanes.first_in("flow", "order 1") == "second"
+    lanes.ended("second")
+    assert (lanes.first_in("flow", "order 1"), lanes.is_empty) == ("", True)
