@@ -8,6 +8,7 @@ import pytest
 from flowmend.core.connection.health import HealthState
 from flowmend.core.repair.first_ones import Canary
 from flowmend.store.repair_rows import ItemState, PlanState, RepairPlanRow
+from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.flow_settings import change_settings
 from flowmend.use_cases.make_plan import make_plan
 from flowmend.use_cases.plan_view import PlanView
@@ -247,7 +248,7 @@ async def test_a_run_that_waits_for_long_keeps_nobody_from_the_end(running: Runn
         accepted = await running.call(flow_id, {"number": number})
         await running.ended(accepted.run_name)
     await repair(running, connection_id)
-    plan = await started(running, await planned(running, connection_id))
+    plan = await started(running, await planned(running, connection_id), canary=Canary.NONE)
     view = await in_state(running, plan, PlanState.DONE)
     assert (view.succeeded, view.running + view.waiting, view.to_go) == (0, 2, 0)
     running.clock.move(days=3)
@@ -255,6 +256,54 @@ async def test_a_run_that_waits_for_long_keeps_nobody_from_the_end(running: Runn
     for item in running.services.store.repair_plans.items(plan.plan_id):
         await running.ended(item.new_run)
     assert (await read_plan(running.services, plan.plan_id)).succeeded == 2
+
+
+async def with_a_first_one_that_rests(running: Running) -> RepairPlanRow:
+    """Started, and its first run waits for two days."""
+    connection_id = await running.connect()
+    flow_id = await running.add_flow({"Order": create_order(), "Then": after(wait_for(2, "Day"), "Order")})
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "fail"}, running.owner)
+    running.service.change("password", user="ada", password="changed")
+    for number in ("A", "B", "C"):
+        await running.ended((await running.call(flow_id, {"number": number})).run_name)
+    await repair(running, connection_id)
+    plan = await started(running, await planned(running, connection_id))
+    await until(lambda: len(created(running)) == 1, lambda: str(created(running)))
+    await asyncio.sleep(1.3)  # it rests now, and the plan has seen so
+    assert (await read_plan(running.services, plan.plan_id)).row.state is PlanState.CANARY
+    running.clock.move(minutes=2)
+    view = await in_state(running, plan, PlanState.PAUSED)
+    assert (view.row.stop_code, view.waiting, view.to_go) == ("FirstOnesUndecided", 1, 2)
+    assert "wait for long" in view.stop_words
+    assert len(created(running)) == 1
+    return plan
+
+
+async def test_a_first_one_that_rests_for_long_asks_and_a_person_lets_the_rest_go_on(running: Running) -> None:
+    plan = await with_a_first_one_that_rests(running)
+    await go_on_with_plan(running.services, plan.plan_id, person_id=running.owner)
+    view = await in_state(running, plan, PlanState.DONE)
+    assert (view.waiting + view.running, len(created(running))) == (3, 3)
+
+
+async def test_once_a_first_one_that_rested_goes_well_the_rest_goes_on_by_itself(running: Running) -> None:
+    plan = await with_a_first_one_that_rests(running)
+    running.clock.move(days=3)
+    await running.settled()
+    await in_state(running, plan, PlanState.RUNNING, PlanState.DONE)
+    await until(lambda: len(created(running)) == 3, lambda: str(created(running)))
+
+
+async def test_a_first_one_that_somebody_cancels_does_not_let_the_rest_go_on(running: Running) -> None:
+    connection_id, _, _ = await broken_with(running, 3)
+    await repair(running, connection_id)
+    running.service.change("latency", ms=2000)
+    plan = await started(running, await planned(running, connection_id))
+    items = running.services.store.repair_plans.items
+    await until(lambda: bool(items(plan.plan_id)[0].new_run), lambda: str(outcome(running, plan)))
+    await cancel_run(running.services, items(plan.plan_id)[0].new_run, running.owner)
+    view = await in_state(running, plan, PlanState.PAUSED)
+    assert (view.row.stop_code, view.to_go) == ("FirstOnesUndecided", 2)
 
 
 async def test_of_each_key_one_runs_after_another_in_order_of_arrival(running: Running) -> None:

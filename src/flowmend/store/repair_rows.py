@@ -60,7 +60,7 @@ class RepairPlanRow(Row, frozen=True, kw_only=True):
     incident_id: "" of a selection. version: raised whenever its items are made anew; whoever starts it names the version they
     saw. world: what its items were made from, so that a change since shows. settings: of how it runs, by name.
     keeps_back_until: held events of its flows wait for it until then; None for as long as it is not done. canary_ended_at: when the
-    first ones had gone well. stop_code, stop_message: why it stopped, "" where a person stopped it.
+    first ones had gone well, or somebody was asked to decide without them. stop_code, stop_message: why it stopped, "" where a person stopped it.
     """
 
     plan_id: str
@@ -141,9 +141,10 @@ class GroupRow(Row, frozen=True, kw_only=True):
 
 
 class BegunItem(Row, frozen=True, kw_only=True):
-    """An item whose run is under way as far as its plan knows. status, code, error_code, ended_at: of the run itself.
+    """An item whose run is under way as far as its plan knows. status, code, error_code, ended_at, wake_at: of the run itself.
 
-    status: "" where there is no such run: a resubmission that is held, or a run that was deleted.
+    status: "" where there is no such run: a resubmission that is held, or a run that was deleted. wake_at: when it goes on by
+    itself, None where it does not rest until a time.
     """
 
     position: int
@@ -157,6 +158,7 @@ class BegunItem(Row, frozen=True, kw_only=True):
     code: str
     error_code: str
     ended_at: datetime | None
+    wake_at: datetime | None
 
 
 class EndedItem(Row, frozen=True, kw_only=True):

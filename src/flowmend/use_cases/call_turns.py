@@ -14,13 +14,16 @@ class CallTurns:
 
     def __init__(self) -> None:
         self._of_run: dict[str, asyncio.Semaphore] = {}
-        self._groups: dict[str, asyncio.Semaphore] = {}
+        self._groups: dict[str, tuple[int, asyncio.Semaphore]] = {}
 
     def join(self, run_name: str, group: str, at_once: int) -> None:
-        """From now on the run's calls take turns with those of its group. at_once: said by the first that joins."""
-        turns = self._groups.get(group)
-        if turns is None:
-            turns = self._groups[group] = asyncio.Semaphore(at_once)
+        """From now on the run's calls take turns with those of its group. at_once: where it differs from what those before said,
+        who joins from now on takes turns anew.
+        """
+        most, turns = self._groups.get(group, (0, None))
+        if turns is None or most != at_once:
+            turns = asyncio.Semaphore(at_once)
+            self._groups[group] = (at_once, turns)
         self._of_run[run_name] = turns
 
     def leave(self, run_name: str) -> None:

@@ -56,6 +56,8 @@ _MOST_LOOKED_AT = 500
 _STOP_WORDS: Mapping[str, str] = {
     StopCode.AUTHENTICATION: "A credential was refused again. What has not begun waits; repair the connection, then go on.",
     StopCode.FAILURES: "Runs failed for another reason. Look at them, then go on or stop for good.",
+    StopCode.UNDECIDED: "The first ones wait for long, or somebody ended them or did them otherwise, so they do not show yet that "
+    "the repair holds. The rest goes on once they have gone well, or when somebody lets it.",
     StopCode.CANARY: "The first ones went well. The rest waits until somebody lets it go on.",
 }
 
@@ -90,7 +92,7 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     flows = {flow_id: services.store.flows.get(flow_id) for flow_id in by_flow}
     groups = _groups(store.groups(plan_id), flows)
     begun = store.begun(plan_id)
-    waiting = sum(one.status == Status.WAITING for one in begun)
+    waiting = sum(one.status in ("", Status.WAITING) or one.wake_at is not None for one in begun)
     done = sum(counts.get(state, 0) for state in ENDED)
     cannot = sum(group.count for group in groups if not group.can_be_done)
     to_go = counts.get(ItemState.PLANNED, 0)

@@ -28,6 +28,7 @@ from flowmend.use_cases.repair_plan import GOING_ON, tell_progress
 from flowmend.use_cases.run_limits import most_runs
 from flowmend.use_cases.start_run import NEEDS_REPAIR
 from flowmend.use_cases.unreadable import CANNOT_BE_READ
+from flowmend.worker.first_part import are_decided, end_first_part
 from flowmend.worker.recovery_plan import RecoveryPlan
 from flowmend.worker.row_watch import RowWatch
 
@@ -53,6 +54,7 @@ class Recovery(RowWatch):
         self._plans: dict[str, RecoveryPlan] = {}
         self._broken: set[str] = set()
         self._reads_plans = True
+        self._read_again_at: datetime | None = None
         self._is_telling = False
         self._told_at: dict[str, datetime] = {}
         self._look_for_rest_at: datetime | None = None
@@ -77,9 +79,14 @@ class Recovery(RowWatch):
 
     async def _look(self) -> timedelta:
         services = self._services()
-        if self._reads_plans:
-            self._reads_plans = False
-            await self._read_plans(services)
+        now = services.clock.now
+        if self._reads_plans or self._read_again_at is None or now >= self._read_again_at:
+            self._reads_plans, self._read_again_at = False, now + _LOOK_AGAIN
+            try:
+                await self._read_plans(services)
+            except Exception:
+                self._reads_plans = True  # nobody tells it a second time
+                raise
         await self._stop_where_broken(services)
         self._look_for_rest(services)
         waits = [await self._go_on(services, plan) for plan in list(self._plans.values())]
@@ -93,19 +100,26 @@ class Recovery(RowWatch):
             if plan_id not in rows and not plan.under_way:
                 self._forget(services, plan)
         for plan_id, row in rows.items():
-            if plan_id in self._plans:
-                plan = self._plans[plan_id]
-                is_anew = plan.changed(row) or plan.is_uncertain
-            else:
-                plan = self._plans[plan_id] = RecoveryPlan(row)
-                is_anew = plan.is_uncertain = True
+            if plan_id not in self._plans:
+                self._plans[plan_id] = RecoveryPlan(row)
+            plan = self._plans[plan_id]
+            before = plan.row
+            if plan.changed(row):
+                plan.is_uncertain = True  # until its line is there: where the store fails meanwhile, nothing begins
             if plan.is_uncertain:
-                self._take_up(services, plan)
-            if is_anew:
-                services.turns.disband(plan_id)  # how many calls go at once may have been chosen anew
-                await self._line_up(services, plan)
-                plan.is_uncertain = False
-            self._tell(services, plan, services.clock.now, at_once=True)
+                await self._read_items(services, plan)
+            if plan.row != before:
+                self._tell(services, plan, services.clock.now, at_once=True)
+
+    async def _read_items(self, services: Services, plan: RecoveryPlan) -> None:
+        plan.is_uncertain = False  # before the rows are read: what fails to begin meanwhile makes it so again
+        try:
+            await services.store.journal.write(())  # how items ended rides along with that
+            self._take_up(services, plan)
+            await self._line_up(services, plan)
+        except Exception:
+            plan.is_uncertain = True
+            raise
 
     def _take_up(self, services: Services, plan: RecoveryPlan) -> None:
         """What began before a restart, or while the store failed: it is under way still, or ended meanwhile."""
@@ -128,7 +142,6 @@ class Recovery(RowWatch):
                 plan.ended.append((one.new_run, one.status))
 
     async def _line_up(self, services: Services, plan: RecoveryPlan) -> None:
-        await services.store.journal.write(())  # how items ended rides along with that
         items = await asyncio.to_thread(services.store.repair_plans.lanes, plan.row.plan_id)
         runs = await asyncio.to_thread(services.store.repair_subjects.named, [item.subject for item in items])
         plan.versions = {run.run_name: run.version for run in runs}
@@ -149,7 +162,10 @@ class Recovery(RowWatch):
     async def _go_on(self, services: Services, plan: RecoveryPlan) -> timedelta:
         """Note what ended and begin what may; how long nothing more is to be done."""
         now = services.clock.now
+        has_ended = bool(plan.ended)
         await self._settle(services, plan)
+        if has_ended and plan.is_undecided and await are_decided(services, plan):
+            self._look_at_rows()
         for flow_id in list(plan.parked):
             if _has_room(services, plan, flow_id):
                 plan.unpark(flow_id)
@@ -170,7 +186,8 @@ class Recovery(RowWatch):
         await self._advance(services, plan)
         self._tell(services, plan, now)
         if not plan.goes_on or not (plan.line.has_offer and plan.has_room):
-            return _LOOK_FOR_REST if plan.awake or plan.parked or len(plan.line) else _LOOK_AGAIN
+            is_busy = plan.awake or plan.parked or len(plan.line) or plan.is_first_part
+            return _LOOK_FOR_REST if is_busy else _LOOK_AGAIN
         return max(_SOONEST, plan.due_in(services.clock.now))
 
     def _begin(self, services: Services, plan: RecoveryPlan, item: LaneItem) -> None:
@@ -192,7 +209,10 @@ class Recovery(RowWatch):
             self._release(services, plan, name)
             if error.code == NEEDS_REPAIR:
                 await self._stop(services, plan, StopCode.AUTHENTICATION, error.message)
-            elif error.code != "ItemNotPlanned":  # else the plan was paused or stopped in this very moment
+            elif error.code == "ItemNotPlanned":  # the plan was paused or stopped in this very moment
+                plan.is_uncertain = True
+                self._look_at_rows()
+            else:
                 is_theirs = isinstance(error, Conflict)
                 self._note(services, plan, item, ItemState.REFUSED, error.code)
                 stop = None if is_theirs else plan.judge(Ending(is_good=False, is_first=item.is_canary))
@@ -242,12 +262,12 @@ class Recovery(RowWatch):
 
     async def _stop(self, services: Services, plan: RecoveryPlan, code: StopCode, message: str) -> None:
         """Begin nothing more of it until a person says so."""
-        if not plan.goes_on:
+        if not (plan.goes_on or plan.is_undecided):
             return
         now, plan_id = services.clock.now, plan.row.plan_id
         has_stopped = services.store.repair_plans.change(
             plan_id,
-            GOING_ON,
+            (*GOING_ON, PlanState.PAUSED) if plan.is_undecided else GOING_ON,
             state=PlanState.STOPPED,
             stop_code=code.value,
             stop_message=message,
@@ -286,15 +306,8 @@ class Recovery(RowWatch):
         counts = services.store.repair_plans.counts(plan.row.plan_id)
         now = services.clock.now
         if plan.is_first_part:
-            asks = plan.settings.ask_before_rest and counts.get(ItemState.PLANNED, 0) > 0
-            services.store.repair_plans.change(
-                plan.row.plan_id,
-                (PlanState.CANARY,),
-                state=PlanState.PAUSED if asks else PlanState.RUNNING,
-                stop_code=StopCode.CANARY.value if asks else "",
-                canary_ended_at=now,
-                changed_at=now,
-            )
+            if not end_first_part(services, plan, has_rest=counts.get(ItemState.PLANNED, 0) > 0):
+                return
         elif counts.get(ItemState.PLANNED, 0) or counts.get(ItemState.BEGUN, 0) > len(plan.under_way):
             plan.is_uncertain = True  # the store failed while something began
         elif services.store.repair_plans.change(

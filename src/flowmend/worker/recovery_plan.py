@@ -20,7 +20,8 @@ class RecoveryPlan:
 
     versions: {run: the definition it had}. under_way: {new run: its item}, those at rest too. resting: those that wait for long.
     went_well: since the plan was started. beginning: {new run: the task that begins it}. ended: (new run, status) still to be noted.
-    is_uncertain: the store failed while something began, so the rows say what is under way.
+    is_uncertain: the rows say what is under way and in line, and have to be read before anything begins: at first, when it
+    was started or goes on, and where the store failed while something began.
     """
 
     def __init__(self, row: RepairPlanRow) -> None:
@@ -35,8 +36,9 @@ class RecoveryPlan:
         self.beginning: dict[str, asyncio.Task[None]] = {}
         self.ended: list[tuple[str, str]] = []
         self.flow_ids: set[str] = set()
-        self.is_uncertain = False
+        self.is_uncertain = True
         self.went_well = 0
+        self._rests_since: datetime | None = None
         self._in_a_row = 0
         self._due_at: datetime | None = None
 
@@ -47,6 +49,11 @@ class RecoveryPlan:
     @property
     def is_first_part(self) -> bool:
         return self.row.state is PlanState.CANARY
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it waits for first ones that rest for long, and for nobody else."""
+        return self.row.state is PlanState.PAUSED and self.row.stop_code == StopCode.UNDECIDED
 
     @property
     def awake(self) -> int:
@@ -65,7 +72,7 @@ class RecoveryPlan:
         is_anew = before.state not in GOING_ON or before.started_at != row.started_at or before.state is not row.state
         if before.state not in GOING_ON or before.started_at != row.started_at:
             self.settings = read_plan_settings(row.settings)
-            self.went_well, self._in_a_row, self._due_at = 0, 0, None
+            self.went_well, self._in_a_row, self._due_at, self._rests_since = 0, 0, None, None
         return is_anew
 
     def line_up(self, items: list[LaneItem]) -> None:
@@ -79,7 +86,9 @@ class RecoveryPlan:
 
     def take(self, now: datetime) -> LaneItem | None:
         """The next that may begin now, None where none may. Whoever takes it begins or parks it."""
-        if not (self.goes_on and self.line.has_offer and self.has_room) or self.due_in(now) > timedelta(0):
+        if self.is_uncertain or not (self.goes_on and self.line.has_offer and self.has_room):
+            return None
+        if self.due_in(now) > timedelta(0):
             return None
         return self.line.take()
 
@@ -99,6 +108,12 @@ class RecoveryPlan:
         if new_run in self.under_way:
             self.resting.add(new_run)
         self.lanes.rests(new_run)
+
+    def rests_for(self, now: datetime) -> timedelta:
+        """How long nothing of it has been awake, asked while nothing is."""
+        if self._rests_since is None:
+            self._rests_since = now
+        return now - self._rests_since
 
     def is_over(self, new_run: str) -> LaneItem | None:
         """It ended, or did not begin: its lane is free. Its item, None where it is none of this plan."""

@@ -14,6 +14,7 @@ class StopCode(StrEnum):
     AUTHENTICATION = "NewAuthenticationFailure"  # a credential was refused again: a second break
     FAILURES = "FailuresInARow"  # some other reason, which a person looks at
     CANARY = "FirstOnesDone"  # the first ones went well, and a person wanted to be asked before the rest
+    UNDECIDED = "FirstOnesUndecided"  # the first ones wait for long, or were ended or done by somebody else
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
