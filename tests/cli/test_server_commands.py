@@ -192,6 +192,17 @@ def test_a_failed_run_is_resumed_and_first_says_what_that_means(server: StartedS
     assert (refused.exit_code, "nothing to resume" in refused.stdout) == (1, True)
 
 
+def test_two_runs_are_compared(server: StartedServer, flow: str) -> None:
+    names = [flowmend_json(server, "flows", "run", flow, "--input", body)["name"] for body in ('{"n": 1}', '{"n": 2}')]
+    for name in names:
+        ended(server, name)
+    said = flowmend(server, "runs", "compare", *names).stdout
+    assert "Compose" in said
+    assert "/n: 1 | 2" in said
+    assert flowmend_json(server, "runs", "compare", *names)["actions"][0]["differs"] is True
+    assert "Every action went the same way" in flowmend(server, "runs", "compare", names[0], names[0]).stdout
+
+
 def test_a_list_follows_its_pages(server: StartedServer, flow: str) -> None:
     for _ in range(3):
         flowmend_json(server, "flows", "run", flow)

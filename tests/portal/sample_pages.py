@@ -15,6 +15,7 @@ from flowmend.core.definition.reading import read_flow
 from flowmend.core.outcome import Attempt, Category, Diagnosis, ErrorDetail, FixableBy, Status
 from flowmend.core.problem import Problem, Severity
 from flowmend.core.run import ActionRecord, EndRecord, Entry, RunStart, compile_flow
+from flowmend.core.run.comparison import differences
 from flowmend.core.run.effects import RepeatedEffect
 from flowmend.core.run.resume import Pass
 from flowmend.core.run.same_definition import Difference
@@ -38,6 +39,7 @@ from flowmend.portal.pages.run import Fix, RunPage
 from flowmend.portal.pages.run_action import ActionPage
 from flowmend.portal.pages.run_again import Again, AgainPage
 from flowmend.portal.pages.run_attempts import AttemptLine
+from flowmend.portal.pages.run_compare import ComparePage
 from flowmend.portal.pages.runs import Chip, RunsPage, Selection
 from flowmend.portal.pages.verify import VerifyPage
 from flowmend.portal.remedies import REMEDIES, cause_of
@@ -57,6 +59,7 @@ from flowmend.store.rows import (
 )
 from flowmend.store.runs import Lineage
 from flowmend.use_cases.cancel_runs import Cancelling
+from flowmend.use_cases.compare_runs import ComparedAction, LoopSides, RunComparison, Side
 from flowmend.use_cases.connection_views import ConnectionCounts, ConnectionView
 from flowmend.use_cases.connections import ConnectorChoice, SecretField, WayToSignIn
 from flowmend.use_cases.flow_needs import FlowNeeds
@@ -71,6 +74,7 @@ from flowmend.use_cases.prove_credential import TestPlan
 from flowmend.use_cases.public_address import AddressCheck, OutsideTrigger, Verdict
 from flowmend.use_cases.resume_run import ResumePreview
 from flowmend.use_cases.run_columns import Column, ColumnKind
+from flowmend.use_cases.runs import RunHead
 from flowmend.use_cases.unconnected_flows import ConnectedFlows, UnconnectedReference
 from flowmend.use_cases.verify_connection import Verification
 from portal.sample_connectors import approval_pages, connector_pages
@@ -173,6 +177,9 @@ def sample_pages() -> dict[str, SamplePage]:
         "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
         "run-long": SamplePage("run.html", "runs", {"page": replace(run_page(broken), again=None, asks_again=True)}),
+        "compare": SamplePage("run_compare.html", "runs", {"page": compare_page()}),
+        "compare-list": SamplePage("run_compare.html", "runs", {"page": compare_page(view="list")}),
+        "compare-nothing": SamplePage("run_compare.html", "runs", {"page": compare_page(alone=True)}),
         "run-ways": SamplePage("run_ways.html", "runs", {"page": AgainPage(row=_runs()[0], title="Order 4711", again=again(is_mended=True), can_resubmit=True, request_id="r")}),
         **{f"action-{name}": SamplePage("run_action.html", "runs", {"page": page}) for name, page in action_pages().items()},
         "run-doubt": SamplePage("run.html", "runs", {"page": run_page(None, doubt=True)}),
@@ -334,6 +341,58 @@ def action_pages() -> dict[str, ActionPage]:
         )
         for _, step in walk(page.steps)
     }
+
+
+def flow_row(state: FlowState) -> FlowRow:
+    return FlowRow(
+        flow_id=FLOW, name="Order intake to ERP", packaging="plain", state=state, version="08584912345678901234",
+        owner_id="p", sealed_access_key=b"", settings={}, created_at=at("10:00", 280), changed_at=at("10:00", 8),
+    )  # fmt: skip
+
+
+def compare_page(*, view: str = "graph", alone: bool = False) -> ComparePage:
+    """The run of order 4711 beside one that went well, of another version."""
+    page = run_page(None)
+    row, good = page.row, _runs()[1]
+    heads = [
+        RunHead(
+            row=one, flow_row=flow_row(FlowState.ON), start=order_run()[2], attempts=(one,), tracked={"Order": number}, connection=None,
+            can_resubmit=True, cannot_resubmit_reason="", version_is_latest=True,
+        )
+        for one, number in ((row, "4711"), (msgspec.structs.replace(good, flow_id=FLOW, version="08584000000000000001"), "4710"))
+    ]  # fmt: skip
+    sides = {step.name: step for _, step in walk(page.steps) if not step.is_trigger}
+    went_well = Side(status="Succeeded", code="OK", duration=timedelta(seconds=1))
+    actions = tuple(
+        ComparedAction(
+            name=name,
+            type=step.type,
+            repetition=step.repetition,
+            left=Side(status=step.status, code=step.code, error_message="Refused." if step.is_broken else "", duration=timedelta(seconds=2)),
+            right=None if name == "Ask_purchasing" else went_well,
+            inputs=differences({"sku": "A", "kept": "*sanitized*"}, {"sku": "B" * 400, "more": None}, most=2),
+            outputs=differences("*sanitized*", "*sanitized*"),
+            loop=LoopSides(left_passes=3, right_passes=7, left_failed=1, right_failed=0) if step.passes else None,
+        )
+        for name, step in sides.items()
+    )  # fmt: skip
+    only_there = ComparedAction(name="Tell_sales", type="Http", repetition=(), left=None, right=went_well)
+    found = RunComparison(
+        left=heads[0],
+        right=heads[1],
+        actions=(*actions, only_there),
+        trigger=differences({"order": 4711}, {"order": 4710}),
+        chosen={"For_each_line": 2},
+    )
+    return ComparePage(
+        row=row,
+        title="Order 4711",
+        offered=() if alone else tuple(_runs()[1:]),
+        headlines={good.run_name: "4710"},
+        found=None if alone else found,
+        steps=page.steps,
+        view=view,
+    )
 
 
 def again(*, is_mended: bool) -> Again:
@@ -656,10 +715,7 @@ def _flow(
     state: FlowState, broken: tuple[ConnectionView, ...], runs: tuple[RunRow, ...], blocking: tuple[Problem, ...] = ()
 ) -> FlowPage:
     flow, _, _ = order_run()
-    row = FlowRow(
-        flow_id=FLOW, name="Order intake to ERP", packaging="plain", state=state, version="08584912345678901234",
-        owner_id="p", sealed_access_key=b"", settings={}, created_at=at("10:00", 280), changed_at=at("10:00", 8),
-    )  # fmt: skip
+    row = flow_row(state)
     references = (
         ReferenceState(key="orders", connector="contosoorders", connection_id=ORDERS, display_name="Contoso Orders", health="broken"),
         ReferenceState(key="mail", connector="outlook", connection_id="", display_name="", health=""),

@@ -200,6 +200,23 @@ def test_hidden_values_and_long_ones_are_marked(draw: Draw) -> None:
     assert len(draw("action-Get_customer", "en")) < 120_000
 
 
+def test_a_comparison_marks_what_differs_and_tells_no_hidden_value(draw: Draw) -> None:
+    page = html.document_fromstring(draw("compare", "en"))
+    assert "10 actions went otherwise" in page.xpath("//h1/following-sibling::p")[0].text_content()
+    card = page.get_element_by_id("a-Create_order_line")
+    assert "differs" in card.text_content()
+    assert [row.text_content() for row in card.xpath(".//tbody/tr/th")] == ["/more", "/sku"]
+    assert "hidden, so not compared" in card.text_content()
+    assert "only in this run" in page.get_element_by_id("a-Ask_purchasing").text_content()
+    assert "Tell sales" in page.xpath("//section[@aria-labelledby='only-right']")[0].text_content()
+    assert page.xpath("//select[@name='other']/option[@selected]/@value") == [
+        option.get("value")
+        for option in page.xpath("//select[@name='other']/option")
+        if "4710" in option.text_content()
+    ]
+    assert "*sanitized*" not in draw("compare-list", "en")
+
+
 def test_the_chinese_run_page_uses_the_guides_words(draw: Draw) -> None:
     said = html.document_fromstring(draw("run", "zh-Hant")).text_content()
     for words in ("驗證密碼", "重新提交", "連接", "未授權", "401", "流程"):

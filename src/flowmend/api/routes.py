@@ -24,6 +24,7 @@ from flowmend.api.repair_plans import REPAIR_PLAN_OPERATIONS
 from flowmend.api.resuming import RESUME_OPERATIONS
 from flowmend.api.run_actions import RUN_ACTION_OPERATIONS
 from flowmend.api.run_cancelling import RUN_CANCELLING_OPERATIONS
+from flowmend.api.run_comparison import RUN_COMPARISON_OPERATIONS
 from flowmend.api.run_lists import RUN_LIST_OPERATIONS
 from flowmend.api.runs import RUN_OPERATIONS
 from flowmend.api.sign_in_apps import SIGN_IN_APP_OPERATIONS
@@ -44,6 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *RUN_LIST_OPERATIONS,
     *RUN_OPERATIONS,
     *RESUME_OPERATIONS,
+    *RUN_COMPARISON_OPERATIONS,
     *RUN_ACTION_OPERATIONS,
     *RUN_CANCELLING_OPERATIONS,
     *CONNECTION_OPERATIONS,

@@ -10,6 +10,7 @@ import flowmend.cli.connection_health  # its commands join the group of connecti
 import flowmend.cli.connection_repair  # its commands join the group of connections
 import flowmend.cli.flow_editing  # its commands join the group of flows
 import flowmend.cli.flow_settings  # its commands join the group of flows
+import flowmend.cli.run_compare  # its command joins the group of runs
 import flowmend.cli.run_resume  # its command joins the group of runs
 from flowmend.cli.approvals import approvals
 from flowmend.cli.backup import backup, go_on, restore

@@ -77,6 +77,14 @@ class PassMap:
         found = self._broken.rfind(1, 0, max(index, 0))
         return None if found < 0 else found
 
+    def first_other(self, other: "PassMap") -> int:
+        """The first pass that went otherwise there or is in one of them alone; the most telling where none is."""
+        for index, (here, there) in enumerate(zip(self._ranks, other._ranks, strict=False)):
+            if here != there:
+                return index
+        shorter, longer = sorted((len(self), len(other)))
+        return shorter if 0 < shorter < longer else self.most_telling
+
     @property
     def most_telling(self) -> int:
         """The first pass that failed, else that waits, else that is under way, else the first."""
