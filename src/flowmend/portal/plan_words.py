@@ -35,6 +35,12 @@ _STOPS: Mapping[str, tuple[str, str]] = {
         marked("It stopped by itself: runs failed for another reason"),
         marked("Look at them. Then go on, or leave the rest as it is."),
     ),
+    StopCode.UNDECIDED: (
+        marked("The first has not shown yet that it works"),
+        marked(
+            "It waits for long, or somebody ended it or did it otherwise. The rest goes on once it succeeds, or when you let it."
+        ),
+    ),
     StopCode.CANARY: (
         marked("The first went well"),
         marked("The rest waits until you let it go on."),

@@ -282,7 +282,9 @@ class RepairPlans:
             func.coalesce(runs.c.code, "").label("code"),
             runs.c.ended_at,
         )
-        chosen = select(*columns, status, code, ended_at, runs.c.wake_at, func.coalesce(runs.c.error_code, "").label("error_code"))
+        chosen = select(
+            *columns, status, code, ended_at, runs.c.wake_at, func.coalesce(runs.c.error_code, "").label("error_code")
+        )
         chosen = chosen.select_from(repair_items.outerjoin(runs, runs.c.run_name == items.new_run))
         chosen = chosen.where(items.plan_id == plan_id, items.state == ItemState.BEGUN)
         return self._database.every(chosen.order_by(items.position), BegunItem)
