@@ -39,7 +39,7 @@ def draw(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
             path="/",
             person_name="" if name.startswith(("login", "repair-")) else "Mei Chen",
             broken_count=1,
-            incident_count=1,
+            incident_count=0 if name.startswith("home-") else 1,
             approval_count=2,
             notice_count=3,
             version="1.0",
