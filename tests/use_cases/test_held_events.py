@@ -391,3 +391,22 @@ async def test_a_run_under_way_uses_the_connection_chosen_meanwhile(running: Run
     await running.ended(accepted.run_name)
     record = (await running.records(accepted.run_name))["Order"]
     assert (record.status, record.connection_id) == ("Succeeded", other.row.connection_id)
+
+
+async def test_what_arrives_while_runs_wait_at_the_action_stands_behind_what_is_held(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow(REMEMBERS)
+    await change_settings(running.services, flow_id, {"onBrokenConnection": "holdAtAction"}, running.owner)
+    running.services.held.keep_back([flow_id], "a plan", None)
+    held = await running.call(flow_id, {"number": "N0"})
+    running.service.change("password", user="ada", password="changed")
+    meets = await running.add_flow(REMEMBERS, name="meets the refusal")
+    await running.ended((await running.call(meets, {"number": "breaks"})).run_name)
+
+    later = await running.call(flow_id, {"number": "N1"})
+
+    assert (held.held, later.held) == (True, True)
+    running.services.held.let_go("a plan")
+    await repair(running, connection_id)
+    for one in (held, later):
+        assert (await running.ended(one.event_name)).status == "Succeeded"

@@ -1,14 +1,17 @@
 """What is held is seen with why, let go knowingly, and kept for as long as the settings say."""
 
+import asyncio
+
 import pytest
 
-from flowmend.core.errors import AskedWrongly, NotFound
+from flowmend.core.errors import AskedWrongly, NotFound, StoreUnavailable
+from flowmend.store.trigger_events import change_held
 from flowmend.use_cases.flow_settings import change_settings, read_settings
 from flowmend.use_cases.flows import read_flow_detail, turn_off
 from flowmend.use_cases.held_days import expire_held
-from flowmend.use_cases.held_events import MOST_DISCARDED, discard_all_events, discard_events
+from flowmend.use_cases.held_events import MOST_DISCARDED, discard_all_events, discard_event, discard_events
 from flowmend.use_cases.held_lists import WaitsFor, list_held
-from running import Running, compose, create_order, respond
+from running import Running, compose, create_order, respond, until, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -102,6 +105,77 @@ async def test_all_of_a_flow_go_but_what_came_after_the_question(running: Runnin
     assert running.services.store.trigger_events.count_held(other) == 1
     with pytest.raises(NotFound):
         await discard_all_events(running.services, "no flow", running.owner)
+
+
+async def test_nothing_is_discarded_where_who_did_it_cannot_be_noted(running: Running) -> None:
+    flow_id = await holding(running)
+    names = [one.row.event_name for one in (await list_held(running.services)).events]
+    database = running.services.store._database
+    with database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit RENAME TO not_the_audit")
+    try:
+        for discarding in (
+            discard_event(running.services, flow_id, names[0], running.owner),
+            discard_events(running.services, names[:2], running.owner),
+            discard_all_events(running.services, flow_id, running.owner),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await discarding
+    finally:
+        with database.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE not_the_audit RENAME TO audit")
+    assert running.services.store.trigger_events.count_held(flow_id) == 3
+
+
+async def test_those_discarded_are_counted_once_though_their_transaction_is_tried_again(running: Running) -> None:
+    flow_id = await holding(running)
+    names = [one.row.event_name for one in (await list_held(running.services)).events]
+    failing = change_held("no event", status="Failed")
+
+    counts = await asyncio.gather(  # of one group: it fails as a whole, then each part is tried alone
+        running.services.store.journal.write(()),
+        *(running.services.store.journal.write([failing]) for _ in range(3)),
+        discard_events(running.services, names, running.owner),
+        return_exceptions=True,
+    )
+
+    assert counts[-1] == 3
+    (noted,) = [one for one in running.services.store.audit.list(flow_id)[0] if one.verb == "discard_events"]
+    assert noted.details["count"] == 3
+
+
+async def test_a_flow_whose_last_event_was_discarded_waits_for_nothing(running: Running) -> None:
+    flow_id = await running.add_flow({"Wait": wait_for(2, "Hour")}, **KEY)
+    running.services.held.keep_back([flow_id], "plan", None)
+    first, second = [(await running.call(flow_id, {"number": "N1"})).event_name for _ in range(2)]
+    running.services.held.let_go("plan")
+    await running.reached_count(flow_id, 1)
+    await running.at_rest()
+    assert running.services.held.has_waiting(flow_id)
+
+    await discard_event(running.services, flow_id, second, running.owner)
+
+    await until(lambda: not running.services.held.has_waiting(flow_id), lambda: "it is still said to wait")
+    assert [row.run_name for row in running.runs(flow_id)] == [first]
+
+
+async def test_what_only_waits_for_its_turn_does_not_expire(running: Running) -> None:
+    trigger = {
+        "manual": {
+            "type": "Request",
+            "kind": "Http",
+            "inputs": {},
+            "runtimeConfiguration": {"concurrency": {"runs": 1, "maximumWaitingRuns": 9}},
+        }
+    }
+    flow_id = await running.add_flow({"Wait": wait_for(9, "Day")}, triggers=trigger)
+    await change_settings(running.services, flow_id, {"held_days": 1}, running.owner)
+    await running.call(flow_id, {})
+    assert (await running.call(flow_id, {})).held
+    running.clock.move(days=3)
+    assert await expire_held(running.services, running.clock.now) == 0
+    await turn_off(running.services, flow_id, running.owner)
+    assert await expire_held(running.services, running.clock.now) == 1
 
 
 async def test_events_expire_only_where_a_setting_says_so_and_leave_a_record(running: Running) -> None:

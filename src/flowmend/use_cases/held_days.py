@@ -62,6 +62,6 @@ async def _expire(services: Services, flow_id: str, before: datetime, now: datet
             break  # each was begun meanwhile
         await asyncio.sleep(_REST_SECONDS)
     if gone:
-        services.held.wake(flow_id)
+        services.held.taken_out(flow_id)
         services.changes.publish("event", flow_id=flow_id, event_name="", status=Status.CANCELLED.value)
     return gone

@@ -86,7 +86,7 @@ async def discard_event(services: Services, flow_id: str, event_name: str, perso
     discarded = change_held(event_name, status=Status.CANCELLED.value, code=DISCARDED, ended_at=now, outputs=b"")
     note = AuditRow(at=now, person_id=person_id, verb="discard_event", target=event_name, details={"flow": flow_id})
     await services.store.journal.write([discarded, note_together(note)])
-    services.held.wake(flow_id)
+    services.held.taken_out(flow_id)
     services.changes.publish("event", flow_id=flow_id, event_name=event_name, status=Status.CANCELLED.value)
 
 
@@ -135,6 +135,6 @@ async def _discard(
     counts: list[int] = []
     note = AuditRow(at=now, person_id=person_id, verb="discard_events", target=flow_id, details=dict(details))
     await services.store.journal.write([let_go(names, code=DISCARDED, at=now, told=counts.append, note=note)])
-    services.held.wake(flow_id)
+    services.held.taken_out(flow_id)
     services.changes.publish("event", flow_id=flow_id, event_name="", status=Status.CANCELLED.value)
     return counts[-1]

@@ -24,6 +24,7 @@ class HeldFlows:
         self._kept_back: dict[str, tuple[frozenset[str], datetime | None]] = {}
         self._woken: set[str] = set()
         self._arrived: set[str] = set()
+        self._taken_out: set[str] = set()
         self._wake: Callable[[], None] = lambda: None
 
     # -- what waits --
@@ -103,11 +104,19 @@ class HeldFlows:
         self._arrived.add(flow_id)
         self._wake()
 
-    def take_woken(self) -> tuple[set[str], set[str]]:
-        """(flows of which anything may go on, those where only events arrived), each told once."""
+    def taken_out(self, flow_id: str) -> None:
+        """Events of this flow were discarded or expired: its line is to be made anew."""
+        self._taken_out.add(flow_id)
+        self.wake(flow_id)
+
+    def take_woken(self) -> tuple[set[str], set[str], set[str]]:
+        """(flows of which anything may go on, those where only events arrived, those of the first whose line is made anew),
+        each told once.
+        """
         woken, self._woken = self._woken, set()
         arrived, self._arrived = self._arrived - woken, set()
-        return woken, arrived
+        taken_out, self._taken_out = self._taken_out, set()
+        return woken, arrived, taken_out
 
     def on_wake(self, wake: Callable[[], None]) -> None:
         """Whom to tell: the drain."""

@@ -96,7 +96,9 @@ class HeldRelease(RowWatch):
         ended, self._ended = self._ended, []
         for name in ended:
             self._end(services, name)
-        woken, arrived = services.held.take_woken()
+        woken, arrived, taken_out = services.held.take_woken()
+        for flow_id in taken_out & self._flows.keys():
+            self._close(self._flows[flow_id])
         for flow_id in (*woken, *arrived):
             catch_up = self._flows.get(flow_id)
             if catch_up is not None:
