@@ -168,6 +168,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "runs-none": SamplePage("runs.html", "runs", {"page": _runs_page((), names, "")}),
         "runs-all-chosen": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Cancelled")}),
         "runs-held": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Held")}),
+        "runs-checks": SamplePage("runs.html", "runs", {"page": _runs_page(runs, names, "Checks")}),
         "run": SamplePage("run.html", "runs", {"page": run_page(broken)}),
         "run-list": SamplePage("run.html", "runs", {"page": run_page(broken, view="list")}),
         "run-mended": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True)}),
@@ -889,11 +890,13 @@ def _runs_page(runs: tuple[RunRow, ...], names: dict[str, str], status: str) -> 
         code="ConnectionNeedsRepair", fired=False, started_at=at("03:10"), tracking_id="t", client_tracking_id="t",
         business_key="4812",
     )  # fmt: skip
-    held = (event,) if status == "Held" else ()
+    if status == "Checks":
+        event = msgspec.structs.replace(event, status="Skipped", code="NoNewItems", checks=200, ended_at=at("03:40"))
+    events = (event,) if status in {"Held", "Checks"} else ()
     return RunsPage(
         filters=filters,
-        runs=() if held else runs,
-        held=held,
+        runs=() if events else runs,
+        events=events,
         headlines={run.run_name: "4711" for run in runs[:1]},
         lineages={run.run_name: Lineage(attempt=2, attempts=3) for run in runs[:1]},
         people={"owner": "Mei Chen"},

@@ -36,6 +36,15 @@ class TestHistory:
         other, _ = store.trigger_events.list("flow-1", trigger_name="other")
         assert [event.event_name for event in other] == [examples.run_name(3)]
 
+    def test_checks_that_found_nothing_come_without_the_others(self, store: Store, examples: Any, write: Any) -> None:
+        for number, status in enumerate(("Skipped", "Succeeded", "Skipped", "Failed", "Waiting", "Skipped")):
+            write(store, HoldEvent(examples.event(number, status=status, fired=False, run_name="")))
+        write(store, HoldEvent(examples.event(9, status="Skipped", fired=False, run_name="", flow_id="flow-2")))
+        first, cursor = store.trigger_events.that_found_nothing("flow-1", 2)
+        assert [one.event_name for one in first] == [examples.run_name(5), examples.run_name(2)]
+        rest, cursor = store.trigger_events.that_found_nothing("flow-1", 2, cursor)
+        assert ([one.event_name for one in rest], cursor) == ([examples.run_name(0)], "")
+
     def test_an_unknown_event_is_none(self, store: Store) -> None:
         assert store.trigger_events.get("nobody") is None
 

@@ -58,6 +58,9 @@ _ON = Look("ok", "good", marked("On"))
 _HOLDING = Look("held", "held", marked("On, holding events"))
 _OFF = Look("power", "idle", marked("Off"))
 
+#: checks of a trigger that started no run
+CHECKS = Look("search", "idle", marked("Checks (no new data)"))
+
 #: what the filter of All runs offers: query value → look; held events are no runs yet
 RUN_FILTERS = {
     Status.SUCCEEDED.value: SUCCEEDED,

@@ -297,10 +297,13 @@ trigger_events = Table(
 )
 Index("ix_trigger_events_flow_id_event_name", trigger_events.c.flow_id, trigger_events.c.event_name)
 IS_HELD = trigger_events.c.status == literal_column(f"'{Status.WAITING}'")
+#: Checks that found nothing to start a run for.
+FOUND_NOTHING = trigger_events.c.status == literal_column(f"'{Status.SKIPPED}'")
 HAS_CLIENT_REQUEST = trigger_events.c.client_request_id != NOTHING
 REPEATS_AN_EVENT = trigger_events.c.origin_event != NOTHING
 index_where("held", IS_HELD, trigger_events.c.flow_id, trigger_events.c.started_at)
 index_where("held_of_all", IS_HELD, trigger_events.c.event_name, trigger_events.c.flow_id)
+index_where("skipped", FOUND_NOTHING, trigger_events.c.flow_id, trigger_events.c.event_name)
 index_where("origin", REPEATS_AN_EVENT, trigger_events.c.origin_event)
 index_where("client_request", HAS_CLIENT_REQUEST, trigger_events.c.flow_id, trigger_events.c.client_request_id)
 

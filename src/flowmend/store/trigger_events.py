@@ -10,7 +10,7 @@ from flowmend.core.errors import Conflict
 from flowmend.store.database import Database, select_row
 from flowmend.store.journal_writes import Statement
 from flowmend.store.rows import TriggerEventRow
-from flowmend.store.tables import HAS_CLIENT_REQUEST, IS_HELD
+from flowmend.store.tables import FOUND_NOTHING, HAS_CLIENT_REQUEST, IS_HELD
 from flowmend.store.tables import trigger_events as events
 
 
@@ -48,10 +48,7 @@ class TriggerEvents:
             chosen = chosen.where(events.c.trigger_name == trigger_name)
         if statuses:
             chosen = chosen.where(events.c.status.in_([str(status) for status in statuses]))
-        if cursor:
-            chosen = chosen.where(events.c.event_name > cursor)
-        found = self._database.every(chosen.order_by(events.c.event_name).limit(limit + 1), TriggerEventRow)
-        return found[:limit], found[limit - 1].event_name if len(found) > limit else ""
+        return self._page(chosen, limit, cursor)
 
     def held(self, flow_id: str | None = None, *, limit: int | None = None) -> Sequence[TriggerEventRow]:
         """Held events of one flow, or of all, in the order in which they arrived."""
@@ -74,6 +71,14 @@ class TriggerEvents:
         chosen = chosen.with_hint(events, "INDEXED BY ix_trigger_events_held_of_all", "sqlite")
         if flow_id:
             chosen = chosen.where(events.c.flow_id == flow_id)
+        return self._page(chosen, limit, cursor)
+
+    def that_found_nothing(self, flow_id: str, limit: int, cursor: str = "") -> tuple[Sequence[TriggerEventRow], str]:
+        """Checks of a flow's trigger that had nothing to start a run for, as `list` gives a history."""
+        chosen = _select_head().where(FOUND_NOTHING, events.c.flow_id == flow_id)
+        return self._page(chosen.with_hint(events, "INDEXED BY ix_trigger_events_skipped", "sqlite"), limit, cursor)
+
+    def _page(self, chosen: Select[Any], limit: int, cursor: str) -> tuple[Sequence[TriggerEventRow], str]:
         if cursor:
             chosen = chosen.where(events.c.event_name > cursor)
         found = self._database.every(chosen.order_by(events.c.event_name).limit(limit + 1), TriggerEventRow)

@@ -15,7 +15,7 @@ from flowmend.portal.forms import form_text
 from flowmend.portal.frame import local_path
 from flowmend.portal.language import marked
 from flowmend.portal.portal import Portal, person_id, see, segment
-from flowmend.portal.words import RUN_FILTERS, Look
+from flowmend.portal.words import CHECKS, RUN_FILTERS, Look
 from flowmend.store.repair_rows import ItemMode
 from flowmend.store.rows import RunRow, TriggerEventRow
 from flowmend.store.runs import Lineage
@@ -36,6 +36,9 @@ from flowmend.use_cases.run_choices import (
 from flowmend.use_cases.run_columns import Column, column_values, offered_columns, read_columns
 
 _PAGE_OF = 50
+#: The status that shows checks of a flow's trigger that started no run.
+_CHECKS = "Checks"
+_NO_RUNS = (HELD, _CHECKS)
 #: what the filter of times offers: query value → how long ago, and its words
 SINCE = {
     "1h": (timedelta(hours=1), marked("In the last hour")),
@@ -79,7 +82,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage:
-    """filters: as they stand in the address. held: instead of runs, where they are asked for.
+    """filters: as they stand in the address. events: held ones, or checks, instead of runs where they are asked for.
 
     columns, values: what was chosen, and a text of each by run; offered: what can be. older, newest, export: addresses, "" for
     none. is_whole: False where a part of a text was looked for among the newest runs only. kept_days: 0 for ever.
@@ -87,7 +90,7 @@ class RunsPage:
 
     filters: Mapping[str, str]
     runs: tuple[RunRow, ...]
-    held: tuple[TriggerEventRow, ...] = ()
+    events: tuple[TriggerEventRow, ...] = ()
     headlines: Mapping[str, str]
     lineages: Mapping[str, Lineage]
     people: Mapping[str, str]
@@ -123,6 +126,14 @@ class RunsPage:
         return self.filters["status"] == HELD
 
     @property
+    def shows_checks(self) -> bool:
+        return self.filters["status"] == _CHECKS
+
+    @property
+    def shows_runs(self) -> bool:
+        return self.filters["status"] not in _NO_RUNS
+
+    @property
     def has_unfinished(self) -> bool:
         return any(not Status(run.status).is_terminal for run in self.runs)
 
@@ -135,16 +146,16 @@ async def show_runs(portal: Portal, request: Request) -> Response:
     """GET /runs?status=&flow=&connection=&incident=&category=&since=&started_from=&started_to=&tracked_name=&tracked_value=&text="""
     services, filters = portal.services, _filters(request.query_params)
     choice, cursor = _choice(filters, services.clock.now), request.query_params.get("cursor", "")
-    shows_held = filters["status"] == HELD
-    found = _NOTHING if shows_held else await list_chosen(services, choice, limit=_PAGE_OF, cursor=cursor)
-    held, next_cursor = _held(services, filters["flow"], cursor) if shows_held else ((), found.next_cursor)
+    shows_runs = filters["status"] not in _NO_RUNS
+    found = await list_chosen(services, choice, limit=_PAGE_OF, cursor=cursor) if shows_runs else _NOTHING
+    events, next_cursor = ((), found.next_cursor) if shows_runs else _events(services, filters, cursor)
     columns = chosen_columns(request)
     flows = services.store.flows.list()
     kept = next((history_days(services, one) for one in flows if one.flow_id == filters["flow"]), None)
     page = RunsPage(
         filters=filters,
         runs=tuple(found.rows),
-        held=tuple(held),
+        events=tuple(events),
         headlines=found.headlines,
         lineages=found.lineages,
         people={one.person_id: one.name for one in services.store.access.people()},
@@ -157,7 +168,7 @@ async def show_runs(portal: Portal, request: Request) -> Response:
         selection=_selection(services, filters, choice, request, found.found),
         older=_address(filters | {"cursor": next_cursor}) if next_cursor else "",
         newest=_address(filters),
-        export="" if shows_held else _address(filters, "/runs.csv"),
+        export=_address(filters, "/runs.csv") if shows_runs else "",
         is_later_page=bool(cursor),
         is_whole=found.is_whole,
         kept_days=services.settings.history_days if kept is None else kept,
@@ -212,7 +223,8 @@ def _filters(asked: Mapping[str, str]) -> dict[str, str]:
     """What the address or a form asks for; what is no filter of ours asks for nothing."""
     status, since = asked.get("status", ""), asked.get("since", "")
     found = {name: asked.get(name, "").strip() for name in _TEXTS}
-    found["status"] = status if status in RUN_FILTERS or status == HELD else ""
+    is_known = status in RUN_FILTERS or (status == _CHECKS and found["flow"])
+    found["status"] = status if is_known else ""
     found["since"] = since if since in SINCE else ""
     found["category"] = found["category"] if found["category"] in set(Category) else ""
     return found | {
@@ -224,7 +236,7 @@ def _choice(filters: Mapping[str, str], now: datetime) -> RunChoice:
     since = now - SINCE[filters["since"]][0] if filters["since"] else None
     return RunChoice(
         flow_id=filters["flow"],
-        status="" if filters["status"] == HELD else filters["status"],
+        status="" if filters["status"] in _NO_RUNS else filters["status"],
         connection_id=filters["connection"],
         incident_id=filters["incident"],
         category=filters["category"],
@@ -246,6 +258,9 @@ def _moment(text: str) -> datetime | None:
 
 def _chips(services: Services, filters: dict[str, str], choice: RunChoice) -> tuple[Chip, ...]:
     counts = count_by_status(services, choice, _COUNTED)
+    looks: dict[str, Look | None] = {"": None, **RUN_FILTERS}
+    if filters["flow"]:
+        looks[_CHECKS] = CHECKS
     return tuple(
         Chip(
             address=_address(filters | {"status": name}),
@@ -253,7 +268,7 @@ def _chips(services: Services, filters: dict[str, str], choice: RunChoice) -> tu
             is_current=name == filters["status"],
             count=counts.get(name),
         )
-        for name, look in {"": None, **RUN_FILTERS}.items()
+        for name, look in looks.items()
     )
 
 
@@ -262,7 +277,7 @@ def _selection(
 ) -> Selection:
     """found: how many match, None where that is not known yet."""
     if found is None:
-        found = 0 if filters["status"] == HELD else count_chosen(services, choice)
+        found = 0 if filters["status"] in _NO_RUNS else count_chosen(services, choice)
     now = services.clock.now
     # A time that counts back from now is fixed now, too: what was shown is what is meant.
     since = choice.started_from.isoformat() if choice.started_from else ""
@@ -279,8 +294,11 @@ def _selection(
     )
 
 
-def _held(services: Services, flow_id: str, cursor: str) -> tuple[Sequence[TriggerEventRow], str]:
-    return services.store.trigger_events.newest_held(flow_id, _PAGE_OF, cursor)
+def _events(services: Services, filters: Mapping[str, str], cursor: str) -> tuple[Sequence[TriggerEventRow], str]:
+    events, flow_id = services.store.trigger_events, filters["flow"]
+    if filters["status"] == HELD:
+        return events.newest_held(flow_id, _PAGE_OF, cursor)
+    return events.that_found_nothing(flow_id, _PAGE_OF, cursor)
 
 
 def _address(filters: Mapping[str, str], path: str = "/runs") -> str:

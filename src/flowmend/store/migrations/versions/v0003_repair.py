@@ -48,6 +48,8 @@ def _find_history_faster() -> None:
     _pack_journals()
     held = _where("status = 'Waiting'")
     op.create_index("ix_trigger_events_held_of_all", "trigger_events", ["event_name", "flow_id"], **held)
+    skipped = _where("status = 'Skipped'")
+    op.create_index("ix_trigger_events_skipped", "trigger_events", ["flow_id", "event_name"], **skipped)
     op.create_index("ix_trigger_events_origin", "trigger_events", ["origin_event"], **_where("origin_event != ''"))
 
 
