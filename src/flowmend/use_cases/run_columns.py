@@ -17,6 +17,8 @@ MOST_NAME_CHARACTERS = 200
 _MOST_OFFERED = 60
 _MOST_VALUE_CHARACTERS = 400
 _DEEPEST = 3
+#: Of so many runs at once what started them is read: each can be megabytes.
+_READ_AT_ONCE = 20
 
 
 class ColumnKind(StrEnum):
@@ -66,17 +68,25 @@ def column_values(services: Services, rows: Sequence[RunRow], columns: Sequence[
     names = [row.run_name for row in rows]
     kinds = {one.kind for one in columns}
     tracked = services.store.tracked_values.of_runs(names) if ColumnKind.VALUE in kinds else {}
-    outputs = _outputs(services, rows) if ColumnKind.OUTPUT in kinds else {}
+    paths = [one.name for one in columns if one.kind is ColumnKind.OUTPUT]
+    shown = dict(_output_texts(services, rows, paths)) if paths else {}
     values = {name: {one.name: one.value for one in of_run} for name, of_run in tracked.items()}
     return {
         name: tuple(
-            values.get(name, {}).get(one.name, "")
-            if one.kind is ColumnKind.VALUE
-            else _text_at(outputs.get(name), one.name)
+            values.get(name, {}).get(one.name, "") if one.kind is ColumnKind.VALUE else shown.get((name, one.name), "")
             for one in columns
         )
         for name in names
     }
+
+
+def _output_texts(
+    services: Services, rows: Sequence[RunRow], paths: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """((run name, path), text) of the runs that show what started them."""
+    for first in range(0, len(rows), _READ_AT_ONCE):
+        for name, outputs in _outputs(services, rows[first : first + _READ_AT_ONCE]).items():
+            yield from (((name, path), _text_at(outputs, path)) for path in paths)
 
 
 def _outputs(services: Services, rows: Sequence[RunRow]) -> dict[str, Json]:
