@@ -10,6 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from flowmend.cli.program import app
+from flowmend.cli.server_client import find_server
 
 from .conftest import StartedServer
 
@@ -78,3 +79,20 @@ def test_what_is_not_there_is_one_line(server: StartedServer, verb: str) -> None
 def test_a_bad_pace_is_refused_before_anything_is_asked(server: StartedServer) -> None:
     for option in ("--per-minute", "--at-once", "--calls-at-once"):
         assert flowmend(server, "repair", "run", "any", option, "0").exit_code == 2
+
+
+def test_run_keeps_what_was_chosen_for_the_plan_before(server: StartedServer, plan: Any) -> None:
+    assert flowmend(server, "repair", "status", plan["id"], "--wait").exit_code == 0
+    names = [flowmend_json(server, "flows", "run", plan["groups"][0]["flow"])["name"] for _ in range(2)]
+    client = find_server(None, server.data)
+    for _ in range(100):
+        made = client.send("POST", "/repair_plans", {"runs": names, "mode": "resubmit"})
+        if made["counts"]["to_go"] == 2:  # they have ended
+            break
+        time.sleep(0.05)
+    chosen = {"canary": "none", "per_minute": 1, "at_once": 3}
+    client.send("POST", f"/repair_plans/{made['id']}/start", {"version": 1, "settings": chosen})
+    assert flowmend(server, "repair", "stop", made["id"]).exit_code == 0
+    again = flowmend_json(server, "repair", "run", made["id"], "--calls-at-once", "2")
+    assert {name: again["settings"][name] for name in chosen} == chosen
+    assert again["settings"]["calls_at_once"] == 2

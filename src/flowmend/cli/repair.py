@@ -106,27 +106,34 @@ def run(
         bool, typer.Option("--one-per-flow", help="One run of each flow first, not one of all.")
     ] = False,
     ask: Annotated[bool, typer.Option("--ask", help="Pause once the first one has gone well.")] = False,
-    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Runs under way at most.")] = 16,
+    at_once: Annotated[
+        int | None, typer.Option("--at-once", min=1, max=64, help="Runs under way at most; 16 unless said.")
+    ] = None,
     calls_at_once: Annotated[
-        int, typer.Option("--calls-at-once", min=1, max=64, help="Calls of these under way at most.")
-    ] = 4,
+        int | None,
+        typer.Option("--calls-at-once", min=1, max=64, help="Calls of these under way at most; 4 unless said."),
+    ] = None,
     wait: WaitOption = False,
     data: DataOption = None,
     url: UrlOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start a plan: one run first, then the rest in order of arrival. It stops by itself where it goes wrong."""
+    """Start a plan: one run first, then the rest in order of arrival. It stops by itself where it goes wrong.
+
+    What is not said here stays as it was chosen for the plan before.
+    """
     from flowmend.cli.server_client import find_server, segment
 
     server = find_server(url, data)
     found = _found(server, plan)
-    settings = {
-        "canary": "one_per_flow" if one_per_flow else "one_first",
-        "ask_before_rest": ask,
+    said = {
+        "canary": "one_per_flow" if one_per_flow else None,
+        "ask_before_rest": ask or None,
         "per_minute": per_minute,
         "at_once": at_once,
         "calls_at_once": calls_at_once,
     }
+    settings = found["settings"] | {name: value for name, value in said.items() if value is not None}
     wanted = {"version": found["version"] if version is None else version, "settings": settings}
     started = server.send("POST", f"/repair_plans/{segment(found['id'])}/start", wanted)
     _end(_ended(server, started) if wait else started, json=json, is_judged=wait)
