@@ -122,6 +122,21 @@ class TestColumns:
         assert read_columns(odd) == (ORDER,)
 
 
+async def test_an_orders_number_finds_no_run_whose_name_happens_to_hold_it(running: Running) -> None:
+    flow_id = await running.add_flow({"A": TRACKED})
+    first = await ended_run(running, flow_id, {"n": "4711"})
+    other = await ended_run(running, flow_id, {"n": "9"})
+    again = (await resubmit_run(running.services, other, person_id=running.owner)).run_name
+    await running.ended(again)
+    digits = other[6:10]
+    found = await list_chosen(running.services, RunChoice(text=digits))
+    assert [row.run_name for row in found.rows] == []
+    found = await list_chosen(running.services, RunChoice(text="4711"))
+    assert [row.run_name for row in found.rows] == [first]
+    found = await list_chosen(running.services, RunChoice(text=other[6:20]))
+    assert other in [row.run_name for row in found.rows]
+
+
 class TestExport:
     async def test_no_cell_is_computed_by_a_spreadsheet(self, running: Running) -> None:
         flow_id = await running.add_flow({"A": TRACKED})

@@ -8,7 +8,7 @@ seconds. How far it looked is told, and a narrower filter lets it look further b
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from flowmend.store.database import Database
 from flowmend.store.run_filter import RunFilter, matching, select_names
@@ -18,6 +18,9 @@ from flowmend.store.tracked_values import findable_value
 #: Among so many of the newest runs parts are looked for, and so many runs are taken that hold the whole text.
 MOST_SEARCHED = 5_000
 _BLOCK = 1000
+#: A run's name is thirty digits, so the few of an order's number stand in the names of many runs that it has nothing to do with.
+_LEAST_OF_A_NAME = 10
+_LIKE_A_NAME = "%CU__"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +52,9 @@ def _holding_whole(connection: Connection, wanted: RunFilter) -> Iterator[str]:
 def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Collection[str], int]:
     """Their names, and how many runs were looked at."""
     newest = select_names(wanted, limit=MOST_SEARCHED).subquery()
-    searched = (runs.c.run_name, runs.c.client_tracking_id, runs.c.error_code, runs.c.error_message)
-    holds = or_(*(column.icontains(wanted.text, autoescape=True) for column in searched))
-    asked = select(runs.c.run_name, holds).select_from(newest.join(runs, runs.c.run_name == newest.c.run_name))
+    asked = select(runs.c.run_name, _holds(wanted.text)).select_from(
+        newest.join(runs, runs.c.run_name == newest.c.run_name)
+    )
     looked_at = connection.execute(asked).all()
     found = {name for name, is_found in looked_at if is_found}
     rest = [name for name, is_found in looked_at if not is_found]
@@ -62,3 +65,18 @@ def _holding_part(connection: Connection, wanted: RunFilter) -> tuple[Collection
         of_block = values.run_name.in_(rest[first : first + _BLOCK])
         found.update(connection.scalars(select(values.run_name).where(of_block, tells)))
     return found, len(looked_at)
+
+
+def _holds(text: str) -> ColumnElement[bool]:
+    """Whether the run's own row holds the text."""
+    tracking_id = runs.c.client_tracking_id
+    found = [
+        column.icontains(text, autoescape=True) for column in (runs.c.error_code, runs.c.error_message, tracking_id)
+    ]
+    if len(text) < _LEAST_OF_A_NAME:
+        found[-1] = and_(
+            found[-1], HAS_OWN_TRACKING_ID, tracking_id.not_like(_LIKE_A_NAME)
+        )  # a resubmitted run has its first one's
+    else:
+        found.append(runs.c.run_name.icontains(text, autoescape=True))
+    return or_(*found)
