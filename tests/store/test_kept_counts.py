@@ -73,6 +73,18 @@ class TestWindows:
         end(9, started_at=examples.noon)
         assert store.blast_radius.failed_by_flow([window]) == {"flow-1": 2}
 
+    def test_a_held_event_that_fails_in_the_next_break_counts_there_alone(
+        self, store: Store, examples: Any, end: Callable[..., str], broken: Callable[..., None]
+    ) -> None:
+        broken(0, 1)
+        broken(3, None)
+        first = Window(connection_id="shop", since=examples.noon, until=examples.noon + HOUR)
+        second = Window(connection_id="shop", since=examples.noon + HOUR * 3)
+        end(3.1, started_at=examples.noon + HOUR * 0.5)
+        assert store.blast_radius.failed_by_flow([first]) == {}
+        assert store.blast_radius.failed_by_flow([second]) == {"flow-1": 1}
+        assert store.repair_subjects.failed([first]) == []
+
     def test_what_was_deleted_is_not_counted(self, store: Store, examples: Any, end: Callable[..., str]) -> None:
         window = Window(connection_id="shop", since=examples.noon)
         for hours in (1, 2, 10):

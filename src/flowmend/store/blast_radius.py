@@ -46,7 +46,8 @@ class AffectedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlastRadius:
-    """A run counts where it named the connection as what failed it, began before the mend and ended after the break.
+    """A run counts where it named the connection as what failed it, began before the mend, and ended after the break and before
+    the connection broke again.
 
     Errors of all methods: StoreUnavailable.
     """
@@ -155,6 +156,11 @@ def failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
     yield runs.c.status.in_(_FAILED)
     if window.until is not None:
         yield runs.c.started_at < window.until
+        # What arrived while it was broken is older than the mend; where it fails in the next break, that one failed it.
+        members = incident_connections.c
+        later = (members.connection_id == window.connection_id) & (members.first_bad_at >= window.until)
+        next_break = select(func.min(members.first_bad_at)).where(later).scalar_subquery()
+        yield next_break.is_(None) | (runs.c.ended_at < next_break)
 
 
 def _count_failed(connection: Connection, window: Window, since: datetime, until: datetime | None) -> Counter[str]:
