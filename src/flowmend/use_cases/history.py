@@ -22,6 +22,9 @@ MOST_DAYS = 36_500
 #: A run that ended just now is still looked at, and a callback may come late.
 _PACKED_AFTER = timedelta(minutes=10)
 _IN_A_BLOCK = 100
+#: A block of what is let go of grows or shrinks until it takes about so long: whoever writes waits no longer than that.
+_SHORT_SECONDS, _LONG_SECONDS = 0.03, 0.08
+_LEAST_IN_A_BLOCK, _MOST_IN_A_BLOCK = 20, 800
 #: After a block of work so many times its duration nothing is done.
 _REST = 4.0
 _LEAST_REST_SECONDS = 0.01
@@ -42,7 +45,8 @@ def chosen_days(flow: FlowRow) -> int | None:
 async def pack_journals(services: Services, now: datetime) -> int:
     """Pack the journals of runs that ended a while ago; of how many. Errors: StoreUnavailable."""
     packed = 0
-    while some := await _at_leisure(partial(services.store.history.pack, now - _PACKED_AFTER, _IN_A_BLOCK)):
+    pack = partial(services.store.history.pack, now - _PACKED_AFTER, _IN_A_BLOCK)
+    while some := (await _at_leisure(pack))[0]:
         packed += some
     return packed
 
@@ -61,22 +65,31 @@ async def _forget(services: Services, flow_id: str, before: datetime) -> int:
     history, gone = services.store.history, 0
     for status in Status:
         if status.is_terminal:
-            gone += await _step_by_step(partial(history.forget_runs, flow_id, status, before, _IN_A_BLOCK))
-    return gone + await _step_by_step(partial(history.forget_events, flow_id, before, _IN_A_BLOCK))
+            gone += await _step_by_step(partial(history.forget_runs, flow_id, status, before))
+    return gone + await _step_by_step(partial(history.forget_events, flow_id, before))
 
 
-async def _step_by_step(forget: Callable[[str], Forgotten]) -> int:
-    """forget: given the cursor of the step before, "" at first."""
-    gone, cursor = 0, ""
+async def _step_by_step(forget: Callable[[int, str], Forgotten]) -> int:
+    """forget: given how many to look at, and the cursor of the step before, "" at first."""
+    gone, cursor, most = 0, "", _IN_A_BLOCK
     while True:
-        step = await _at_leisure(partial(forget, cursor))
-        gone, cursor = gone + step.count, step.cursor
+        step, seconds = await _at_leisure(partial(forget, most, cursor))
+        gone, cursor, most = gone + step.count, step.cursor, next_block(most, seconds)
         if not cursor:
             return gone
 
 
-async def _at_leisure(work: Callable[[], T]) -> T:
+def next_block(most: int, seconds: float) -> int:
+    """How many to look at in the next block after one of so many that took so long."""
+    if seconds > _LONG_SECONDS:
+        return max(_LEAST_IN_A_BLOCK, most // 2)
+    return min(_MOST_IN_A_BLOCK, most * 2) if seconds < _SHORT_SECONDS else most
+
+
+async def _at_leisure(work: Callable[[], T]) -> tuple[T, float]:
+    """What it gave, and how many seconds it took, the rest after it not counted."""
     began = time.monotonic()
     done = await asyncio.to_thread(work)
-    await asyncio.sleep(max(_LEAST_REST_SECONDS, _REST * (time.monotonic() - began)))
-    return done
+    seconds = time.monotonic() - began
+    await asyncio.sleep(max(_LEAST_REST_SECONDS, _REST * seconds))
+    return done, seconds
