@@ -395,6 +395,7 @@ class TestIncident:
         assert after_it.summary.plan.state is PlanState.DONE
         (listed,) = (await list_plans(shop.running.services, incident_id=shop.incident_id)).plans
         assert (listed.done, listed.total, listed.failed) == (2, 2, 0)
+        assert listed.name == after_it.summary.name
 
 
 class TestSelection:
@@ -424,3 +425,29 @@ class TestSelection:
         await shop.start(plan, settings=PlanSettings(canary=Canary.NONE))
         assert (await shop.reaches(plan, PlanState.DONE)).succeeded == 3
         assert {running.run(name).status for name in names} == {"Cancelled"}
+
+
+class TestCalledRuns:
+    async def test_who_called_a_run_that_failed_is_resumed_and_calls_it_again(self, shop: Shop) -> None:
+        running = shop.running
+        answer = {"type": "Response", "kind": "Http", "inputs": {"statusCode": 200, "body": "made"}}
+        child = await running.add_flow({"Order": create_order(), "Answer": after(answer, "Order")}, name="Child")
+        await change_settings(running.services, child, {"onBrokenConnection": "fail"}, running.owner)
+
+        async def calls(name: str, flow_id: str) -> str:
+            host = {"triggerName": "manual", "workflow": {"id": flow_id}}
+            call = {"type": "Workflow", "inputs": {"host": host, "body": "@triggerBody()"}, "runAfter": {}}
+            answers = {**answer, "inputs": {"statusCode": 200, "body": "@body('Call')"}}
+            return await running.add_flow({"Call": call, "Answer": after(answers, "Call")}, name=name)
+
+        outermost = await calls("Outermost", await calls("Parent", child))
+        (failed,) = await shop.fails("A", flow_id=outermost)
+        plan = await shop.repaired_and_planned()
+        view = await shop.view(plan)
+        by_flow = {one.flow_name: (one.mode, one.reason) for one in view.groups}
+        assert by_flow == {"Outermost": (ItemMode.RESUME, ""), "Child": (ItemMode.NONE, "ChildRun")}
+        await shop.start(plan)
+        view = await shop.reaches(plan, PlanState.DONE)
+        assert (view.succeeded, view.failed) == (1, 0)
+        assert running.service.counts["orders"]["created"] == 1
+        assert running.run(failed).status == "Failed"

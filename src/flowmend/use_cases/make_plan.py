@@ -10,6 +10,7 @@ Then `start_plan` begins it, `read_plan` shows it.
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,7 @@ import msgspec
 from flowmend.core.errors import AskedWrongly, Conflict
 from flowmend.store.repair_rows import ItemMode, ItemState, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.store.run_filter import RunFilter
+from flowmend.use_cases.callers import callers_of
 from flowmend.use_cases.incidents import read_incident_summary, windows_of
 from flowmend.use_cases.plan_items import items_of
 from flowmend.use_cases.plan_subjects import Subjects, Target, collect, target_of
@@ -70,9 +72,8 @@ async def remake_plan(services: Services, plan: RepairPlanRow) -> RepairPlanRow:
     """
     await services.store.journal.write(())  # how items ended rides along with that
     target = await asyncio.to_thread(target_of, services, plan)
-    subjects = await asyncio.to_thread(collect, services, target)
     chosen = await asyncio.to_thread(services.store.repair_plans.chosen_modes, plan.plan_id)
-    made = await _items(services, target, subjects, chosen)
+    subjects, made = await _subjects_and_items(services, target, chosen)
     made = await asyncio.to_thread(_with_choices, services, plan, made)
     until = waits_until(services) if plan.state is PlanState.DRAFT else plan.keeps_back_until
     remade = await asyncio.to_thread(
@@ -103,8 +104,7 @@ async def _for_incident(services: Services, incident_id: str, *, person_id: str,
 
 
 async def _make(services: Services, target: Target, person_id: str) -> RepairPlanRow:
-    subjects = await asyncio.to_thread(collect, services, target)
-    made = await _items(services, target, subjects, {})
+    subjects, made = await _subjects_and_items(services, target, {})
     now = services.clock.now
     plan = RepairPlanRow(
         plan_id=target.plan_id,
@@ -119,6 +119,21 @@ async def _make(services: Services, target: Target, person_id: str) -> RepairPla
     await asyncio.to_thread(services.store.repair_plans.make, plan, made)
     await _take_the_place_of(services, subjects, plan)
     return plan
+
+
+async def _subjects_and_items(
+    services: Services, target: Target, chosen: Mapping[str, ItemMode]
+) -> tuple[Subjects, list[RepairItemRow]]:
+    """What a plan is about and what it would do. A run that another one called is put right by that one, so it comes in as well."""
+    subjects = await asyncio.to_thread(collect, services, target)
+    made = await _items(services, target, subjects, chosen)
+    called = [one.subject for one in made if one.reason == "ChildRun"]
+    if target.kind is not PlanKind.INCIDENT or not called:
+        return subjects, made
+    callers = await asyncio.to_thread(callers_of, services, called)
+    target = replace(target, names=(*target.names, *callers.difference(one.subject for one in made)))
+    subjects = await asyncio.to_thread(collect, services, target)
+    return subjects, await _items(services, target, subjects, chosen)
 
 
 async def _items(
