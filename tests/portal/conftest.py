@@ -27,6 +27,11 @@ def pages() -> dict[str, SamplePage]:
 @pytest.fixture(scope="session")
 def draw(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
     """(name of a sample page, language) → its HTML."""
+    return drawing(assets, pages)
+
+
+def drawing(assets: Assets, pages: dict[str, SamplePage]) -> Draw:
+    """What draws sample pages as a signed-in person sees them, but for those of links, which anybody may open."""
     rendering = Rendering(assets)
 
     @cache
