@@ -67,7 +67,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/runs/{run_name}/compare": ("/runs/{run}/compare", "/runs/{run}/compare?view=list"),
     "/runs/{run_name}/try": ("/runs/{run}/try",),
     "/connections": ("/connections",),
-    "/connections/new": ("/connections/new", "/connections/new?connector=sample_orders"),
+    "/connections/new": ("/connections/new?connector=sample_orders",),
     "/connections/{connection_id}": ("/connections/{connection}",),
     "/connections/{connection_id}/health": ("/connections/{connection}/health",),
     "/connections/{connection_id}/verify": ("/connections/{connection}/verify",),

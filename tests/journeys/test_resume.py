@@ -102,4 +102,4 @@ def test_an_order_posted_before_the_failure_is_not_posted_again(demo: Demonstrat
     page.locator("details", has_text="Create order").first.locator("summary").click()
     page.get_by_role("link", name=f"run {run_name[:5]}…{run_name[-9:]}").click()
     page.wait_for_url(f"{demo.url}/runs/{run_name}")
-    expect(page.get_by_role("main")).to_contain_text("resumed")
+    expect(page.get_by_role("main")).to_contain_text("Resumed by")
