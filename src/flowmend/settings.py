@@ -156,7 +156,7 @@ def _mail_server(environment: Mapping[str, str], name: str) -> MailServer | None
 
 
 def _mail_security(parts: SplitResult) -> str:
-    """ "" where the address asks for none that there is."""
+    """Empty where the address asks for none that there is."""
     asked = parse_qs(parts.query).get("security", [""])[-1]
     if parts.scheme == "smtps":
         return "tls" if asked in {"", "tls"} else ""

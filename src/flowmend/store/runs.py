@@ -263,7 +263,8 @@ class Runs:
 
     def held_by(self, connection_id: str) -> Sequence[str]:
         """Names of the runs that wait for this connection, oldest first."""
-        is_waiting = runs.c.ended_at.is_(None) & (runs.c.status == Status.WAITING.value)  # by index, behind the connection
+        # ended_at is there for the index of connections and ends
+        is_waiting = runs.c.ended_at.is_(None) & (runs.c.status == Status.WAITING.value)
         waits = (runs.c.connection_id == connection_id) & HAS_CONNECTION & is_waiting
         found = self._database.tuples(select(runs.c.run_name).where(waits).order_by(runs.c.run_name.desc()))
         return [name for (name,) in found]

@@ -47,20 +47,20 @@ class _Series:
 
 
 class PassMap:
-    """How each pass of a loop went, in order."""
+    """How each pass of a loop went, in order. ranks: a byte for each pass, what tells it."""
 
-    __slots__ = ("_broken", "_ranks")
+    __slots__ = ("_broken", "ranks")
 
     def __init__(self, ranks: bytes) -> None:
-        self._ranks = ranks
+        self.ranks = ranks
         self._broken = ranks.translate(_BROKEN)
 
     def __len__(self) -> int:
-        return len(self._ranks)
+        return len(self.ranks)
 
     def status(self, index: int) -> str:
         """What tells the pass, "" where it was not reached."""
-        found = _TELLING[self._ranks[index]]
+        found = _TELLING[self.ranks[index]]
         return "" if found is None else found.value
 
     @property
@@ -79,7 +79,7 @@ class PassMap:
 
     def first_other(self, other: "PassMap") -> int:
         """The first pass that went otherwise there or is in one of them alone; the most telling where none is."""
-        for index, (here, there) in enumerate(zip(self._ranks, other._ranks, strict=False)):
+        for index, (here, there) in enumerate(zip(self.ranks, other.ranks, strict=False)):
             if here != there:
                 return index
         shorter, longer = sorted((len(self), len(other)))
@@ -88,7 +88,7 @@ class PassMap:
     @property
     def most_telling(self) -> int:
         """The first pass that failed, else that waits, else that is under way, else the first."""
-        for found in (self._broken.find(1), self._ranks.find(_WAITING), self._ranks.find(_RUNNING)):
+        for found in (self._broken.find(1), self.ranks.find(_WAITING), self.ranks.find(_RUNNING)):
             if found >= 0:
                 return found
         return 0
