@@ -127,11 +127,17 @@ async def test_a_second_break_stops_it_and_it_goes_on_after_the_second_repair(ru
     await repair(running, connection_id)
     plan = await started(running, await planned(running, connection_id), per_minute=1200)
     await until(lambda: running.service.counts["orders"]["created"] >= 5, lambda: str(running.service.counts))
+    told: list[int] = []
+    running.services.changes.listen(lambda topic, facts: told.append(facts["done"]) if topic == "repair" else None)
     running.service.change("password", user="ada", password="again")
 
     view = await in_state(running, plan, PlanState.STOPPED)
     assert view.row.stop_code == "NewAuthenticationFailure"
     assert not view.can_start
+    plans = running.services.store.repair_plans
+    await until(lambda: not plans.begun(plan.plan_id), lambda: str(outcome(running, plan)))
+    ended = 30 - outcome(running, plan)[ItemState.PLANNED]
+    await until(lambda: told[-1:] == [ended], lambda: f"{told} {ended}")  # an open page sees how the last one ended
 
     await repair(running, connection_id, "again")
     row = await planned(running, connection_id)

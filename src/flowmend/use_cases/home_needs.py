@@ -3,7 +3,7 @@ and runs that keep failing for another reason.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from flowmend.store.repair_rows import PlanState
 from flowmend.store.rows import RunRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.after_restore import backup_state
-from flowmend.use_cases.incidents import IncidentSummary, list_incidents, read_incident_summary, windows_of
+from flowmend.use_cases.incidents import IncidentSummary, list_incidents, windows_of
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.plan_view import PlanSummary
 from flowmend.use_cases.ports import Services
@@ -94,7 +94,7 @@ async def read_home_needs(services: Services, in_doubt: Sequence[RunRow]) -> Hom
     still = backup_state(services)
     return HomeNeeds(
         undone=await _undone(services),
-        plans=await _plans(services),
+        plans=plans_under_way(services, _MOST_PLANS),  # a draft of an incident shows with what it leaves undone
         doubts=await _doubts(services, in_doubt),
         faults=_faults(services),
         stands_still=len(still.flows) + still.runs,
@@ -117,18 +117,6 @@ async def _undone(services: Services) -> tuple[Undone, ...]:
         if runs:
             undone.append(Undone(incident=one, runs=runs))
     return tuple(undone)
-
-
-async def _plans(services: Services) -> tuple[PlanSummary, ...]:
-    """A draft of an incident shows with what it leaves undone."""
-    shown = plans_under_way(services, _MOST_PLANS)
-    return tuple([replace(one, name=await _name(services, one)) for one in shown])
-
-
-async def _name(services: Services, plan: PlanSummary) -> str:
-    if not plan.row.incident_id:
-        return ""
-    return (await read_incident_summary(services, plan.row.incident_id)).name
 
 
 async def _doubts(services: Services, in_doubt: Sequence[RunRow]) -> tuple[Doubt, ...]:

@@ -183,6 +183,21 @@ def summaries_of(services: Services, incident_ids: Iterable[str]) -> tuple[Incid
     return _summaries(services, [row for row in rows if row is not None])
 
 
+def incident_names(services: Services, incident_ids: Iterable[str]) -> dict[str, str]:
+    """{incident id: what broke}, of a merged one what the whole is called; unknown ones left out."""
+    asked = {one: _unmerged(services, one) for one in incident_ids if services.store.incidents.get(one) is not None}
+    first: dict[str, IncidentMember] = {}
+    for member in services.store.incidents.members_of({row.incident_id for row in asked.values()}):
+        if member.health is not None:
+            first.setdefault(member.incident_id, member)
+    apps = {
+        row.source_id: services.store.connections.get_sign_in_app(row.source_id)
+        for row in asked.values()
+        if row.source_kind is SourceKind.SIGN_IN_APP
+    }
+    return {one: _name(row, first.get(row.incident_id), apps.get(row.source_id)) for one, row in asked.items()}
+
+
 async def read_incident_summary(services: Services, incident_id: str) -> IncidentSummary:
     """One incident with its numbers; of a merged one the one it was part of. Errors: NotFound."""
     (summary,) = _summaries(services, [_unmerged(services, incident_id)])

@@ -3,6 +3,8 @@
 `read_plan(services, plan_id) -> PlanView`; `list_plans(services, …) -> PlanList`.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -25,7 +27,7 @@ from flowmend.store.repair_rows import (
 )
 from flowmend.store.repair_statements import end_items
 from flowmend.store.rows import FlowRow
-from flowmend.use_cases.incidents import IncidentSummary, read_incident_summary
+from flowmend.use_cases.incidents import IncidentSummary, incident_names, read_incident_summary
 from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.plan_view import (
     FlowProgress,
@@ -65,8 +67,7 @@ _STOP_WORDS: Mapping[str, str] = {
 async def list_plans(services: Services, *, incident_id: str = "", limit: int = 50, cursor: str = "") -> PlanList:
     """Plans, the newest first. incident_id: "" for all."""
     rows, next_cursor = services.store.repair_plans.list(limit, cursor, incident_id)
-    people = _people(services)
-    return PlanList(plans=tuple(_summary(services, row, people) for row in rows), next_cursor=next_cursor)
+    return PlanList(plans=_summaries(services, rows), next_cursor=next_cursor)
 
 
 def plans_under_way(services: Services, limit: int) -> tuple[PlanSummary, ...]:
@@ -76,8 +77,7 @@ def plans_under_way(services: Services, limit: int) -> tuple[PlanSummary, ...]:
         for row in services.store.repair_plans.under_way()
         if row.started_at is not None or row.kind is PlanKind.SELECTION
     ]
-    people = _people(services) if rows else {}
-    return tuple(_summary(services, row, people) for row in rows[:limit])
+    return _summaries(services, rows[:limit])
 
 
 async def read_plan(services: Services, plan_id: str) -> PlanView:
@@ -87,10 +87,11 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     if row.state in OVER:
         await _note_what_ended_since(services, plan_id)
     settings = read_plan_settings(row.settings)
-    counts = store.counts(plan_id)
-    by_flow = store.counts_of_each_flow(plan_id)
+    # On a thread: of a hundred thousand items these take a while, and an open page asks again and again.
+    by_flow = await asyncio.to_thread(store.counts_of_each_flow, plan_id)
+    counts = sum((Counter(of_flow) for of_flow in by_flow.values()), Counter[ItemState]())
     flows = {flow_id: services.store.flows.get(flow_id) for flow_id in by_flow}
-    groups = _groups(store.groups(plan_id), flows)
+    groups = _groups(await asyncio.to_thread(store.groups, plan_id), flows)
     begun = store.begun(plan_id)
     waiting = sum(one.status in ("", Status.WAITING) or one.wake_at is not None for one in begun)
     done = sum(counts.get(state, 0) for state in ENDED)
@@ -99,7 +100,7 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     now = services.clock.now
     incident = await read_incident_summary(services, row.incident_id) if row.incident_id else None
     reason = _cannot_start_reason(row, incident, to_go)
-    first = store.canaries(plan_id) or _would_be_first(services, plan_id, settings)
+    first = await asyncio.to_thread(store.canaries, plan_id) or _would_be_first(services, plan_id, settings)
     people = _people(services)
     return PlanView(
         row=row,
@@ -301,12 +302,17 @@ def reason_words(reason: str) -> str:
     return REASONS.get(reason, reason)
 
 
-def _summary(services: Services, row: RepairPlanRow, people: Mapping[str, str]) -> PlanSummary:
+def _summaries(services: Services, rows: Sequence[RepairPlanRow]) -> tuple[PlanSummary, ...]:
+    people = _people(services) if rows else {}
+    names = incident_names(services, {row.incident_id for row in rows if row.incident_id})
+    return tuple(_summary(services, row, names.get(row.incident_id, ""), people) for row in rows)
+
+
+def _summary(services: Services, row: RepairPlanRow, name: str, people: Mapping[str, str]) -> PlanSummary:
     counts = services.store.repair_plans.counts(row.plan_id)
-    incident = services.store.incidents.get(row.incident_id) if row.incident_id else None
     return PlanSummary(
         row=row,
-        name=incident.source_id if incident is not None else "",
+        name=name,
         created_by=people.get(row.created_by, ""),
         done=sum(counts.get(state, 0) for state in ENDED),
         total=sum(counts.values()) - counts.get(ItemState.LEFT_OUT, 0),

@@ -184,7 +184,10 @@ class Recovery(RowWatch):
                 await asyncio.sleep(0)
                 await self._settle(services, plan)
         await self._advance(services, plan)
-        self._tell(services, plan, now)
+        is_last = has_ended and not plan.goes_on and not plan.awake  # nothing follows that would tell of it
+        if is_last:
+            await services.store.journal.write(())  # how it ended rides along with that
+        self._tell(services, plan, now, at_once=is_last)
         if not plan.goes_on or not (plan.line.has_offer and plan.has_room):
             is_busy = plan.awake or plan.parked or len(plan.line) or plan.is_first_part
             return _LOOK_FOR_REST if is_busy else _LOOK_AGAIN
