@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 
 from flowmend.store.incident_rows import RepairLinkRow
+from flowmend.store.repair_rows import PlanState
+from flowmend.use_cases.make_plan import make_plan
+from flowmend.use_cases.repair_plan import plan_row
 from flowmend.use_cases.secret_uses import list_uses
 from flowmend.worker.housekeeping import tidy_up
 from running import Open
@@ -36,3 +39,18 @@ async def test_old_uses_and_links_long_ended_are_removed_and_the_others_kept(ope
     await tidy_up(running.services)
     assert running.services.store.repair_links.list(connection_id) == []
     assert (await list_uses(running.services, connection_id)).rows == []
+
+
+async def test_a_draft_that_nobody_touches_is_given_up_and_keeps_its_runs_no_longer(open_flowmend: Open) -> None:
+    running = await open_flowmend()
+    flow_id = await running.add_flow({"Compose": {"type": "Compose", "inputs": 1, "runAfter": {}}})
+    name = (await running.call(flow_id, {})).run_name
+    await running.ended(name)
+    plan = await make_plan(running.services, person_id=running.owner, run_names=[name])
+
+    running.clock.move(days=29)
+    await tidy_up(running.services)
+    assert plan_row(running.services, plan.plan_id).state is PlanState.DRAFT
+    running.clock.move(days=2)
+    await tidy_up(running.services)
+    assert plan_row(running.services, plan.plan_id).state is PlanState.DISMISSED

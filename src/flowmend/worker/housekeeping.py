@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
-from flowmend.core.errors import StoreUnavailable
+from flowmend.core.errors import Conflict, StoreUnavailable
 from flowmend.use_cases.held_days import expire_held
 from flowmend.use_cases.ports import Services
+from flowmend.use_cases.repair_plan import CHANGEABLE
 from flowmend.use_cases.repeated_events import KNOWN_FOR
 from flowmend.use_cases.secret_uses import forget_old_uses
+from flowmend.use_cases.stop_plan import dismiss_plan
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +23,8 @@ _FIRST_AFTER_SECONDS = 60.0
 _LINKS_KEPT = timedelta(days=30)
 #: As long as the uses of secrets by default: what a repair did can be read for a year.
 _PLANS_KEPT = timedelta(days=400)
+#: A draft or a stopped plan that nobody has touched for so long is given up: until then its runs are kept, and its events held.
+_PLANS_WAIT = timedelta(days=30)
 
 
 class Housekeeping:
@@ -54,6 +59,10 @@ async def tidy_up(services: Services) -> None:
     """Remove what is older than it is kept. Errors: StoreUnavailable."""
     now = services.clock.now
     services.store.repair_links.forget_expired(now - _LINKS_KEPT)
+    for plan in services.store.repair_plans.under_way():
+        if plan.state in CHANGEABLE and plan.changed_at < now - _PLANS_WAIT:
+            with suppress(Conflict):  # somebody has started it in this very moment
+                await dismiss_plan(services, plan.plan_id, person_id="")
     services.store.repair_plans.forget_ended(now - _PLANS_KEPT)
     if expired := await expire_held(services, now):
         _log.info("Let go of %d events that were held for longer than their flows want", expired)
