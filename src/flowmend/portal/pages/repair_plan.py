@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +16,7 @@ from flowmend.portal.incident_words import Cure, cure_of
 from flowmend.portal.plan_words import stop_in_words
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.repair_rows import ItemKind, ItemMode, PlanState
-from flowmend.use_cases.choose_in_plan import choose_mode
+from flowmend.use_cases.choose_in_plan import choose_groups, choose_mode
 from flowmend.use_cases.flow_versions import VersionDifference, compare_versions
 from flowmend.use_cases.incidents import IncidentSummary, open_incidents, read_incident_summary
 from flowmend.use_cases.make_plan import make_plan
@@ -43,22 +44,28 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPage:
-    """changes: what the plan made anew has otherwise, None where nothing was asked for in vain. asked: what of the form was
-    chosen then. broken: the incident that is open for its connections now, with what cures it. stop: (why, what to do).
+    """asked: how it is to start, as chosen on the page before it changed. changes: what the plan made anew has otherwise, None where nothing
+    was asked for in vain. successor: the id of the plan that was made after a dismissed one. broken: the incident that is open for its connections now, with what cures it. stop: (why, what to do).
     differences: {group id: what the latest definition changed since the one that its runs would go on with}.
     """
 
     view: PlanView
+    asked: PlanSettings | None = None
     changes: tuple[Change, ...] | None = None
     error: str = ""
     broken: tuple[IncidentSummary, Cure] | None = None
     stop: tuple[str, str] | None = None
     differences: Mapping[str, VersionDifference] = field(default_factory=dict)
+    successor: str = ""
     rates: tuple[str, ...] = RATES
 
     @property
     def address(self) -> str:
         return f"/repair_plans/{segment(self.view.row.plan_id)}"
+
+    @property
+    def settings(self) -> PlanSettings:
+        return self.asked or self.view.settings
 
     @property
     def is_shown_as_plan(self) -> bool:
@@ -110,19 +117,20 @@ async def take_start(portal: Portal, request: Request) -> Response:
             return see(f"/repair_plans/{segment(plan_id)}")
         changes = _changes(form, view) if wrong.code == "PlanChanged" else None
         error = "" if changes is not None else wrong.message
-        return await _answer(portal, request, view, changes=changes, error=error, status_code=409)
+        return await _answer(portal, request, view, changes=changes, error=error, asked=form, status_code=409)
     return see(f"/repair_plans/{segment(plan_id)}")
 
 
 async def take_mode(portal: Portal, request: Request) -> Response:
-    """POST /repair_plans/{plan_id}/mode: do a group another way."""
+    """POST /repair_plans/{plan_id}/mode: do a group another way; what else was chosen on the page stays chosen."""
     form, plan_id = await request.form(), request.path_params["plan_id"]
     group_id, mode, latest = (*form_text(form, "change").split(":"), "", "")[:3]
     try:
+        version = await _with_groups(portal, form, plan_id, person_id=person_id(request))
         await choose_mode(
             portal.services,
             plan_id,
-            _number(form, "version"),
+            version,
             group_id,
             _mode(mode),
             person_id=person_id(request),
@@ -131,7 +139,20 @@ async def take_mode(portal: Portal, request: Request) -> Response:
     except Conflict as wrong:
         view = await read_plan(portal.services, plan_id)
         return await _answer(portal, request, view, changes=(), error=wrong.message, status_code=409)
-    return see(f"/repair_plans/{segment(plan_id)}?done=mode#g-{segment(group_id)}")
+    chosen = urlencode({name: form_text(form, name) for name in ("canary", "per_minute") if form_text(form, name)})
+    return see(f"/repair_plans/{segment(plan_id)}?done=mode&{chosen}#g-{segment(group_id)}")
+
+
+async def _with_groups(portal: Portal, form: FormData, plan_id: str, *, person_id: str) -> int:
+    """The plan's version once the groups that are ticked on the page are those it would do."""
+    version, shown = _number(form, "version"), [one for one in form.getlist("was") if isinstance(one, str)]
+    view = await read_plan(portal.services, plan_id)
+    ticked = {value for value in form.getlist("group") if isinstance(value, str)}
+    if not shown or view.row.version != version:
+        return version
+    if ticked == {one.group_id for one in view.groups if one.can_be_done and not one.is_left_out}:
+        return version
+    return (await choose_groups(portal.services, plan_id, version, begun=ticked, person_id=person_id)).row.version
 
 
 async def take_move(portal: Portal, request: Request) -> Response:
@@ -164,12 +185,15 @@ async def _answer(
     *,
     changes: tuple[Change, ...] | None = None,
     error: str = "",
+    asked: FormData | None = None,
     status_code: int = 200,
 ) -> Response:
     row = view.row
     has_stopped = row.state in (PlanState.PAUSED, PlanState.STOPPED)
     page = PlanPage(
         view=view,
+        asked=_asked_settings(asked or request.query_params),
+        successor=_successor(portal, view) if row.state is PlanState.DISMISSED else "",
         differences=await _differences_to_latest(portal, view) if view.row.started_at is None else {},
         changes=changes,
         error=error,
@@ -178,6 +202,23 @@ async def _answer(
     )
     template = "repair_plan.html" if page.is_shown_as_plan else "repair_progress.html"
     return portal.answer(request, template, place="incidents", status_code=status_code, page=page)
+
+
+def _asked_settings(asked: FormData | QueryParams) -> PlanSettings | None:
+    try:
+        return _settings(asked)
+    except AskedWrongly:
+        return None
+
+
+def _successor(portal: Portal, view: PlanView) -> str:
+    """The plan that was made last for what this one was about, where that is another."""
+    incidents = portal.services.store.incidents
+    members = view.incident.members if view.incident is not None else ()
+    ids = {row.incident_id for one in members for row in incidents.list(limit=1, connection_id=one.connection_id)[0]}
+    plans = portal.services.store.repair_plans.of_incidents(ids).values()
+    later = [plan for plan in plans if plan.created_at > view.row.created_at]
+    return max(later, key=lambda plan: plan.created_at).plan_id if later else ""
 
 
 async def _differences_to_latest(portal: Portal, view: PlanView) -> dict[str, VersionDifference]:
@@ -224,8 +265,8 @@ def _differences(was: Mapping[str, tuple[int, str, str]], now: Mapping[str, tupl
     return found
 
 
-def _settings(form: FormData) -> PlanSettings:
-    canary, rate = form_text(form, "canary"), form_text(form, "per_minute")
+def _settings(form: FormData | QueryParams) -> PlanSettings:
+    canary, rate = (text if isinstance(text := form.get(name, ""), str) else "" for name in ("canary", "per_minute"))
     if canary not in set(Canary) or rate not in RATES:
         raise AskedWrongly("Choose how it starts.", code="InvalidPlanSettings", target="canary")
     return PlanSettings(canary=Canary(canary), per_minute=int(rate) if rate else None)
