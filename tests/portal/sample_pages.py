@@ -339,6 +339,7 @@ def action_pages() -> dict[str, ActionPage]:
             passes=(("For_each_line", 3),) if step.repetition else (),
             values=values.get(step.name, (None, "*sanitized*")),
             connection_names={ORDERS: "Contoso Orders"},
+            child_runs={"Get_customer": "08584child"},
         )
         for _, step in walk(page.steps)
     }

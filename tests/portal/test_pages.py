@@ -147,6 +147,7 @@ def test_what_a_run_took_over_leads_to_the_run_that_did_it(draw: Draw) -> None:
     assert page.xpath("//details//*[normalize-space()='taken over']")
     action = html.document_fromstring(draw("action-Get_customer", "en"))
     assert action.xpath("//main//a[@href='/runs/08585265143234327272054208430CU00']")
+    assert action.xpath("//main//a[@href='/runs/08584child']")
     assert "is taken over and not repeated" in page.xpath("//*[@role='status']")[0].text_content()
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Diagnosis
+from flowmend.core.run import ChildCall
+from flowmend.core.run.call_making import call_of
 from flowmend.portal.graph import Step
 from flowmend.portal.run_steps import StepReader, after_trigger, trigger_step, trigger_values
+from flowmend.use_cases.child_flows import child_run_name
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.run_journals import RunJournal
@@ -27,6 +30,20 @@ class Picture:
     def values(self, step: Step) -> tuple[Json, Json]:
         """The inputs and outputs of a step, secure ones as `*sanitized*`. Errors: SecretUnreadable."""
         return self.trigger_values if step.is_trigger else self.reader.values(step)
+
+
+def child_run_of(services: Services, picture: Picture, step: Step, head: RunHead) -> str:
+    """The run that a step's call of another flow began, "" for none."""
+    node = None if step.is_trigger else picture.loaded.compiled.nodes.get(step.name)
+    if node is None or node.type != "Workflow":
+        return ""
+    record = picture.journal.record((step.name, step.repetition))
+    if record is None or not record.key or not isinstance(record.inputs, dict):
+        return ""
+    call = call_of(picture.loaded.compiled, node, record.inputs, None)
+    if not isinstance(call, ChildCall):
+        return ""
+    return child_run_name(services, call, client_request_id=record.key, since=head.row.started_at)
 
 
 async def read_picture(services: Services, head: RunHead, chosen: Mapping[str, int]) -> Picture:

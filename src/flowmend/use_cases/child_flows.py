@@ -3,7 +3,7 @@
 The child is known to its caller by the id of the call, so a call repeated after a restart finds the run it began.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from flowmend.core.connector import refused_outcome, status_name
@@ -86,6 +86,18 @@ async def start_child(
         return None
     outputs = {"statusCode": 202, "headers": dict(accepted.workflow_headers)}
     return Outcome(status=Status.SUCCEEDED, code="Accepted", outputs=outputs)
+
+
+def child_run_name(services: Services, call: ChildCall, *, client_request_id: str, since: datetime) -> str:
+    """The run that a call began, "" where it began none or its event is gone. since: when the calling run began."""
+    loaded = flow_named(services, call.flow)
+    trigger = None if loaded is None else _trigger(loaded, call.trigger)
+    if loaded is None or trigger is None:
+        return ""
+    event = services.store.trigger_events.by_client_request(
+        loaded.row.flow_id, trigger.name, client_request_id, since - _CLOCKS_DIFFER
+    )
+    return "" if event is None else event.run_name or event.event_name
 
 
 def child_answer(status_code: int, headers: Json, body: Json) -> Outcome:

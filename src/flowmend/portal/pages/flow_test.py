@@ -39,6 +39,7 @@ class Trial:
     outputs: Json
     values: Mapping[str, tuple[Json, Json]] = field(default_factory=dict, repr=False)
     connection_names: Mapping[str, str] = field(default_factory=dict)
+    child_runs: Mapping[str, str] = field(default_factory=dict)
     #: There is no address to come back to, with another pass or a value whole.
     is_kept: bool = False
 

@@ -1,7 +1,7 @@
 """One run: a picture first, the failed card open, and beside it how to fix what failed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -21,7 +21,7 @@ from flowmend.portal.pages.run_attempts import AttemptLine, attempt_lines
 from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.portal.remedies import REMEDIES, Remedy, cause_of, remedy_of
-from flowmend.portal.run_picture import read_picture
+from flowmend.portal.run_picture import child_run_of, read_picture
 from flowmend.portal.values import Shown, shown
 from flowmend.portal.words import DOUBT_CODE, HELD_CODE
 from flowmend.store.rows import FlowState, RunRow, SecretUseRow
@@ -64,7 +64,7 @@ class RunPage:
 
     again: what a resume or resubmit would do, None while it runs or where it succeeded; asks_again: it is so long that this is found
     out on a page of its own. bars, bars_left_out: the timeline. is_held_again: it was resubmitted, and the new run waits for its connection. incident_id: that failed it, "" for none.
-    secret_uses: of connections' secrets, for its actions; the first of many.
+    secret_uses: of connections' secrets, for its actions; the first of many. child_runs: {open action: the run it began}.
     """
 
     row: RunRow
@@ -94,6 +94,7 @@ class RunPage:
     is_held_again: bool = False
     incident_id: str = ""
     secret_uses: tuple[SecretUseRow, ...] = ()
+    child_runs: Mapping[str, str] = field(default_factory=dict)
     is_kept: bool = True
 
     @property
@@ -206,6 +207,7 @@ async def show_run(portal: Portal, request: Request) -> Response:
         failed=failed,
         opened=opened,
         values={step.name: picture.values(step) for step in flat if step.name in opened},
+        child_runs={step.name: child_run_of(services, picture, step, head) for step in flat if step.name in opened},
         bars=bars,
         bars_left_out=left_out,
         attempts=head.attempts,

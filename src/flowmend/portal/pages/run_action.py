@@ -1,7 +1,8 @@
 """One action of a run, or one pass of it: its inputs, outputs and attempts; and each value whole as a file."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from flowmend.core.run.history import repetition_name
 from flowmend.portal.graph import Step, walk
 from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.portal import Portal, segment
-from flowmend.portal.run_picture import read_picture
+from flowmend.portal.run_picture import child_run_of, read_picture
 from flowmend.portal.values import Shown, shown, whole
 from flowmend.store.rows import RunRow
 from flowmend.use_cases.runs import read_run_head
@@ -23,7 +24,7 @@ _PARTS = ("inputs", "outputs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionPage:
-    """passes: `(loop's name, pass from 1)`, outermost first. values: inputs and outputs."""
+    """passes: `(loop's name, pass from 1)`, outermost first. values: inputs and outputs. child_runs: {action: the run it began}."""
 
     row: RunRow
     title: str
@@ -33,6 +34,7 @@ class ActionPage:
     connection_names: dict[str, str]
     is_kept: bool = True
     opened: frozenset[str] = frozenset()
+    child_runs: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self, _step: Step, part: str) -> Shown | None:
         """Its inputs or outputs, None for none."""
@@ -133,6 +135,7 @@ async def _read(portal: Portal, request: Request) -> ActionPage:
         passes=tuple((loop, index + 1) for loop, index in zip(loops, indexes, strict=True)),
         values=picture.values(step),
         connection_names={step.connection_id: connection.display_name} if connection else {},
+        child_runs={step.name: child_run_of(services, picture, step, head)},
     )
 
 
