@@ -4,7 +4,7 @@
 
 The store is filled as for `history.py` (a tenth of all runs failed today, for one open incident), a plan is made for the
 incident, and a server in a process of its own is asked for every page by one client, signed in, over loopback. Figures: median
-and 95th percentile in milliseconds until the page is read whole; kilobytes of HTML; kilobytes of script and of all that the page
+and 95th percentile in milliseconds until the page is read whole; the server's CPU time for one; kilobytes of HTML; kilobytes of script and of all that the page
 names, as a browser without a memory would load them; and how many requests that makes. A route that is neither measured nor
 named as no page ends the bench.
 """
@@ -30,6 +30,7 @@ from flowmend.portal.routes import portal_routes
 from flowmend.sample import connector_folders
 from flowmend.use_cases.ports import Services
 from history_filling import Filled, fill
+from measure import cpu_seconds
 from servers import Server, api_token, call, flowmend_server
 
 GOAL_MS, MOST_SCRIPT_BYTES = 100.0, 200_000
@@ -119,10 +120,11 @@ LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weight:
-    """Of one page. html, script, all: bytes; requests: a browser's that has loaded nothing yet."""
+    """Of one page. cpu_ms: of the server, on average, in steps of 10 ms for all rounds. html, script, all: bytes; requests: a browser's that has loaded nothing yet."""
 
     median_ms: float
     p95_ms: float
+    cpu_ms: float
     html: int
     script: int
     all: int
@@ -134,6 +136,7 @@ class Client:
 
     def __init__(self, server: Server, folder: Path) -> None:
         parts = urlsplit(server.address)
+        self._pid = server.pid
         self._connection = HTTPConnection(str(parts.hostname), parts.port, timeout=60)
         self._sizes: dict[str, int] = {}
         command = [sys.executable, "-m", "flowmend.cli", "login", "--data", str(folder / "data")]
@@ -155,12 +158,15 @@ class Client:
         status, content = self.get(path)  # not counted: templates and statements are compiled
         if status not in {200, 401, 404}:
             raise SystemExit(f"{path} was answered with {status}: {content[:300]!r}")
+        busy_before = cpu_seconds(self._pid)
         taken = sorted(self._milliseconds(path) for _ in range(rounds))
+        busy = cpu_seconds(self._pid) - busy_before
         named = sorted(set(_NAMED.findall(content.decode())))
         sizes = {one: self._size(one) for one in named}
         return Weight(
             median_ms=round(median(taken), 1),
             p95_ms=round(min(quantiles(taken, n=20)[-1], taken[-1]), 1),
+            cpu_ms=round(busy * 1000 / rounds, 1),
             html=len(content),
             script=sum(size for one, size in sizes.items() if one.partition("?")[0].endswith(".js")),
             all=len(content) + sum(sizes.values()),
@@ -199,12 +205,14 @@ def main() -> None:
 
 def measure(client: Client, places: Mapping[str, str], rounds: int) -> dict[str, Weight]:
     """By address as in `PAGES`."""
-    print(f"{'':42}{'median ms':>10}{'p95 ms':>8}{'HTML kB':>9}{'script kB':>11}{'all kB':>8}{'requests':>10}")
+    print(
+        f"{'':42}{'median ms':>10}{'p95 ms':>8}{'CPU ms':>8}{'HTML kB':>9}{'script kB':>11}{'all kB':>8}{'requests':>10}"
+    )
     weights = {}
     for path in (path for paths in PAGES.values() for path in paths):
         one = weights[path] = client.weigh(path.format_map(places), rounds)
         sizes = f"{one.html / 1000:>9.1f}{one.script / 1000:>11.1f}{one.all / 1000:>8.1f}{one.requests:>10}"
-        print(f"{path:42}{one.median_ms:>10.1f}{one.p95_ms:>8.1f}{sizes}")
+        print(f"{path:42}{one.median_ms:>10.1f}{one.p95_ms:>8.1f}{one.cpu_ms:>8.1f}{sizes}")
     return weights
 
 
