@@ -57,9 +57,10 @@ def _next_steps(settings: "Settings", service_url: str, story: "DemoStory | None
     return [
         "",
         "A sample flow sent an order, then the password of its order service was changed, and the next run failed:",
-        f"  1. Open the failed run     {settings.base_url}/runs/{story.failed_run}",
-        "  2. Follow How to fix, or gear > Settings > Connections, and choose Verify password",
+        f"  1. Open Home               {settings.base_url}/   (`flowmend login` prints a sign-in link)",
+        "  2. Choose Repair           at the connection that needs you",
         f"  3. Enter the new password  {NEW_PASSWORD}   (any other is refused and changes nothing)",
-        "  4. Go back to the run and choose Resubmit: the order arrives once",
+        "  4. See the plan, start it  the failed order goes on where it failed, and arrives once",
+        f"  The failed run             {settings.base_url}/runs/{story.failed_run}",
         f"  The order service          {service_url}/",
     ]
