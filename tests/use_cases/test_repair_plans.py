@@ -194,6 +194,33 @@ class TestMaking:
         items, _ = await list_items(shop.running.services, proven.plan.plan_id)
         assert [one.subject for one in items] == [second]
 
+    async def test_a_draft_from_before_the_proof_keeps_events_back_though_its_time_was_over(self, shop: Shop) -> None:
+        await shop.fails("A")
+        (held,) = await shop.holds("B")
+        draft = await shop.planned()
+        shop.running.clock.move(minutes=16)
+        now = shop.running.clock.now
+        assert shop.running.services.held.kept_back_until(now) is None
+        plan = await shop.repaired_and_planned()
+        assert plan.plan_id == draft.plan_id
+        await asyncio.sleep(0.3)
+        assert not shop.orders
+        await shop.start(plan)
+        assert (await shop.reaches(plan, PlanState.DONE)).succeeded == 2
+        assert shop.orders == ["A", "B"]
+        assert shop.running.run(held).status == "Succeeded"
+
+    async def test_an_incident_is_repaired_as_it_is_and_not_cancelled(self, shop: Shop) -> None:
+        await shop.fails("A")
+        with pytest.raises(AskedWrongly) as refused:
+            await make_plan(
+                shop.running.services,
+                person_id=shop.running.owner,
+                incident_id=shop.incident_id,
+                mode=ItemMode.CANCEL,
+            )
+        assert refused.value.code == "InvalidPlan"
+
     async def test_a_refused_proof_makes_no_plan_and_keeps_nothing_back(self, shop: Shop) -> None:
         await shop.fails("A")
         await shop.holds("B")
