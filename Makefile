@@ -25,6 +25,7 @@ bench: $(READY)
 	$(BIN)/python bench/connections.py
 	$(BIN)/python bench/incidents.py
 	$(BIN)/python bench/history.py
+	$(BIN)/python bench/pages.py
 	$(BIN)/python bench/run_pages.py
 	$(BIN)/python bench/waiting_runs.py
 	$(BIN)/python bench/diagnosis.py
