@@ -241,7 +241,8 @@ class TestBeginning:
     def test_runs_of_plans_that_were_started_are_taken(self, store: Store) -> None:
         store.repair_plans.make(plan("draft"), [item(0, "draft", subject="run-2")])
         store.repair_plans.make(
-            plan("open", state=PlanState.PAUSED), [item(0, "open"), item(1, "open", state=ItemState.BEGUN, new_run="new-1")]
+            plan("open", state=PlanState.PAUSED),
+            [item(0, "open"), item(1, "open", state=ItemState.BEGUN, new_run="new-1")],
         )
         over = plan("over", state=PlanState.DONE, ended_at=NOON)
         store.repair_plans.make(over, [item(0, "over", subject="old", new_run="new-old")])
