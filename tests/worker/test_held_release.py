@@ -77,6 +77,7 @@ async def test_what_arrives_meanwhile_stands_behind_and_a_caller_who_waits_does_
     assert set(await all_ended(running, [*names, later.event_name, other.event_name])) == {"Succeeded"}
     assert [number for number in service.numbers if number != 4] == [0, 1, 2, 3]
     await until(lambda: not running.services.held.has_waiting(flow_id), lambda: "it is still said to wait")
+    await until(lambda: running.services.held.lanes.is_empty, lambda: "nobody has heard that they ended")
     assert not (await running.call(flow_id, {"number": 5, "about": "thing 0"})).held
 
 
