@@ -28,6 +28,18 @@ def test_every_icon_a_page_shows_is_drawn(draw: Draw, assets: Assets) -> None:
     assert used <= drawn
 
 
+def test_every_icon_a_template_names_is_drawn(assets: Assets) -> None:
+    """Where no sample page shows it too."""
+    drawn = set(re.findall(r'id="i-([\w-]+)"', assets.files["icons.svg"].content.decode()))
+    named = {
+        icon
+        for path in (PORTAL / "templates").glob("**/*.html")
+        for icon in re.findall(r"\bicon\('([\w-]+)'", path.read_text())
+    }
+    assert named
+    assert named <= drawn
+
+
 def test_every_class_a_page_uses_has_its_style(draw: Draw, assets: Assets) -> None:
     style = "".join(asset.content.decode() for name, asset in assets.files.items() if name.endswith(".css"))
     styled = set(re.findall(r"\.([a-z][\w-]*)", style))
