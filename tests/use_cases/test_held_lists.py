@@ -147,6 +147,7 @@ async def test_those_discarded_are_counted_once_though_their_transaction_is_trie
 async def test_a_flow_whose_last_event_was_discarded_waits_for_nothing(running: Running) -> None:
     flow_id = await running.add_flow({"Wait": wait_for(2, "Hour")}, **KEY)
     running.services.held.keep_back([flow_id], "plan", None)
+    assert running.services.held.kept_back_by(flow_id, running.clock.now) == ("plan", None)
     first, second = [(await running.call(flow_id, {"number": "N1"})).event_name for _ in range(2)]
     running.services.held.let_go("plan")
     await running.reached_count(flow_id, 1)

@@ -81,8 +81,14 @@ class HeldFlows:
         self.wake(*before)
 
     def is_kept_back(self, flow_id: str, now: datetime) -> bool:
-        return any(flow_id in flow_ids and (until is None or now < until)
-                   for flow_ids, until in self._kept_back.values())  # fmt: skip
+        return self.kept_back_by(flow_id, now) is not None
+
+    def kept_back_by(self, flow_id: str, now: datetime) -> tuple[str, datetime | None] | None:
+        """(plan id, until when, None for until it ends), None where no plan keeps back what this flow holds."""
+        return next(
+            ((plan_id, until) for plan_id, (flow_ids, until) in self._kept_back.items()
+             if flow_id in flow_ids and (until is None or now < until)), None,
+        )  # fmt: skip
 
     def kept_back_until(self, now: datetime) -> datetime | None:
         """When the next flows are kept back no longer; those whose time has come are woken."""

@@ -269,8 +269,9 @@ def test_a_backup_replaces_no_file_and_of_nothing_there_is_none(store: Store, ur
         back_up(url, tmp_path / "there")
     with pytest.raises(NotFound):
         back_up(f"sqlite:///{tmp_path / 'none.db'}", tmp_path / "a.backup")
-    with pytest.raises(StoreUnavailable, match="cannot be written"):
+    with pytest.raises(StoreUnavailable, match="cannot be written") as wrong:
         back_up(url, tmp_path / "no" / "folder" / "a.backup")
+    assert wrong.value.code == "BackupNotWritable"  # it is not the database that is in trouble
     assert (tmp_path / "there").read_text() == "dear"
     assert not (tmp_path / "none.db").exists()
 

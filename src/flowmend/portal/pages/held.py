@@ -1,6 +1,7 @@
 """Held events: what waits in which flow, and letting it go, which asks first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ _MOST_NAMED = 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldEventsPage:
     """flow_id, flow_name: of the flow asked for, "" for all. older: address of the next page, "" at the end. discarded: how
-    many were let go just now.
+    many were let go just now. plans: {flow id: the repair plan that keeps back what it holds, and until when}.
     """
 
     held: HeldPage
@@ -32,6 +33,7 @@ class HeldEventsPage:
     later: str
     is_later_page: bool
     discarded: int
+    plans: Mapping[str, tuple[str, datetime | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +55,12 @@ async def show_held(portal: Portal, request: Request) -> Response:
     """GET /held?flow=&cursor="""
     flow_id, cursor = request.query_params.get("flow", ""), request.query_params.get("cursor", "")
     held = await list_held(portal.services, flow_id=flow_id, limit=_SHOWN, cursor=cursor)
+    kept = {
+        one.flow_id: portal.services.held.kept_back_by(one.flow_id, portal.services.clock.now) for one in held.flows
+    }
     page = HeldEventsPage(
         held=held,
+        plans={flow: by for flow, by in kept.items() if by is not None},
         flow_id=flow_id,
         flow_name=flow_row(portal.services, flow_id).name if flow_id else "",
         address=_address(flow_id),

@@ -102,7 +102,8 @@ def check_backup(path: Path, *, see: SeeRows | None = None, progress: Progress |
             manifest = _read(file, see or _look_away, progress or _tell_nobody)
             size = file.tell()
     except OSError as error:
-        raise StoreUnavailable(f"The backup {path} cannot be read: {error.strerror}.", target=str(path)) from error
+        words = f"The backup {path} cannot be read: {error.strerror}."
+        raise StoreUnavailable(words, code="BackupNotReadable", target=str(path)) from error
     return BackupReport(
         path=path,
         made_at=manifest.made_at,

@@ -108,7 +108,8 @@ def _new_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"The backup {path} cannot be written: {error.strerror}.", target=str(path)) from error
+        words = f"The backup {path} cannot be written: {error.strerror}."
+        raise StoreUnavailable(words, code="BackupNotWritable", target=str(path)) from error
 
 
 def _remove_abandoned(folder: Path) -> None:
