@@ -35,7 +35,7 @@ def test_what_broke_is_repaired_from_home_to_all_well_without_a_mouse(demo: Demo
 
     page.wait_for_url(re.compile("/repair_plans/"))
     keys.press(main.locator("button.primary"))
-    expect(heading).to_have_text("Sample orders is mended", timeout=20_000)
+    expect(heading).to_have_text("Sample orders is mended", timeout=60_000)
     keys.press(main.get_by_role("link", name="Home", exact=True))
     expect(page).to_have_url(f"{demo.url}/")
     assert demo.get("/incidents?state=open")["value"] == []

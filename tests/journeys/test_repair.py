@@ -182,7 +182,7 @@ def test_a_second_break_stops_the_recovery_and_a_second_repair_ends_it(demo: Dem
     visitor.shoot("93-progress")
     demo.change_password()
     main = page.get_by_role("main")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Repair stopped", timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Repair stopped", timeout=60_000)
     expect(main).to_contain_text("a credential was refused again")
     visitor.shoot("96-stopped")
     assert set(shop.placed().values()) <= {1}
