@@ -161,6 +161,8 @@ def test_a_run_is_started_listed_and_resubmitted(server: StartedServer, flow: st
     name = flowmend_json(server, "flows", "run", flow, "--input", '{"order": 4711}')["name"]
 
     assert name in [run["name"] for run in flowmend_json(server, "runs", "list", "--flow", "orders")]
+    nobody = flowmend(server, "runs", "list", "--flow", "ordrs")
+    assert (nobody.exit_code, "There is no flow ordrs" in nobody.output) == (1, True)
     run = ended(server, name)
     assert run["properties"]["actions"]["Compose"]["status"] == "Succeeded"
     assert "Compose" in flowmend(server, "runs", "show", name).stdout

@@ -1,9 +1,11 @@
 """The filters of `flowmend runs …`: one set for lists, exports and what is done with all that match."""
 
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
+from flowmend.core.errors import NotFound
 from flowmend.core.json_value import Json
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def query_of(
     from flowmend.cli.server_client import segment
 
     found = {
-        "flow_id": flow_id(server, flow) if flow else None,
+        "flow_id": _known_flow(flow_id(server, flow)) if flow else None,
         "status": known_status(status),
         "connection_id": connection_id(server, connection) if connection else None,
         "incident_id": incident,
@@ -94,3 +96,12 @@ def known_status(text: str | None) -> str | None:
     if fitting is None:
         raise typer.BadParameter(f"{text!r} is no status. There are {', '.join(known)}.", param_hint="--status")
     return fitting
+
+
+def _known_flow(found: str) -> str:
+    """An id, also of a flow that was deleted; anything else is a name that no flow has."""
+    try:
+        UUID(found)
+    except ValueError:
+        raise NotFound(f"There is no flow {found}.", code="FlowNotFound", target=found) from None
+    return found
