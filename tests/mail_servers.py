@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from certificates import Authority
 
-_STARTS_WITHIN_SECONDS = 10.0
+_STARTS_WITHIN_SECONDS = 60.0
 _BINARIES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"))
 
 
@@ -180,7 +180,7 @@ def dovecot() -> str | None:
     if found is None:
         return None
     binary = Path(found)
-    version = subprocess.run([binary, "--version"], capture_output=True, encoding="utf-8", timeout=10, check=False)
+    version = subprocess.run([binary, "--version"], capture_output=True, encoding="utf-8", timeout=60, check=False)
     plugin = binary.resolve().parent.parent / "lib" / "dovecot" / "modules" / "auth" / "libauthdb_lua.so"
     return found if version.stdout.startswith("2.3") and plugin.exists() else None
 

@@ -156,7 +156,7 @@ def imported(flowmend: Flowmend, name: str, actions: dict[str, Any], **trigger: 
 
 def ended(flowmend: Flowmend, run_name: str) -> dict[str, Any]:
     """The run once it is over."""
-    for _ in range(200):
+    for _ in range(3_000):
         run = flowmend.api("GET", f"/runs/{run_name}").json
         if run["properties"]["status"] not in {"Running", "Waiting"}:
             return dict(run)

@@ -145,7 +145,7 @@ MEGABYTE = 1024 * 1024
     "path", ["/api/v1/runs/x/resubmit", "/api/v1/connections/x/verify", "/workflows/a/triggers/b/paths/invoke"]
 )
 def test_a_declared_huge_body_is_refused_unread(flowmend: Flowmend, path: str) -> None:
-    with socket.create_connection(("127.0.0.1", flowmend.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", flowmend.port), timeout=60) as connection:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{flowmend.port}\r\nAuthorization: Bearer {flowmend.token}\r\n"
             f"Content-Length: {50 * MEGABYTE}\r\n\r\n"
@@ -160,7 +160,7 @@ def test_a_declared_huge_body_is_refused_unread(flowmend: Flowmend, path: str) -
 def test_a_huge_body_without_a_length_is_refused_while_it_arrives(flowmend: Flowmend, path: str) -> None:
     sent = 0
     received = b""
-    with socket.create_connection(("127.0.0.1", flowmend.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", flowmend.port), timeout=60) as connection:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{flowmend.port}\r\nAuthorization: Bearer {flowmend.token}\r\n"
             "Transfer-Encoding: chunked\r\n\r\n"
@@ -170,7 +170,7 @@ def test_a_huge_body_without_a_length_is_refused_while_it_arrives(flowmend: Flow
         connection.settimeout(0.01)
         try:
             while sent < 50 * MEGABYTE:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 connection.sendall(chunk)
                 sent += 0x10000
                 connection.settimeout(0.001)

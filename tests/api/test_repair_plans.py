@@ -36,7 +36,7 @@ def made(flowmend: Flowmend, **wanted: Any) -> Any:
 
 
 def reaches(flowmend: Flowmend, plan_id: str, *states: str) -> Any:
-    for _ in range(300):
+    for _ in range(3_000):
         plan = flowmend.api("GET", f"/repair_plans/{plan_id}").json
         if plan["state"] in states:
             return plan

@@ -392,7 +392,7 @@ def test_signing_out_ends_the_event_streams_of_the_session(flowmend: Flowmend) -
     link, _ = flowmend.run(issue_login_link(flowmend.application.services))
     secret, _ = flowmend.run(use_login_link(flowmend.application.services, link.partition("link=")[2]))
     cookie = {"Cookie": f"flowmend_session={secret}"}
-    connection = http.client.HTTPConnection("127.0.0.1", flowmend.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", flowmend.port, timeout=60)
     connection.request("GET", "/events", headers=cookie)
     stream = connection.getresponse()
     assert stream.readline().startswith(b"retry:")

@@ -20,7 +20,7 @@ def begun(flowmend: Flowmend, flow_id: str, count: int) -> list[str]:
 
 
 def cancelled(flowmend: Flowmend, flow_id: str) -> None:
-    for _ in range(200):
+    for _ in range(3_000):
         if not flowmend.api("GET", f"/flows/{flow_id}/cancel_runs").json["runs"]:
             return
         time.sleep(0.02)

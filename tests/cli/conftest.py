@@ -32,7 +32,7 @@ def started(data: Path, *arguments: str) -> StartedServer:
         text=True,
         env=environment,
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         local = read_local_server(data)
         if local is not None and local.pid == process.pid:
@@ -45,7 +45,7 @@ def started(data: Path, *arguments: str) -> StartedServer:
 def stopped(server: StartedServer) -> str:
     """What the server printed until it ended; it is asked to end first."""
     server.process.terminate()
-    output, _ = server.process.communicate(timeout=20)
+    output, _ = server.process.communicate(timeout=60)
     return output
 
 

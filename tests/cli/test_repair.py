@@ -41,7 +41,7 @@ def plan(server: StartedServer, tmp_path: Path) -> Any:
     flow_id = flow["id"]
     flowmend(server, "flows", "turn-on", flow_id)
     name = flowmend_json(server, "flows", "run", flow_id)["name"]
-    for _ in range(100):
+    for _ in range(1_000):
         if flowmend_json(server, "runs", "show", name)["properties"]["status"] == "Succeeded":
             break
         time.sleep(0.05)
@@ -85,7 +85,7 @@ def test_run_keeps_what_was_chosen_for_the_plan_before(server: StartedServer, pl
     assert flowmend(server, "repair", "status", plan["id"], "--wait").exit_code == 0
     names = [flowmend_json(server, "flows", "run", plan["groups"][0]["flow"])["name"] for _ in range(2)]
     client = find_server(None, server.data)
-    for _ in range(100):
+    for _ in range(1_000):
         made = client.send("POST", "/repair_plans", {"runs": names, "mode": "resubmit"})
         if made["counts"]["to_go"] == 2:  # they have ended
             break

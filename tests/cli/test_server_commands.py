@@ -52,7 +52,7 @@ def flowmend(server: StartedServer, *arguments: str, given: str | None = None) -
 
 def ended(server: StartedServer, run_name: str, *, patiently: bool = True) -> Any:
     """The run once it is over; as it is where nobody is patient."""
-    for _ in range(100):
+    for _ in range(1_000):
         run = flowmend_json(server, "runs", "show", run_name)
         if run["properties"]["status"] != "Running" or not patiently:
             return run
@@ -325,7 +325,7 @@ def test_a_login_link_signs_in_once(server: StartedServer) -> None:
     assert f"{parts.scheme}://{parts.netloc}" == server.local.url
 
     def sign_in() -> int:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": server.local.url}
         connection.request("POST", "/login", parts.query, headers)
         status = connection.getresponse().status

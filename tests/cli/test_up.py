@@ -15,7 +15,7 @@ from .conftest import StartedServer, started, stopped
 
 def health(url: str) -> int:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.request("GET", "/health")
     status = connection.getresponse().status
     connection.close()

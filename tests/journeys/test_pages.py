@@ -164,7 +164,7 @@ def _flow_file() -> Any:
 
 def _seconds_for(request: urllib.request.Request) -> float:
     began = time.monotonic()
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         answer.read()
     return time.monotonic() - began
 

@@ -16,7 +16,7 @@ def test_a_refused_password_is_verified_and_the_run_resubmitted(demo: Demonstrat
     assert failed["properties"]["connection"] == failure.connection_id
     actions = {one["name"]: one["properties"] for one in demo.get(f"/runs/{failure.run_name}/actions")["value"]}
     assert (actions["Get_stock"]["status"], actions["Get_stock"]["code"]) == ("Failed", "Unauthorized")
-    with urllib.request.urlopen(actions["Get_stock"]["outputsLink"]["uri"], timeout=10) as answer:
+    with urllib.request.urlopen(actions["Get_stock"]["outputsLink"]["uri"], timeout=60) as answer:
         assert json.load(answer)["statusCode"] == 401
 
     connection = f"/connections/{failure.connection_id}"

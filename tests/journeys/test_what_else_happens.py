@@ -88,5 +88,5 @@ def _send_order(demo: Demonstration, number: str) -> int:
     callback = demo.get(f"/flows/{demo.flow_id('Order intake')}")["callback_url"]["value"]
     content = json.dumps(demo.order(number)).encode()
     request = urllib.request.Request(callback, content, {"Content-Type": "application/json"}, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return int(answer.status)

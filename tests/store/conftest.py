@@ -193,5 +193,5 @@ def _settle(store: Store, submissions: Sequence[Sequence[Write]]) -> list[BaseEx
         store.journal.submit(writes, told(place))
     go_on.set()
     for _ in submissions:
-        assert finished.acquire(timeout=10)
+        assert finished.acquire(timeout=60)
     return errors

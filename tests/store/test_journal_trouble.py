@@ -58,7 +58,7 @@ def test_a_lock_held_by_another_program_reaches_everyone_who_waits(
     other.execute("BEGIN IMMEDIATE")
     told: SimpleQueue[BaseException | None] = SimpleQueue()
     store.journal.submit([StartRun(examples.run())], told.put)
-    assert isinstance(told.get(timeout=5), StoreUnavailable)
+    assert isinstance(told.get(timeout=60), StoreUnavailable)
     other.execute("ROLLBACK")
     other.close()
     assert settle(store, [[StartRun(examples.run())]]) == [None]

@@ -81,7 +81,7 @@ async def test_a_consent_and_a_refresh_are_noted(running: Running) -> None:
 
 async def test_what_nothing_is_written_after_is_written_within_moments(running: Running) -> None:
     connection_id = await running.connect()
-    for _ in range(100):
+    for _ in range(1_000):
         if running.services.store.secret_uses.list(connection_id)[0]:
             break
         await asyncio.sleep(0.05)

@@ -53,7 +53,7 @@ class Caller:
     def send(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, body: str | bytes | None = None
     ) -> Reply:
-        connection = HTTPConnection("localhost", self.port, timeout=10)
+        connection = HTTPConnection("localhost", self.port, timeout=60)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
@@ -75,13 +75,13 @@ def running_service() -> Iterator[tuple[OrderService, int]]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < deadline, "the service did not start"
         time.sleep(0.01)
     yield service, sockets[0].getsockname()[1]
     server.should_exit = True
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     for listener in sockets:
         listener.close()
 

@@ -19,11 +19,11 @@ def test_the_process_says_where_it_listens_and_answers_there() -> None:
             assert process.stdout is not None
             address = process.stdout.readline().rpartition(" ")[2].strip()
             assert address.startswith("http://localhost:")
-            with urlopen(f"{address}health", timeout=10) as answer:
+            with urlopen(f"{address}health", timeout=60) as answer:
                 assert answer.status == 200
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a single process")
@@ -34,9 +34,9 @@ def test_ctrl_c_ends_it_quietly() -> None:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().rpartition(" ")[2].strip()
-            with urlopen(f"{address}health", timeout=10):
+            with urlopen(f"{address}health", timeout=60):
                 process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=10)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, said) == (0, "")
