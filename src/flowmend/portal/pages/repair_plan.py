@@ -29,6 +29,7 @@ from flowmend.use_cases.stop_plan import dismiss_plan, pause_plan, stop_plan
 #: Runs that begin in a minute at most; "" for as many as go.
 RATES = ("", "10", "50", "200", "1000")
 _MOST_COMPARED = 5
+_MOST_LATER = 50
 _MOVES = ("pause", "stop", "go_on", "dismiss")
 
 
@@ -212,13 +213,13 @@ def _asked_settings(asked: FormData | QueryParams) -> PlanSettings | None:
 
 
 def _successor(portal: Portal, view: PlanView) -> str:
-    """The plan that was made last for what this one was about, where that is another."""
+    """The plan that was made next for a connection of this one's incident, "" where there is none."""
     incidents = portal.services.store.incidents
     members = view.incident.members if view.incident is not None else ()
-    ids = {row.incident_id for one in members for row in incidents.list(limit=1, connection_id=one.connection_id)[0]}
-    plans = portal.services.store.repair_plans.of_incidents(ids).values()
+    ids = {row.incident_id for one in members[:1] for row in incidents.list(connection_id=one.connection_id)[0]}
+    plans = [plan for one in ids for plan in portal.services.store.repair_plans.list(_MOST_LATER, "", one)[0]]
     later = [plan for plan in plans if plan.created_at > view.row.created_at]
-    return max(later, key=lambda plan: plan.created_at).plan_id if later else ""
+    return min(later, key=lambda plan: plan.created_at).plan_id if later else ""
 
 
 async def _differences_to_latest(portal: Portal, view: PlanView) -> dict[str, VersionDifference]:
