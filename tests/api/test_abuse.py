@@ -22,7 +22,7 @@ def api_addresses() -> list[tuple[str, str]]:
 
 
 def portal_addresses(flowmend: Flowmend) -> Iterator[tuple[str, str]]:
-    for route in [*portal_routes(flowmend.application.services), *health_routes()]:
+    for route in [*portal_routes(flowmend.application.services), *health_routes(flowmend.application.services)]:
         assert isinstance(route, Route | Mount)
         for method in sorted(getattr(route, "methods", None) or {"GET"}):
             yield method, route.path.replace("{", "").replace("}", "")

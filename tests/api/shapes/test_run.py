@@ -83,6 +83,7 @@ def test_a_running_run_has_no_end_and_no_error() -> None:
                 "originHistoryName": "R1",
             },
             "outputs": {},
+            "attempt": 1,
         },
     }
 
