@@ -30,7 +30,7 @@ from fuzz_expressions import Expressions, corpus_of, try_expression
 from fuzz_minimise import minimised
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-SECONDS_PER_CASE = 10.0
+SECONDS_PER_CASE = 10.0  # of CPU: a machine that many share makes no case slow
 SECONDS_UNTIL_KILLED = 60.0  # for what does not even come back from C
 MINIMISING_SECONDS = 20.0
 MOST_MEGABYTES = 1500
@@ -74,7 +74,7 @@ class Fuzzer:
 
     def attempt(self, case: Any) -> tuple[bool, str, str]:
         """Whether it came through, and of a fault what tells it from others and its traceback."""
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_PER_CASE)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_CASE)
         try:
             came_through = self._try(case)
         except _TooSlow:
@@ -82,7 +82,7 @@ class Fuzzer:
         except Exception as error:  # noqa: BLE001  which error comes out is the very question
             return False, _signature(error), traceback.format_exc(limit=-12)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         return came_through, "", ""
 
     def described(self, index: int, case: Any, signature: str, trace: str) -> str:
@@ -112,7 +112,7 @@ def _peak_megabytes() -> float:
 def work(kind: str, seed: int, cases: range, *, seconds: float, at: Any, pipe: Connection) -> None:
     """The process that tries cases. at: where it is, shared with who watches over it."""
     faulthandler.enable()
-    signal.signal(signal.SIGALRM, _raise_too_slow)
+    signal.signal(signal.SIGPROF, _raise_too_slow)
     fuzzer = Fuzzer(kind, seed)
     findings = Findings(kind=kind)
     began = time.perf_counter()
@@ -183,8 +183,8 @@ def _add(total: Findings, more: Findings) -> None:
 
 def main() -> None:
     given = _read_arguments()
-    if not hasattr(signal, "SIGALRM"):
-        sys.exit("Fuzzing bounds each case by an alarm signal and so does not run on Windows.")
+    if not hasattr(signal, "SIGPROF"):
+        sys.exit("Fuzzing bounds each case by a signal of the clock and so does not run on Windows.")
     if given.only:
         _repeat(given.seed, given.only)
         return
@@ -211,7 +211,7 @@ def main() -> None:
 
 def _repeat(seed: int, only: str) -> None:
     kind, _, index = only.partition(":")
-    signal.signal(signal.SIGALRM, _raise_too_slow)
+    signal.signal(signal.SIGPROF, _raise_too_slow)
     fuzzer = Fuzzer(kind, seed)
     case = fuzzer.case(int(index))
     print(json.dumps(case))
