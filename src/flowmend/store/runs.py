@@ -1,15 +1,13 @@
 """Runs: their heads, and the questions that pages, timers and recovery ask about them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    LargeBinary,
-    Select,
     and_,
     func,
     insert,
@@ -21,7 +19,7 @@ from sqlalchemy import (
 
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
-from flowmend.store.database import Database, select_row
+from flowmend.store.database import Database
 from flowmend.store.hourly_ticks import EndedRuns, Tick
 from flowmend.store.journal_packing import unpack
 from flowmend.store.journal_writes import Statement
@@ -40,13 +38,13 @@ from flowmend.store.tables import (
     runs,
     tracked_values,
 )
+from flowmend.store.whole_runs import RUN_HEADS, WholeRun, batches, whole_runs
 
 __all__ = ["Counts", "Lineage", "RunFilter", "Runs"]
 
 _BLOCK = 1000
 _ASKED_FOR_NAMES = 500
 _COUNTED_ONE_BY_ONE = 2_000
-_NO_START = literal(b"", LargeBinary).label("start")
 
 #: {status: number of runs}
 Counts = Mapping[str, int]
@@ -83,7 +81,7 @@ class Runs:
 
     def get(self, run_name: str) -> RunRow | None:
         """A run with its start."""
-        row = self._database.first(_select_head().where(runs.c.run_name == run_name), RunRow)
+        row = self._database.first(RUN_HEADS.where(runs.c.run_name == run_name), RunRow)
         if row is None:
             return None
         start = select(journal_pages.c.page).where(
@@ -105,6 +103,14 @@ class Runs:
             found |= {name: pages[START_SEQUENCE] for name, pages in unpack(content).items() if name in wanted}
         return found
 
+    def batches(self, run_names: Collection[str]) -> Iterator[Sequence[str]]:
+        """These runs, those that there are, so that what `starts` inflates for a batch it inflates for no other."""
+        return batches(self._database, run_names)
+
+    def whole(self, run_names: Collection[str]) -> Iterator[Sequence[WholeRun]]:
+        """These runs, those that there are, with their journals, a batch at a time and in no order."""
+        return whole_runs(self._database, run_names)
+
     def has(self, run_name: str) -> bool:
         """Whether there is a run of this name."""
         return self._database.value(select(literal(1)).where(runs.c.run_name == run_name)) is not None
@@ -125,7 +131,7 @@ class Runs:
         return msgspec.structs.replace(page, is_whole=found.is_whole, total=len(found.names))
 
     def _page(self, chosen: ColumnElement[bool], limit: int) -> RunPage:
-        rows = self._database.every(_select_head().where(chosen).order_by(runs.c.run_name), RunRow)
+        rows = self._database.every(RUN_HEADS.where(chosen).order_by(runs.c.run_name), RunRow)
         return RunPage(rows=rows[:limit], next_cursor=rows[limit - 1].run_name if len(rows) > limit else "")
 
     def every(self, wanted: RunFilter) -> Iterator[Sequence[RunRow]]:
@@ -205,9 +211,7 @@ class Runs:
         names = union_all(
             *(select(one.correlate(flows).scalar_subquery().label("name")).select_from(flows) for one in newest)
         )
-        chosen = (
-            _select_head().where(runs.c.run_name.in_(select(names.subquery().c.name))).order_by(runs.c.run_name.desc())
-        )
+        chosen = RUN_HEADS.where(runs.c.run_name.in_(select(names.subquery().c.name))).order_by(runs.c.run_name.desc())
         return {row.flow_id: row for row in self._database.every(chosen, RunRow)}
 
     def under_way(self) -> Sequence[str]:
@@ -281,7 +285,7 @@ class Runs:
         family = family.union(
             select(runs.c.run_name).join(family, runs.c.origin_run == family.c.run_name).where(HAS_ORIGIN)
         )
-        chosen = _select_head().where(runs.c.run_name.in_(select(family.c.run_name)))
+        chosen = RUN_HEADS.where(runs.c.run_name.in_(select(family.c.run_name)))
         return self._database.every(chosen.order_by(runs.c.run_name), RunRow)
 
     def lineages(self, run_names: Sequence[str]) -> Mapping[str, Lineage]:
@@ -347,7 +351,3 @@ def note_resubmission(run_name: str, request_id: str, new_run: str) -> Statement
     """
     row = {"run_name": run_name, "request_id": request_id, "new_run": new_run}
     return Statement(lambda connection: connection.execute(insert(run_requests), row))
-
-
-def _select_head() -> Select[Any]:
-    return select_row(runs, RunRow).add_columns(_NO_START)

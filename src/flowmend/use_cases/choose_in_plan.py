@@ -1,12 +1,11 @@
 """Choose what of a repair plan is to be done, and how: leave groups out, resubmit what would be resumed, or the reverse."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from flowmend.core.errors import AskedWrongly
-from flowmend.store.repair_rows import ItemMode, RepairItemRow
-from flowmend.use_cases.plan_items import SLICE, changed, way_of
+from flowmend.store.repair_rows import ItemMode
+from flowmend.use_cases.plan_items import Way, changed, ways_of
 from flowmend.use_cases.plan_view import PlanGroup, PlanView
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.read_plan import read_plan
@@ -53,11 +52,8 @@ async def choose_mode(
             f"These runs of {group.flow_name!r} cannot be done by {mode.value}.", code="ModeNotOffered", target=group_id
         )
     items = services.store.repair_plans.of_group(plan_id, columns_of(group))
-    done: list[RepairItemRow] = []
-    for number, one in enumerate(items):
-        if number % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-        done.append(changed(one, way_of(services, one.subject, mode, latest=latest)))
+    ways = await ways_of(services, {one.subject: Way(mode=mode, latest=latest) for one in items})
+    done = [changed(one, ways[one.subject]) for one in items]
     if not services.store.repair_plans.replace(plan_id, version, done, at=services.clock.now):
         raise under_way(plan_id)
     details = {"flow": group.flow_id, "mode": mode.value, "count": len(done)}

@@ -17,6 +17,7 @@ from flowmend.core.run.state import Repetition
 from flowmend.store.journal import Write
 from flowmend.store.rows import FlowState, RunRow
 from flowmend.store.runs import note_resubmission
+from flowmend.store.whole_runs import WholeRun
 from flowmend.use_cases.call_facts import CallWords
 from flowmend.use_cases.journal_pages import decode_pages, decode_start
 from flowmend.use_cases.loaded_flows import LoadedFlow
@@ -68,14 +69,25 @@ class Previews:
     resubmit: ResubmitPreview
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A run that is to be run again. problem: why its journal cannot be gone by, as (code, sentence)."""
+
+    row: RunRow
+    loaded: LoadedFlow
+    start: RunStart
+    entries: list[Entry]
+    problem: tuple[str, str] | None = None
+
+
 def preview_resume(services: Services, run_name: str, *, original_definition: bool = True) -> ResumePreview:
     """What resuming this run would do; reads its journal and calls nobody. Errors: NotFound."""
-    return _preview(services, _read(services, run_name), original_definition=original_definition)
+    return resume_of(services, _read(services, run_name), original_definition=original_definition)
 
 
 def preview_resubmit(services: Services, run_name: str, *, original_definition: bool = False) -> ResubmitPreview:
     """What resubmitting this run from the start would do again. Errors: NotFound."""
-    return _preview_resubmit(services, _read(services, run_name), original_definition=original_definition)
+    return resubmit_of(services, _read(services, run_name), original_definition=original_definition)
 
 
 def preview_both(services: Services, run_name: str) -> Previews:
@@ -83,9 +95,72 @@ def preview_both(services: Services, run_name: str) -> Previews:
     origin = _read(services, run_name)
     is_latest = origin.loaded.version == origin.loaded.row.version
     return Previews(
-        resume=_preview(services, origin, original_definition=True),
-        resume_latest=None if is_latest else _preview(services, origin, original_definition=False),
-        resubmit=_preview_resubmit(services, origin, original_definition=False),
+        resume=resume_of(services, origin, original_definition=True),
+        resume_latest=None if is_latest else resume_of(services, origin, original_definition=False),
+        resubmit=resubmit_of(services, origin, original_definition=False),
+    )
+
+
+def origin_of(services: Services, run: WholeRun) -> Origin:
+    """A run as its previews need it, opened. Errors: NotFound; `CANNOT_BE_READ`; StoreUnavailable `PayloadDamaged`."""
+    row = run.row
+    loaded = services.flows.version(row.flow_id, row.version)
+    entries: list[Entry] = []
+    problem = None
+    start = decode_start(row.start, services.vault, loaded.parameters)
+    try:
+        entries = decode_pages(row.run_name, run.pages, services.vault)
+        if not entries:
+            problem = ("JournalMissing", "The history of this run is no longer kept, so nothing says what it finished.")
+    except FlowmendError as error:
+        problem = ("JournalUnreadable", f"The history of this run cannot be read: {error.message}")
+    return Origin(row=row, loaded=loaded, start=start, entries=entries, problem=problem)
+
+
+def resubmit_of(services: Services, origin: Origin, *, original_definition: bool) -> ResubmitPreview:
+    """As `preview_resubmit`, of a run that was read."""
+    reason = cannot_resubmit_reason(origin.row.status, origin.loaded.row.state)
+    if reason:
+        code = "WorkflowRunInProgress" if origin.loaded.row.state is FlowState.ON else "WorkflowTriggerIsNotEnabled"
+        return ResubmitPreview(can_resubmit=False, code=code, message=reason)
+    loaded = _definition(services, origin, original_definition=original_definition)
+    if not isinstance(loaded, LoadedFlow):
+        return ResubmitPreview(can_resubmit=False, code=loaded[0], message=loaded[1])
+    compiled = origin.loaded.compiled
+    return ResubmitPreview(
+        can_resubmit=True,
+        version=loaded.version,
+        repeats=repeated_effects(
+            compiled,
+            latest_records(origin.entries).values(),
+            CallWords(services, origin.loaded).of,
+            on_failure=ran_on_failure(compiled, origin.entries),
+        ),
+    )
+
+
+def resume_of(services: Services, origin: Origin, *, original_definition: bool) -> ResumePreview:
+    """As `preview_resume`, of a run that was read."""
+    found = _resumption(services, origin, original_definition=original_definition)
+    if isinstance(found, ResumePreview):
+        return found
+    loaded, resumption = found
+    words = CallWords(services, origin.loaded)
+    action, repetition = resumption.begins_with
+    return ResumePreview(
+        can_resume=True,
+        from_action=action,
+        from_repetition=repetition,
+        passes=resumption.passes,
+        version=loaded.version,
+        kept=resumption.kept,
+        repeats=repeated_effects(
+            origin.loaded.compiled,
+            resumption.dropped,
+            words.of,
+            kept_keys=resumption.kept_keys,
+            on_failure=resumption.on_failure,
+        ),
     )
 
 
@@ -200,82 +275,15 @@ async def _resume_once(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Origin:
-    """problem: why its journal cannot be gone by, as (code, sentence)."""
-
-    row: RunRow
-    loaded: LoadedFlow
-    start: RunStart
-    entries: list[Entry]
-    problem: tuple[str, str] | None = None
-
-
-def _read(services: Services, run_name: str) -> _Origin:
+def _read(services: Services, run_name: str) -> Origin:
     row = services.store.runs.get(run_name)
     if row is None:
         raise NotFound(f"There is no run {run_name}.", code="WorkflowRunNotFound", target=run_name)
-    loaded = services.flows.version(row.flow_id, row.version)
-    entries: list[Entry] = []
-    problem = None
-    start = decode_start(row.start, services.vault, loaded.parameters)
-    try:
-        pages = services.store.runs.pages(run_name)
-        entries = decode_pages(run_name, (page for _, page in pages), services.vault)
-        if not entries:
-            problem = ("JournalMissing", "The history of this run is no longer kept, so nothing says what it finished.")
-    except FlowmendError as error:
-        problem = ("JournalUnreadable", f"The history of this run cannot be read: {error.message}")
-    return _Origin(row=row, loaded=loaded, start=start, entries=entries, problem=problem)
-
-
-def _preview_resubmit(services: Services, origin: _Origin, *, original_definition: bool) -> ResubmitPreview:
-    reason = cannot_resubmit_reason(origin.row.status, origin.loaded.row.state)
-    if reason:
-        code = "WorkflowRunInProgress" if origin.loaded.row.state is FlowState.ON else "WorkflowTriggerIsNotEnabled"
-        return ResubmitPreview(can_resubmit=False, code=code, message=reason)
-    loaded = _definition(services, origin, original_definition=original_definition)
-    if not isinstance(loaded, LoadedFlow):
-        return ResubmitPreview(can_resubmit=False, code=loaded[0], message=loaded[1])
-    compiled = origin.loaded.compiled
-    return ResubmitPreview(
-        can_resubmit=True,
-        version=loaded.version,
-        repeats=repeated_effects(
-            compiled,
-            latest_records(origin.entries).values(),
-            CallWords(services, origin.loaded).of,
-            on_failure=ran_on_failure(compiled, origin.entries),
-        ),
-    )
-
-
-def _preview(services: Services, origin: _Origin, *, original_definition: bool) -> ResumePreview:
-    found = _resumption(services, origin, original_definition=original_definition)
-    if isinstance(found, ResumePreview):
-        return found
-    loaded, resumption = found
-    words = CallWords(services, origin.loaded)
-    action, repetition = resumption.begins_with
-    return ResumePreview(
-        can_resume=True,
-        from_action=action,
-        from_repetition=repetition,
-        passes=resumption.passes,
-        version=loaded.version,
-        kept=resumption.kept,
-        repeats=repeated_effects(
-            origin.loaded.compiled,
-            resumption.dropped,
-            words.of,
-            kept_keys=resumption.kept_keys,
-            on_failure=resumption.on_failure,
-        ),
-    )
+    return origin_of(services, WholeRun(row=row, pages=[page for _, page in services.store.runs.pages(run_name)]))
 
 
 def _resumption(
-    services: Services, origin: _Origin, *, original_definition: bool
+    services: Services, origin: Origin, *, original_definition: bool
 ) -> tuple[LoadedFlow, Resumption] | ResumePreview:
     """The definition the new run has and what it begins with, or why there can be none."""
     refusal = _refusal(origin)
@@ -304,7 +312,7 @@ def _resumption(
     return loaded, found
 
 
-def _definition(services: Services, origin: _Origin, *, original_definition: bool) -> LoadedFlow | tuple[str, str]:
+def _definition(services: Services, origin: Origin, *, original_definition: bool) -> LoadedFlow | tuple[str, str]:
     """What the new run is to run, or why it cannot, as (code, sentence)."""
     try:
         loaded = origin.loaded if original_definition else services.flows.latest(origin.row.flow_id)
@@ -316,7 +324,7 @@ def _definition(services: Services, origin: _Origin, *, original_definition: boo
     return loaded
 
 
-def _refusal(origin: _Origin) -> tuple[str, str] | None:
+def _refusal(origin: Origin) -> tuple[str, str] | None:
     status = Status(origin.row.status)
     if not status.is_terminal:
         return "WorkflowRunInProgress", "The run has not finished. Cancel it first, or wait for its end."
