@@ -75,8 +75,11 @@ class TestFlows:
                 HoldEvent(examples.event(number + 10, flow_id=flow_id)),
                 AddTracked(TrackedValueRow(run_name=name, flow_id=flow_id, name="order", value="4711")),
             )
-        assert store.flows.delete("flow-1")
-        assert not store.flows.delete("flow-1")
+        assert store.flows.delete("flow-1", examples.noon)
+        assert not store.flows.delete("flow-1", examples.noon)
+        assert store.flows.deleted() == ["flow-1"]
+        while store.history.forget_flow("flow-1", 1).cursor:
+            pass
 
         def traces(flow_id: str, number: int) -> list[bool]:
             name = examples.run_name(number)

@@ -126,10 +126,13 @@ class TestPacking:
     def test_nothing_is_left_of_a_flow_that_is_deleted_while_its_runs_are_packed(
         self, store: Store, examples: Any, ended: Callable[..., str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        store.flows.add(examples.flow(), examples.version())
         name = ended(1)
 
         def pack_slowly(journals: Any) -> bytes:
-            store.flows.delete("flow-1")
+            store.flows.delete("flow-1", examples.noon)
+            while store.history.forget_flow("flow-1", 10).cursor:
+                pass
             return pack(journals)
 
         monkeypatch.setattr(history, "pack", pack_slowly)

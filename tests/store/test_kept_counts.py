@@ -87,12 +87,13 @@ class TestWindows:
 
     def test_what_was_deleted_is_not_counted(self, store: Store, examples: Any, end: Callable[..., str]) -> None:
         window = Window(connection_id="shop", since=examples.noon)
+        store.flows.add(examples.flow(), examples.version())
         for hours in (1, 2, 10):
             end(hours)
         assert store.blast_radius.failed_by_flow([window]) == {"flow-1": 3}
         store.history.forget_runs("flow-1", "Failed", examples.noon + HOUR * 3, 100)
         assert store.blast_radius.failed_by_flow([window]) == {"flow-1": 1}
-        store.flows.delete("flow-1")
+        store.flows.delete("flow-1", examples.noon)
         assert store.blast_radius.failed_by_flow([window]) == {}
 
     def test_a_clock_set_back_hides_nothing(self, store: Store, end: Callable[..., str]) -> None:
@@ -152,8 +153,9 @@ class TestEndsOfEachFlow:
     def test_runs_of_a_flow_that_is_gone_are_not_counted(
         self, store: Store, examples: Any, end: Callable[..., str]
     ) -> None:
+        store.flows.add(examples.flow(), examples.version())
         for hours in (0, 1, 9):
             end(hours)
         assert store.runs.count_by_status(None, examples.noon) == {"Failed": 3}
-        store.flows.delete("flow-1")
+        store.flows.delete("flow-1", examples.noon)
         assert store.runs.count_by_status(None, examples.noon) == {}

@@ -11,7 +11,7 @@ from flowmend.core.outcome import Status
 from flowmend.store.connection_tables import connection_mappings, incident_connections
 from flowmend.store.database import Database
 from flowmend.store.hour_counts import HOUR, HourCount, HourCounts, settled_until
-from flowmend.store.tables import HAS_CONNECTION, flows, runs, tracked_values
+from flowmend.store.tables import HAS_CONNECTION, IS_THERE, flows, runs, tracked_values
 
 #: What a window came to is kept, and counted on from there.
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ class BlastRadius:
             or_(members.mended_at.is_(None), members.mended_at > runs.c.started_at),
         )
         chosen = select(HOUR, runs.c.flow_id, runs.c.error_code, func.count()).where(
-            runs.c.ended_at >= since, runs.c.status.in_(_FAILED), ~broken
+            runs.c.ended_at >= since, runs.c.status.in_(_FAILED), ~broken, IS_THERE
         )
         if until is not None:
             chosen = chosen.where(runs.c.ended_at < until)
@@ -154,6 +154,7 @@ def failed_in(window: Window) -> Iterator[ColumnElement[bool]]:
     yield runs.c.connection_id == window.connection_id
     yield runs.c.ended_at >= window.since
     yield runs.c.status.in_(_FAILED)
+    yield IS_THERE
     if window.until is not None:
         yield runs.c.started_at < window.until
         # What arrived while it was broken is older than the mend; where it fails in the next break, that one failed it.

@@ -15,7 +15,7 @@ from flowmend.store.connection_tables import connections
 from flowmend.store.database import Database, select_row
 from flowmend.store.hourly_ticks import EndedRuns, Tick
 from flowmend.store.rows import ConnectionRow, RunRow
-from flowmend.store.tables import HAS_CONNECTION, runs
+from flowmend.store.tables import HAS_CONNECTION, IS_THERE, runs
 
 _FAILED = (Status.FAILED.value, Status.TIMED_OUT.value)
 #: Those that need somebody come first.
@@ -147,7 +147,7 @@ class ConnectionList:
 
 def _newest_failed(connection_id: str) -> Select[Any]:
     heads = select(*(runs.c[name] for name in RunRow.__struct_fields__ if name != "start"))
-    is_it = and_(HAS_CONNECTION, runs.c.connection_id == connection_id, runs.c.status.in_(_FAILED))
+    is_it = and_(HAS_CONNECTION, runs.c.connection_id == connection_id, runs.c.status.in_(_FAILED), IS_THERE)
     return heads.where(is_it).order_by(runs.c.run_name).limit(1)  # names decrease over time
 
 

@@ -1,6 +1,6 @@
 """Flows, their versions, and which connections their references mean."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,9 @@ from flowmend.store.connection_tables import connection_mappings
 from flowmend.store.database import Database, columns_of, select_row
 from flowmend.store.rows import ConnectionMappingRow, FlowRow, FlowVersionRow
 from flowmend.store.tables import (
+    deleted_flows,
     flow_versions,
     flows,
-    journal_blocks,
-    journal_pages,
-    run_requests,
-    runs,
-    tracked_values,
-    trigger_events,
 )
 
 
@@ -29,8 +24,15 @@ class Flows:
         self._database = database
 
     def add(self, row: FlowRow, version: FlowVersionRow) -> None:
-        """A new flow with its first version. Errors: Conflict where its id is taken."""
+        """A new flow with its first version. Errors: Conflict where its id is taken, by the history of a deleted flow too."""
         with self._database.writing() as connection:
+            of_deleted = select(deleted_flows.c.flow_id).where(deleted_flows.c.flow_id == row.flow_id)
+            if connection.execute(of_deleted).first() is not None:
+                raise Conflict(
+                    f"The runs of the flow that was {row.name!r} before are still being deleted. Try again in a minute.",
+                    code="FlowBeingDeleted",
+                    target=row.flow_id,
+                )
             connection.execute(insert(flows), columns_of(row))
             connection.execute(insert(flow_versions), columns_of(version))
 
@@ -55,6 +57,11 @@ class Flows:
 
     def get(self, flow_id: str) -> FlowRow | None:
         return self._database.first(select_row(flows, FlowRow).where(flows.c.flow_id == flow_id), FlowRow)
+
+    def named(self, flow_ids: Collection[str]) -> dict[str, FlowRow]:
+        """{flow id: the flow}, those that there are."""
+        chosen = select_row(flows, FlowRow).where(flows.c.flow_id.in_(list(flow_ids)))
+        return {row.flow_id: row for row in self._database.every(chosen, FlowRow)}
 
     def list(self) -> Sequence[FlowRow]:
         """All flows by name."""
@@ -87,19 +94,22 @@ class Flows:
         """Set columns of a flow's row; False where there is no such flow."""
         return self._database.change(flows, flows.c.flow_id == flow_id, changes)
 
-    def delete(self, flow_id: str) -> bool:
-        """Remove a flow with its versions, mappings, trigger states, runs and history; False where there is none."""
-        its_runs = select(runs.c.run_name).where(runs.c.flow_id == flow_id)
+    def delete(self, flow_id: str, at: datetime) -> bool:
+        """Remove a flow with its versions, mappings and trigger states; False where there is none.
+
+        From then on nothing shows its runs and trigger events; they go little by little (`History.forget_flow`).
+        """
         with self._database.writing() as connection:
-            for of_runs in (journal_pages, run_requests):
-                connection.execute(delete(of_runs).where(of_runs.c.run_name.in_(its_runs)))
-            blocks = select(runs.c.journal_block).where(runs.c.flow_id == flow_id)
-            connection.execute(delete(journal_blocks).where(journal_blocks.c.block_id.in_(blocks)))
-            for of_flow in (tracked_values, trigger_events, runs):
-                connection.execute(delete(of_flow).where(of_flow.c.flow_id == flow_id))
             was_there = connection.execute(delete(flows).where(flows.c.flow_id == flow_id)).rowcount > 0
-        self._database.forgotten += 1
+            if was_there:
+                connection.execute(insert(deleted_flows), {"flow_id": flow_id, "deleted_at": at})
+        self._database.forgotten += was_there
         return was_there
+
+    def deleted(self) -> Sequence[str]:
+        """Ids of deleted flows of which runs or trigger events may still be kept, first deleted first."""
+        chosen = select(deleted_flows.c.flow_id).order_by(deleted_flows.c.deleted_at, deleted_flows.c.flow_id)
+        return [flow_id for (flow_id,) in self._database.tuples(chosen)]
 
     def set_mapping(self, mapping: ConnectionMappingRow) -> None:
         """Let a flow's reference mean this connection from now on. Errors: Conflict where either does not exist."""

@@ -20,6 +20,7 @@ from flowmend.store.tables import (
     IS_LOOSE,
     IS_UNFINISHED,
     REPEATS_AN_EVENT,
+    deleted_flows,
     journal_blocks,
     journal_pages,
     run_requests,
@@ -108,6 +109,21 @@ class History:
         is_last = len(found) < most or found[-1][1] >= before
         return Forgotten(count=len(gone), cursor="" if is_last else found[-1][0])
 
+    def forget_flow(self, flow_id: str, most: int) -> Forgotten:
+        """Remove some runs, or trigger events, of a deleted flow with all that is kept of them; where none is left, that it was deleted.
+
+        Whatever else holds history back does not: nobody can go on with what is of no flow.
+        """
+        with self._database.writing() as connection:
+            is_deleted = deleted_flows.c.flow_id == flow_id
+            if connection.execute(select(deleted_flows.c.flow_id).where(is_deleted)).first() is None:
+                return Forgotten(count=0, cursor="")
+            gone = _remove_runs_of(connection, flow_id, most) or _remove_events_of(connection, flow_id, most)
+            if not gone:
+                connection.execute(delete(deleted_flows).where(is_deleted))
+        self._database.forgotten += not gone  # until now nobody counted them
+        return Forgotten(count=gone, cursor=flow_id if gone else "")
+
     def _journals(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, Sequence[bytes]]]:
         """({run name: number of pages}, {run name: its pages}), the second without journals too large for a block: these are not read."""
         sizes = select(_pages.run_name, func.count(), func.sum(func.length(_pages.page)))
@@ -181,8 +197,29 @@ def _needed(connection: Connection, names: Sequence[str]) -> set[str]:
     return {name for question in questions for name in connection.scalars(question)}
 
 
+def _remove_runs_of(connection: Connection, flow_id: str, most: int) -> int:
+    """Of how many runs."""
+    some = select(runs.c.run_name, runs.c.journal_block).where(runs.c.flow_id == flow_id).limit(most)
+    # Locked, as by `_are_as_read`: nobody packs them meanwhile.
+    found = connection.execute(some.with_for_update()).all()
+    # A block holds runs of one flow, so all that is in it goes, at once or soon.
+    blocks = {block_id for _, block_id in found if block_id is not None}
+    connection.execute(delete(journal_blocks).where(journal_blocks.c.block_id.in_(blocks)))
+    _remove_rows(connection, [name for name, _ in found])
+    return len(found)
+
+
+def _remove_events_of(connection: Connection, flow_id: str, most: int) -> int:
+    some = select(_events.event_name).where(_events.flow_id == flow_id).limit(most)
+    return connection.execute(delete(trigger_events).where(_events.event_name.in_(some))).rowcount
+
+
 def _remove(connection: Connection, names: Collection[str]) -> None:
     _take_out(connection, names)
+    _remove_rows(connection, names)
+
+
+def _remove_rows(connection: Connection, names: Collection[str]) -> None:
     for table in (journal_pages, run_requests, tracked_values, runs):
         connection.execute(delete(table).where(table.c.run_name.in_(names)))
     connection.execute(delete(trigger_events).where(_events.event_name.in_(names), ~IS_HELD))

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from flowmend.store.connection_tables import connection_mappings
 from flowmend.store.database import Database
 from flowmend.store.hour_counts import HOUR, HourCount, HourCounts
-from flowmend.store.tables import runs
+from flowmend.store.tables import IS_THERE, runs
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class EndedRuns:
         return [Tick(connection_id=of, hour=at, status=how, count=n) for (of, at, how), n in sorted(counts.items())]
 
     def _count(self, since: datetime, until: datetime | None) -> Sequence[HourCount]:
-        chosen = select(HOUR, runs.c.flow_id, runs.c.status, func.count()).where(runs.c.ended_at >= since)
+        chosen = select(HOUR, runs.c.flow_id, runs.c.status, func.count()).where(runs.c.ended_at >= since, IS_THERE)
         if until is not None:
             chosen = chosen.where(runs.c.ended_at < until)
         chosen = chosen.group_by(HOUR, runs.c.flow_id, runs.c.status)

@@ -13,7 +13,7 @@ from flowmend.store.rows import Row
 from flowmend.store.run_filter import RunFilter, matching
 from flowmend.store.run_search import search
 from flowmend.store.schema import NOTHING
-from flowmend.store.tables import HAS_ORIGIN, IS_HELD, runs, tracked_values
+from flowmend.store.tables import HAS_ORIGIN, IS_HELD, IS_THERE, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
 #: Bound values in one statement: SQLite takes 32,766.
@@ -152,6 +152,7 @@ class RepairSubjects:
         put_right = select(first.c.origin_run).select_from(later).where(first.c.origin_run != NOTHING, in_hand)
         names = {name for (name,) in self._database.tuples(put_right)}
         failed = select(runs.c.connection_id, runs.c.started_at, runs.c.ended_at).where(
+            IS_THERE,
             runs.c.status.in_(NOT_IN_HAND),
             runs.c.connection_id.in_({window.connection_id for window in windows}),
         )
@@ -192,7 +193,7 @@ def attempts_by_family(first: Sequence[SubjectRun], later: Sequence[SubjectRun])
 
 
 def _runs() -> Select[Any]:
-    return select_row(runs, SubjectRun)
+    return select_row(runs, SubjectRun).where(IS_THERE)
 
 
 def _blocks(names: Sequence[str]) -> Iterator[list[str]]:

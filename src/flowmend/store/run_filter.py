@@ -45,7 +45,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     connection_id, diagnosis_category: of the failure. tracked_name with tracked_value, or tracked_value alone under any name.
     started_from: inclusive; started_to: exclusive. text: a whole name, tracking id or tracked value of any run, or a part of
     one, or of the error, among the newest (`run_search`). in_doubt: waits for its owner to say what became of a call.
-    failed_in: failed for a connection in one of these times; None asks for nothing.
+    failed_in: failed for a connection in one of these times; None asks for nothing. not_of_flows: these flows' runs are left out.
     """
 
     flow_id: str = ""
@@ -62,6 +62,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     in_doubt: bool = False
     failed_in: Sequence[Window] | None = None
+    not_of_flows: Sequence[str] = ()
 
 
 def select_names(wanted: RunFilter, *, limit: int, cursor: str = "") -> Select[tuple[str]]:
@@ -160,6 +161,8 @@ def _conditions(wanted: RunFilter) -> Iterator[ColumnElement[bool]]:
     """What every stream asks for. Some indexes hold only some runs; the query must say that it asks for none but these."""
     if wanted.flow_id:
         yield runs.c.flow_id == wanted.flow_id
+    if wanted.not_of_flows:
+        yield runs.c.flow_id.not_in(wanted.not_of_flows)
     if wanted.code:
         yield runs.c.code == wanted.code
     if wanted.connection_id:

@@ -29,8 +29,10 @@ from flowmend.store.run_search import search
 from flowmend.store.tables import (
     HAS_CONNECTION,
     HAS_ORIGIN,
+    IS_THERE,
     IS_UNFINISHED,
     START_SEQUENCE,
+    deleted_flows,
     flows,
     journal_blocks,
     journal_pages,
@@ -81,7 +83,7 @@ class Runs:
 
     def get(self, run_name: str) -> RunRow | None:
         """A run with its start."""
-        row = self._database.first(RUN_HEADS.where(runs.c.run_name == run_name), RunRow)
+        row = self._database.first(RUN_HEADS.where(runs.c.run_name == run_name, IS_THERE), RunRow)
         if row is None:
             return None
         start = select(journal_pages.c.page).where(
@@ -113,7 +115,7 @@ class Runs:
 
     def has(self, run_name: str) -> bool:
         """Whether there is a run of this name."""
-        return self._database.value(select(literal(1)).where(runs.c.run_name == run_name)) is not None
+        return self._database.value(select(literal(1)).where(runs.c.run_name == run_name, IS_THERE)) is not None
 
     def list(self, wanted: RunFilter | None = None, limit: int = 50, cursor: str = "") -> tuple[Sequence[RunRow], str]:
         """Runs, newest first, and the cursor of the next page ("" at the end). cursor: what the page before gave."""
@@ -122,6 +124,7 @@ class Runs:
 
     def page(self, wanted: RunFilter, limit: int, cursor: str = "") -> RunPage:
         """As `list`, with what a search for a text found out."""
+        wanted = self._there(wanted)
         if not wanted.text:
             names = select_names(wanted, limit=limit + 1, cursor=cursor).subquery()
             return self._page(runs.c.run_name.in_(select(names.c.run_name)), limit)
@@ -129,6 +132,11 @@ class Runs:
         later = [name for name in found.names if name > cursor]
         page = self._page(runs.c.run_name.in_(later[: limit + 1]), limit)
         return msgspec.structs.replace(page, is_whole=found.is_whole, total=len(found.names))
+
+    def _there(self, wanted: RunFilter) -> RunFilter:
+        """Without runs of deleted flows. Hardly ever are there any; asking each list's runs would cost it its index."""
+        gone = [flow_id for (flow_id,) in self._database.tuples(select(deleted_flows.c.flow_id))]
+        return msgspec.structs.replace(wanted, not_of_flows=gone) if gone else wanted
 
     def _page(self, chosen: ColumnElement[bool], limit: int) -> RunPage:
         rows = self._database.every(RUN_HEADS.where(chosen).order_by(runs.c.run_name), RunRow)
@@ -146,6 +154,7 @@ class Runs:
 
     def count(self, wanted: RunFilter, most: int) -> int:
         """How many runs meet the filter, counted no further than `most`."""
+        wanted = self._there(wanted)
         if wanted.text:
             return min(most, len(search(self._database, wanted).names))
         count = 0
@@ -166,7 +175,7 @@ class Runs:
             return {}
         if not wanted.tracked_value:
             return {one: self.count(msgspec.structs.replace(wanted, statuses=(one,)), most) for one in statuses}
-        names = select_names(wanted, limit=_COUNTED_ONE_BY_ONE + 1).subquery()
+        names = select_names(self._there(wanted), limit=_COUNTED_ONE_BY_ONE + 1).subquery()
         of_these = runs.c.run_name.in_(select(names.c.run_name))
         by_status = select(runs.c.status, func.count()).where(of_these).group_by(runs.c.status)
         counts = dict(self._database.tuples(by_status))
@@ -174,7 +183,7 @@ class Runs:
 
     def tracked_names(self, flow_id: str = "") -> Sequence[str]:
         """The names under which the newest runs of this flow, or of any, tracked values, in alphabetical order."""
-        newest = select_names(RunFilter(flow_id=flow_id), limit=_ASKED_FOR_NAMES).subquery()
+        newest = select_names(self._there(RunFilter(flow_id=flow_id)), limit=_ASKED_FOR_NAMES).subquery()
         same = tracked_values.c.run_name == newest.c.run_name
         names = select(tracked_values.c.name).select_from(newest.join(tracked_values, same)).distinct()
         return sorted(name for (name,) in self._database.tuples(names))
@@ -185,14 +194,15 @@ class Runs:
             of_flows = self.counts_of_each_flow(since)
             wanted = of_flows.values() if flow_id is None else [of_flows.get(flow_id, {})]
             return sum(map(Counter, wanted), Counter[str]())
-        chosen = select(runs.c.status, func.count()).group_by(runs.c.status)
+        chosen = select(runs.c.status, func.count()).where(IS_THERE).group_by(runs.c.status)
         if flow_id is not None:
             chosen = chosen.where(runs.c.flow_id == flow_id)
         return dict(self._database.tuples(chosen))
 
     def counts_of_each_flow(self, since: datetime | None = None) -> Mapping[str, Counts]:
         """{flow id: {status: number of runs}}, flows without runs left out. since: only those not ended before then."""
-        chosen = select(runs.c.flow_id, runs.c.status, func.count()).group_by(runs.c.flow_id, runs.c.status)
+        chosen = select(runs.c.flow_id, runs.c.status, func.count()).where(IS_THERE)
+        chosen = chosen.group_by(runs.c.flow_id, runs.c.status)
         if since is not None:
             chosen = chosen.where(IS_UNFINISHED).with_hint(runs, "INDEXED BY ix_runs_unfinished", "sqlite")
         by_flow: dict[str, Counter[str]] = {}
@@ -330,7 +340,9 @@ class Runs:
 
     def of_connection(self, connection_id: str, statuses: Sequence[str] = ()) -> Counts:
         """{status: number of runs} that name this connection in their failure. statuses: empty means all."""
-        counted = select(runs.c.status, func.count()).where(runs.c.connection_id == connection_id, HAS_CONNECTION)
+        counted = select(runs.c.status, func.count()).where(
+            runs.c.connection_id == connection_id, HAS_CONNECTION, IS_THERE
+        )
         if statuses:
             counted = counted.where(runs.c.status.in_([str(status) for status in statuses]))
         return dict(self._database.tuples(counted.group_by(runs.c.status)))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     literal_column,
+    select,
 )
 
 from flowmend.core.outcome import Status
@@ -108,6 +109,9 @@ flow_versions = Table(
     must("document", JsonText),
     must("created_at", Instant),
 )
+
+#: Flows that were deleted while what is kept of them goes little by little: their runs and trigger events are there for nobody.
+deleted_flows = Table("deleted_flows", metadata, key("flow_id"), must("deleted_at", Instant))
 
 connectors = Table(
     "connectors",
@@ -232,6 +236,9 @@ index_where(
 index_where("origin", HAS_ORIGIN, runs.c.origin_run)
 index_where("held", IS_HELD_RUN, runs.c.flow_id, runs.c.run_name)
 index_where("tracking_id", HAS_OWN_TRACKING_ID, runs.c.client_tracking_id)
+
+#: Not of a flow that was deleted.
+IS_THERE = runs.c.flow_id.not_in(select(deleted_flows.c.flow_id))
 
 IS_LOOSE = runs.c.ended_at.is_not(None) & runs.c.journal_block.is_(None)
 index_where("loose", IS_LOOSE, runs.c.ended_at)

@@ -238,12 +238,14 @@ async def map_connection(services: Services, flow_id: str, reference: str, conne
 
 
 async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
-    """Remove a flow with its versions and history. Errors: NotFound; Conflict while it is on, has runs under way, or holds events."""
+    """Remove a flow; from then on nobody sees its history, which goes little by little (`history.forget_deleted`).
+
+    Errors: NotFound; Conflict while it is on, has runs under way, or holds events.
+    """
     row = flow_row(services, flow_id)
     if row.state is FlowState.ON:
         raise Conflict(f"Turn {row.name!r} off before deleting it.", code="FlowIsOn", target=flow_id)
-    counts = services.store.runs.count_by_status(flow_id)
-    if counts.get("Running") or counts.get("Waiting"):
+    if services.store.runs.unfinished_of(flow_id):
         raise Conflict(f"{row.name!r} still has runs under way.", code="WorkflowRunInProgress", target=flow_id)
     if held := services.store.trigger_events.count_held(flow_id):
         raise Conflict(
@@ -251,7 +253,7 @@ async def delete_flow(services: Services, flow_id: str, person_id: str) -> None:
             code="FlowHoldsEvents",
             target=flow_id,
         )
-    services.store.flows.delete(flow_id)
+    services.store.flows.delete(flow_id, services.clock.now)
     services.store.audit.note(person_id, "delete_flow", flow_id, {"name": row.name}, at=services.clock.now)
     services.changes.publish("flow", flow_id=flow_id, state="Deleted")
 

@@ -1,5 +1,5 @@
 """How long history is kept, and what becomes of it: journals are packed a while after their run ended, and what is older
-than its flow keeps is let go of. A little at a time, with longer pauses than work, so that nobody waits for it.
+than its flow keeps, or of a deleted flow, is let go of. A little at a time, with longer pauses than work, so that nobody waits for it.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ _SHORT_SECONDS, _LONG_SECONDS = 0.03, 0.08
 _LEAST_IN_A_BLOCK, _MOST_IN_A_BLOCK = 20, 800
 #: After a block of work so many times its duration nothing is done.
 _REST = 4.0
+_SHORT_REST = 1.0
 _LEAST_REST_SECONDS = 0.01
 
 
@@ -51,6 +52,23 @@ async def pack_journals(services: Services, now: datetime) -> int:
     return packed
 
 
+async def forget_deleted(services: Services) -> int:
+    """Remove what is still kept of deleted flows; how many runs and trigger events there were. Errors: StoreUnavailable."""
+    gone = 0
+    for flow_id in services.store.flows.deleted():
+        gone += await forget_deleted_flow(services, flow_id, rest=_REST)
+    return gone
+
+
+async def forget_deleted_flow(services: Services, flow_id: str, *, rest: float = _SHORT_REST) -> int:
+    """As `forget_deleted`, of one flow that somebody wants to bring back now."""
+
+    def forget(most: int, _cursor: str) -> Forgotten:
+        return services.store.history.forget_flow(flow_id, most)
+
+    return await _step_by_step(forget, rest=rest)
+
+
 async def forget_history(services: Services, now: datetime) -> int:
     """Remove runs and trigger events older than their flow keeps them; how many there were. Errors: StoreUnavailable."""
     gone = 0
@@ -69,11 +87,11 @@ async def _forget(services: Services, flow_id: str, before: datetime) -> int:
     return gone + await _step_by_step(partial(history.forget_events, flow_id, before))
 
 
-async def _step_by_step(forget: Callable[[int, str], Forgotten]) -> int:
+async def _step_by_step(forget: Callable[[int, str], Forgotten], *, rest: float = _REST) -> int:
     """forget: given how many to look at, and the cursor of the step before, "" at first."""
     gone, cursor, most = 0, "", _IN_A_BLOCK
     while True:
-        step, seconds = await _at_leisure(partial(forget, most, cursor))
+        step, seconds = await _at_leisure(partial(forget, most, cursor), rest=rest)
         gone, cursor, most = gone + step.count, step.cursor, next_block(most, seconds)
         if not cursor:
             return gone
@@ -86,10 +104,10 @@ def next_block(most: int, seconds: float) -> int:
     return min(_MOST_IN_A_BLOCK, most * 2) if seconds < _SHORT_SECONDS else most
 
 
-async def _at_leisure(work: Callable[[], T]) -> tuple[T, float]:
+async def _at_leisure(work: Callable[[], T], *, rest: float = _REST) -> tuple[T, float]:
     """What it gave, and how many seconds it took, the rest after it not counted."""
     began = time.monotonic()
     done = await asyncio.to_thread(work)
     seconds = time.monotonic() - began
-    await asyncio.sleep(max(_LEAST_REST_SECONDS, _REST * seconds))
+    await asyncio.sleep(max(_LEAST_REST_SECONDS, rest * seconds))
     return done, seconds

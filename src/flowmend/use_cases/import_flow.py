@@ -27,6 +27,7 @@ from flowmend.use_cases.embedded_connections import (
 from flowmend.use_cases.flow_parameters import given_values, values_binding, values_for, with_sealed, with_values
 from flowmend.use_cases.flows import follow_new_version, turn_on
 from flowmend.use_cases.granted_scopes import scope_problems
+from flowmend.use_cases.history import forget_deleted_flow
 from flowmend.use_cases.import_plan import Files, ReadFlow, read_package, reference_id
 from flowmend.use_cases.loaded_flows import access_key_binding, read_stored_flow
 from flowmend.use_cases.ports import Services
@@ -189,6 +190,9 @@ async def _take_in(
     read, flow, identity = arrival.read, arrival.flow, arrival.read.packaged.identity
     flow_id = str(services.clock.guid()) if choices.as_new else identity.flow_id
     known = services.store.flows.get(flow_id)
+    if known is None and flow_id in services.store.flows.deleted():
+        # A flow of the same name has the same id, and must not come into that one's runs.
+        await forget_deleted_flow(services, flow_id)
     now = services.clock.now
     version = version_name(services.clock.ticks())
     document = with_values(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flowmend.core.errors import StoreUnavailable
-from flowmend.use_cases.history import forget_history, pack_journals
+from flowmend.use_cases.history import forget_deleted, forget_history, pack_journals
 from flowmend.use_cases.ports import Services
 
 _log = logging.getLogger(__name__)
@@ -32,9 +32,14 @@ class HistoryKeeping:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def tend(self) -> None:
-        """Pack what ended a while ago, and once an hour let go of what is too old. Errors: StoreUnavailable."""
+        """Let go of what deleted flows left, pack what ended a while ago, and once an hour let go of what is too old.
+
+        Errors: StoreUnavailable.
+        """
         services = self._services()
         now = services.clock.now
+        if gone := await forget_deleted(services):
+            _log.info("Let go of %d runs and trigger events of deleted flows", gone)
         await pack_journals(services, now)
         if self._forgot_at is None or now - self._forgot_at >= _FORGETS_EVERY or now < self._forgot_at:
             gone = await forget_history(services, now)

@@ -177,7 +177,7 @@ def test_what_is_restored_stands_still_unless_it_is_told_to_go_on(
 def test_what_is_there_is_refused_or_kept_aside(filled: Store, url: str, tmp_path: Path) -> None:
     before = everything(filled)
     made = back_up(url, tmp_path / "a.backup")
-    filled.flows.delete("flow-1")
+    filled.flows.delete("flow-1", LATER)
     filled.close()
 
     with pytest.raises(Conflict) as refused:

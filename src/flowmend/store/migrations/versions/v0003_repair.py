@@ -29,6 +29,12 @@ def upgrade() -> None:
     _make_plans()
     _make_notices()
     _make_received_events()
+    op.create_table(
+        "deleted_flows",
+        _must("flow_id"),
+        _must("deleted_at", sa.BigInteger),
+        sa.PrimaryKeyConstraint("flow_id", name="pk_deleted_flows"),
+    )
 
 
 def _find_history_faster() -> None:
