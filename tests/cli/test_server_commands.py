@@ -6,6 +6,7 @@ import shutil
 import time
 import zipfile
 from csv import DictReader
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -255,6 +256,33 @@ def test_a_folder_that_is_no_connector_says_which_file_it_lacks(server: StartedS
 
     assert refused.exit_code == 2
     assert "apiDefinition.swagger.json" in refused.stderr
+
+
+def test_a_run_that_waited_its_turn_says_how_long_besides_how_long_it_took(
+    server: StartedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "one at once.json"
+    wait = {"type": "Wait", "inputs": {"interval": {"count": 2, "unit": "Second"}}, "runAfter": {}}
+    one = definition() | {"actions": {"Wait": wait}}
+    manual = next(iter(one["triggers"].values())) | {"runtimeConfiguration": {"concurrency": {"runs": 1}}}
+    path.write_text(json.dumps(one | {"triggers": {"manual": manual}}))
+    flowmend_json(server, "import", str(path))
+    assert flowmend(server, "flows", "turn-on", "one at once").exit_code == 0
+    first = flowmend_json(server, "flows", "run", "one at once")["name"]
+    flowmend(server, "flows", "run", "one at once")
+    ended(server, first)
+    while len(found := flowmend_json(server, "runs", "list", "--flow", "one at once")) < 2:
+        time.sleep(0.05)
+
+    second = ended(server, next(run["name"] for run in found if run["name"] != first))
+
+    times = [datetime.fromisoformat(second["properties"][key]) for key in ("startTime", "begunTime", "endTime")]
+    told = " ".join(flowmend(server, "runs", "show", second["name"]).stdout.split())
+    assert f"Held {(times[1] - times[0]).total_seconds():.2f} s" in told
+    took = f"{(times[2] - times[1]).total_seconds():.2f} s"
+    assert f"Duration {took}" in told
+    assert took in flowmend(server, "runs", "list", "--flow", "one at once", "--limit", "1").stdout
+    assert "Held" not in flowmend(server, "runs", "show", first).stdout
 
 
 def test_every_run_of_a_flow_is_cancelled_after_a_question(server: StartedServer, tmp_path: Path) -> None:

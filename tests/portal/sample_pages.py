@@ -177,6 +177,7 @@ def sample_pages() -> dict[str, SamplePage]:
         "run-repeated": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.SUCCEEDED)}),
         "run-repeating": SamplePage("run.html", "runs", {"page": run_page(mailbox, is_mended=True, repeated=Status.RUNNING)}),
         "run-forbidden": SamplePage("run.html", "runs", {"page": run_page(mailbox, remedy="ask_for_permission")}),
+        "run-was-held": SamplePage("run.html", "runs", {"page": _was_held(run_page(mailbox, is_mended=True))}),
         "run-long": SamplePage("run.html", "runs", {"page": replace(run_page(broken), again=None, asks_again=True)}),
         "compare": SamplePage("run_compare.html", "runs", {"page": compare_page()}),
         "compare-list": SamplePage("run_compare.html", "runs", {"page": compare_page(view="list")}),
@@ -322,6 +323,11 @@ def run_page(
             for name, outcome in ((ORDERS, "OK"), ("gone", "Unauthorized"))
         ),
     )  # fmt: skip
+
+
+def _was_held(page: RunPage) -> RunPage:
+    row = msgspec.structs.replace(page.row, started_at=at("02:28:10"), begun_at=at("02:31:07"))
+    return replace(page, row=row)
 
 
 def action_pages() -> dict[str, ActionPage]:
@@ -623,7 +629,7 @@ def _runs() -> list[RunRow]:
         ("7712", "f3", "Succeeded", "09:11:40", "09:11:43", "", ""),
         ("7713", "f2", "Running", "09:11:02", "", "", ""),
         ("7714", FLOW, "Waiting", "09:06:13", "", "", ORDERS),
-        ("7715", "f3", "Cancelled", "08:06:13", "08:06:20", "", ""),
+        ("7715", "f3", "Cancelled", "08:03:16", "08:06:20", "", ""),
     )
     return [
         RunRow(
@@ -637,6 +643,7 @@ def _runs() -> list[RunRow]:
             error_message="Invalid user name or password." if action else "",
             started_at=at(begun),
             ended_at=at(ended) if ended else None,
+            begun_at=at("08:06:13") if number == "7715" else None,
             client_tracking_id="t",
             origin_run="08584" if number == "7712" else "",
             failed_action=action,

@@ -1,6 +1,7 @@
 """A broken connection holds what would meet it; once it works, everything goes on in order of arrival."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -73,6 +74,27 @@ async def test_new_events_are_held_and_go_on_in_order_of_arrival(running: Runnin
     assert [event.status for event in running.events(flow_id)[1:]] == ["Succeeded"] * 5
     assert [event.run_name for event in running.events(flow_id)[1:]] == [one.event_name for one in held]
     assert running.service.counts["orders"]["created"] == 5
+
+
+async def test_a_run_counts_its_duration_from_when_it_began_and_knows_how_long_it_was_held(running: Running) -> None:
+    connection_id = await running.connect()
+    flow_id = await running.add_flow(REMEMBERS)
+    broke = running.run(await break_it(running, flow_id))
+    held = await running.call(flow_id, {"number": "N1"})
+    arrived = running.events(flow_id)[-1].started_at
+    running.clock.move(minutes=3)
+
+    await repair(running, connection_id)
+
+    await running.reached_count(flow_id, 2)
+    row = await running.ended(held.event_name)
+    assert (row.status, row.started_at) == ("Succeeded", arrived)
+    assert row.begun_at == row.timed_from
+    assert row.held_for is not None
+    assert timedelta(minutes=3) <= row.held_for < timedelta(minutes=4)
+    assert row.ended_at is not None
+    assert row.ended_at - row.timed_from < timedelta(minutes=1)
+    assert (broke.begun_at, broke.timed_from, broke.held_for) == (None, broke.started_at, None)
 
 
 async def test_a_caller_who_waits_is_told_at_once_that_the_flow_cannot_answer(running: Running) -> None:

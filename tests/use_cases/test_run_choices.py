@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from flowmend.core.errors import AskedWrongly
+from flowmend.use_cases.cancel_run import cancel_run
 from flowmend.use_cases.export_runs import export_runs
 from flowmend.use_cases.resubmit_runs import resubmit_run
 from flowmend.use_cases.run_choices import HELD, RunChoice, count_by_status, count_chosen, list_chosen
@@ -18,7 +19,7 @@ from flowmend.use_cases.run_columns import (
     offered_columns,
     read_columns,
 )
-from running import Running, compose
+from running import REQUEST, Running, compose, wait_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)]
 
@@ -145,6 +146,24 @@ class TestExport:
             await ended_run(running, flow_id, {"n": text})
         rows = await table(running, RunChoice(flow_id=flow_id), (NUMBER,))
         assert {row["body/n"] for row in rows} == {f"'{text}" for text in bad}
+
+    async def test_seconds_count_from_when_a_run_that_waited_its_turn_began(self, running: Running) -> None:
+        one_at_once = {"manual": {**REQUEST["manual"], "runtimeConfiguration": {"concurrency": {"runs": 1}}}}
+        flow_id = await running.add_flow({"W": wait_for(40, "Minute")}, triggers=one_at_once)
+        first, second = [(await running.call(flow_id)).event_name for _ in range(2)]
+        await running.at_rest()
+        running.clock.move(minutes=41)
+        await running.settled()
+        await running.ended(first)
+        await running.reached_count(flow_id, 2)
+        rows = {row["Run"]: row for row in await table(running, RunChoice(flow_id=flow_id))}
+        assert rows[first]["Begun"] == rows[first]["Start"]
+        held_for = datetime.fromisoformat(rows[second]["Begun"]) - datetime.fromisoformat(rows[second]["Start"])
+        assert timedelta(minutes=41) <= held_for < timedelta(minutes=42)
+        assert 41 * 60 <= float(rows[first]["Seconds"]) < 42 * 60
+        await cancel_run(running.services, second, running.owner)
+        (row, _) = await table(running, RunChoice(flow_id=flow_id))
+        assert float(row["Seconds"]) < 60
 
     async def test_all_that_match_are_there_and_nothing_else(self, running: Running) -> None:
         flow_id = await running.add_flow({"A": TRACKED})

@@ -1,6 +1,7 @@
 """Runs that take longer than they may, in memory and at rest: they end TimedOut and let others know."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -170,7 +171,11 @@ async def test_an_event_that_was_held_has_its_whole_time_once_it_runs(open_flowm
     await until(lambda: not running.application.run_loop.is_active(second), lambda: "the second stays in memory")
     running.clock.move(minutes=41)
     await running.settled()
-    assert (await running.ended(second)).status == "Succeeded"
+    row = await running.ended(second)
+    assert row.status == "Succeeded"
+    assert row.held_for is not None
+    assert timedelta(minutes=41) <= row.held_for < timedelta(minutes=42)
+    assert running.run(first).begun_at is None
 
 
 async def test_of_several_runs_each_ends_at_its_own_time(open_flowmend: Open, local_server: LocalServer) -> None:

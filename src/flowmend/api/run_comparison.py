@@ -114,7 +114,7 @@ def _passes(request: Request) -> dict[str, int]:
 
 def _run(head: RunHead) -> ComparedRunShape:
     row = head.row
-    seconds = (row.ended_at - row.started_at).total_seconds() if row.ended_at else None
+    seconds = (row.ended_at - row.timed_from).total_seconds() if row.ended_at else None
     return ComparedRunShape(name=row.run_name, status=row.status, version=row.version, duration_seconds=seconds)
 
 

@@ -48,7 +48,7 @@ def list_runs(
     json: JsonOption = False,
 ) -> None:
     """Runs, newest first."""
-    from flowmend.cli.output import between, print_json, print_table, when
+    from flowmend.cli.output import print_json, print_table, when
     from flowmend.cli.server_client import find_server
 
     server = find_server(url, data)
@@ -79,7 +79,7 @@ def list_runs(
                 one["name"],
                 flow_names.get(one["id"].split("/")[2], ""),
                 when(one["properties"]["startTime"]),
-                between(one["properties"]["startTime"], one["properties"].get("endTime")),
+                _took(one["properties"]),
                 one["properties"]["status"],
                 error_of(one["properties"]),
             )
@@ -87,6 +87,13 @@ def list_runs(
         ),
         nothing="No runs.",
     )
+
+
+def _took(properties: dict[str, Json]) -> str:
+    """How long a run took, from when it began."""
+    from flowmend.cli.output import between
+
+    return between(properties.get("begunTime") or properties["startTime"], properties.get("endTime"))
 
 
 def error_of(properties: dict[str, Json]) -> str:

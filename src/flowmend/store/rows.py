@@ -1,6 +1,6 @@
 """Rows as values: what the tables hold, for everyone above the store. Frozen; times aware, UTC."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -68,7 +68,8 @@ class RunRow(Row, frozen=True, kw_only=True):
     failed_action, diagnosis_category, connection_id: of the first failed action with a diagnosis.
     epoch: who may write its journal; raised when another worker takes over. wake_at: when a run at rest
     goes on. origin_run: the run it resubmits. resubmitted_by: the person. started_by: trigger, person or schedule.
-    journal_block: where its journal is packed, None while it has pages of its own.
+    journal_block: where its journal is packed, None while it has pages of its own. started_at: when its event came;
+    begun_at: when it began where that was later, since the event was held or waited for its turn.
     """
 
     run_name: str
@@ -90,7 +91,18 @@ class RunRow(Row, frozen=True, kw_only=True):
     connection_id: str = ""
     epoch: int = 1
     journal_block: int | None = None
+    begun_at: datetime | None = None
     start: bytes
+
+    @property
+    def timed_from(self) -> datetime:
+        """From when its duration counts."""
+        return self.begun_at or self.started_at
+
+    @property
+    def held_for(self) -> timedelta | None:
+        """How long its event was held before it began; None where it was not."""
+        return self.begun_at - self.started_at if self.begun_at else None
 
 
 class TriggerEventRow(Row, frozen=True, kw_only=True):

@@ -183,6 +183,7 @@ runs = Table(
     must("connection_id"),
     must("epoch", BigInteger),
     Column("journal_block", BigInteger),
+    Column("begun_at", Instant),
 )
 
 UNFINISHED = frozenset(status.value for status in Status if not status.is_terminal)

@@ -12,9 +12,9 @@ from flowmend.use_cases.run_choices import RunChoice, every_chosen
 from flowmend.use_cases.run_columns import Column, column_values
 
 _HEADINGS = (
-    "Run", "Flow", "Flow id", "Version", "Status", "Code", "Start", "End", "Seconds", "Failed action", "Error code",
-    "Error message", "Category", "Connection", "Connection id", "Correlation id", "Attempt", "Attempts", "Resubmits",
-    "Resubmitted by",
+    "Run", "Flow", "Flow id", "Version", "Status", "Code", "Start", "Begun", "End", "Seconds", "Failed action",
+    "Error code", "Error message", "Category", "Connection", "Connection id", "Correlation id", "Attempt", "Attempts",
+    "Resubmits", "Resubmitted by",
 )  # fmt: skip
 #: A cell that begins with one of these is computed by a spreadsheet, whoever wrote it.
 _COMPUTED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones too
@@ -59,8 +59,9 @@ class _Writer:
                 row.status,
                 row.code,
                 timestamp(row.started_at),
+                timestamp(row.timed_from),
                 timestamp(row.ended_at) if row.ended_at else "",
-                f"{(row.ended_at - row.started_at).total_seconds():.3f}" if row.ended_at else "",
+                f"{(row.ended_at - row.timed_from).total_seconds():.3f}" if row.ended_at else "",
                 row.failed_action,
                 row.error_code,
                 row.error_message,

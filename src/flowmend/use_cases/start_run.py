@@ -66,6 +66,9 @@ def start_held_event(services: Services, event: TriggerEventRow, *, together_wit
         outputs=b"",
     )
     row = _row(services, loaded, start, event.trigger_name)
+    now = services.clock.now
+    if now > row.started_at:  # a clock that was put back meanwhile knows no time it waited
+        row = msgspec.structs.replace(row, begun_at=now)
     together = (*track_business_key(services, loaded, start), fired, *together_with)
     return services.dispatch.begin(NewRun(loaded=loaded, start=start, row=row, event=None, together_with=together))
 

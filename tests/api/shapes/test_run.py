@@ -88,6 +88,11 @@ def test_a_running_run_has_no_end_and_no_error() -> None:
     }
 
 
+def test_a_run_that_was_held_says_when_it_began_besides_when_its_event_came() -> None:
+    found = body(run_row(begun_at=ENDED), run_start(), contents=NamedContents())["properties"]
+    assert (found["startTime"], found["begunTime"]) == ("2026-01-02T03:04:05Z", "2026-01-02T03:04:07Z")
+
+
 def test_a_failed_run_says_why_and_which_connection() -> None:
     row = run_row(
         status="Failed",

@@ -48,7 +48,8 @@ class RunTrigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 class RunProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One execution of a flow version. outputs: `{name: {type, value}}`.
 
-    The last six are ours: origin_run is the run this one resubmits or resumes; failed_action, connection and
+    The last seven are ours: begun_time is when it began where that was later than its event came (start_time), from when its
+    duration counts; origin_run is the run this one resubmits or resumes; failed_action, connection and
     diagnosis_category are of its first refused call; of one run, not in lists: attempt, from 1, and resumed_from, the run it resumes.
     """
 
@@ -62,6 +63,7 @@ class RunProperties(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     trigger: RunTrigger
     outputs: dict[str, Json]
     response: RunTrigger | None = None
+    begun_time: datetime | None = None
     origin_run: str | None = None
     failed_action: str | None = None
     connection: str | None = None
@@ -135,6 +137,7 @@ def _resource(
         trigger=trigger,
         outputs=end.outputs if end and end.outputs else {},
         response=response,
+        begun_time=row.begun_at,
         origin_run=or_none(row.origin_run),
         failed_action=or_none(row.failed_action),
         connection=or_none(row.connection_id),

@@ -197,7 +197,7 @@ async def show_run(portal: Portal, request: Request) -> Response:
     known = {name: services.store.connections.get(name) for name in used}
     gettext = portal.rendering.gettext(language_of(request))
     is_long = picture.journal.map.count > _MOST_RECORDS_READ_AT_ONCE
-    bars, left_out = timeline(steps, row.started_at, row.ended_at or services.clock.now)
+    bars, left_out = timeline(steps, row.timed_from, row.ended_at or services.clock.now)
     page = RunPage(
         row=row,
         flow_name=head.flow_row.name,

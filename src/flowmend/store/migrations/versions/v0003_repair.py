@@ -26,6 +26,7 @@ def upgrade() -> None:
     is_held = _where("status = 'Waiting' AND code = 'ConnectionNeedsRepair'")
     op.create_index("ix_runs_held", "runs", ["flow_id", "run_name"], **is_held)
     _find_history_faster()
+    op.add_column("runs", _may("begun_at"))
     _make_plans()
     _make_notices()
     _make_received_events()
