@@ -30,7 +30,8 @@ class News:
         self.asked: dict[str, int] = {}
         self.status = 0
         self.hooks: list[str] = []
-        self.start = datetime.now(UTC) + timedelta(seconds=2)
+        # so far ahead that what a busy machine turns on late finds it new too
+        self.start = datetime.now(UTC) + timedelta(minutes=1)
 
     def add(self, count: int) -> None:
         for _ in range(count):
