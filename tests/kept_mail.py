@@ -14,11 +14,12 @@ PASSWORD = "right-password"
 
 
 class Mailbox:
-    """mails: those that came, in order. refuses: whether it lets nobody in. It listens in the clear on loopback."""
+    """mails: those that came, in order. refuses: whether it lets nobody in. sign_ins: how often somebody tried. It listens in the clear on loopback."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refuses = False
+        self.sign_ins = 0
         self._is_running = False
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -57,6 +58,7 @@ class Mailbox:
         return "250 OK"
 
     def _judge(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, shown: Any) -> AuthResult:
+        self.sign_ins += 1
         if self.refuses:
             return AuthResult(success=False, handled=False, message="535 5.7.8 Error: authentication failed")
         return AuthResult(success=shown.password.decode() == PASSWORD)

@@ -19,6 +19,7 @@ from flowmend.store.rows import PersonRow
 from flowmend.use_cases.create_connection import create_connection
 from flowmend.use_cases.deliver_messages import TOO_MANY, WAITS
 from flowmend.use_cases.flows import map_connection
+from flowmend.use_cases.mail_sign_in import WAITS as SIGN_IN_WAITS
 from flowmend.use_cases.message_routes import (
     NewRoute,
     add_route,
@@ -29,7 +30,7 @@ from flowmend.use_cases.message_routes import (
     send_again,
     send_test,
 )
-from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, change_message_settings
+from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, MAIL_SIGN_IN_PENDING, change_message_settings
 from flowmend.use_cases.verify_connection import verify_connection
 from kept_mail import PASSWORD, Mailbox
 from running import LocalServer, MovableClock, Open, Running, SparseStore, create_order, until
@@ -419,6 +420,48 @@ class TestMailThatDoesNotLeave:
             DeliveryState.DROPPED,
             DeliveryState.SENT,
         ]
+
+    async def test_a_wrong_password_is_tried_by_one_message_while_the_others_wait_for_it(
+        self, open_flowmend: Open, mailbox: Mailbox
+    ) -> None:
+        mailbox.refuses = True
+        running = await opened(open_flowmend, mailbox)
+        await send_test(running.services, "owner", owner_of(running))
+        await until(lambda: last(running).code == "535", lambda: str(last(running)))
+        await running.connect()
+        flow = await running.add_flow({"Order": create_order()}, metadata=FAILS)
+        await break_it(running, [flow])
+        running.clock.move(seconds=31)
+        look(running)
+        await noted(running, NoticeKind.BROKEN)
+        await until(lambda: last(running).code == MAIL_SIGN_IN_PENDING, lambda: str(last(running)))
+        assert mailbox.sign_ins == 1
+        for tries, wait in enumerate(SIGN_IN_WAITS, 2):
+            running.clock.move(seconds=wait.total_seconds())
+            look(running)
+            await until(lambda tries=tries: mailbox.sign_ins == tries, lambda: f"{mailbox.sign_ins} tries")  # type: ignore[misc]
+            await settle(running)
+            assert mailbox.sign_ins == tries
+        mailbox.refuses = False
+        await send_test(
+            running.services, "owner", owner_of(running)
+        )  # does not wait, and opens the door for the others
+        await mailed(mailbox, 2)
+
+    async def test_after_a_start_the_password_is_tried_at_once_and_what_waited_is_sent(
+        self, open_flowmend: Open, mailbox: Mailbox
+    ) -> None:
+        mailbox.refuses = True
+        running = await opened(open_flowmend, mailbox)
+        await send_test(running.services, "owner", owner_of(running))
+        await until(lambda: last(running).code == "535", lambda: str(last(running)))
+        running.clock.move(seconds=31)  # its own wait is over, the server's is not
+        look(running)
+        await until(lambda: last(running).code == MAIL_SIGN_IN_PENDING, lambda: str(last(running)))
+        await running.crash()
+        mailbox.refuses = False
+        await open_flowmend(clock=running.clock, **way(mailbox))
+        await mailed(mailbox, 1)
 
 
 class TestTheMailConnectionItself:

@@ -18,6 +18,9 @@ _REASONS = {
     "NoMailServer": marked("No mail server is set."),
     "NoMailConnection": marked("The connection that mail goes through was deleted."),
     "ConnectionNeedsRepair": marked("The connection that mail goes through needs repair itself."),
+    "MailSignInPending": marked(
+        "The mail server has not accepted the sign-in yet; this one waits until it is tried again."
+    ),
     "NoMailSender": marked("Nobody is named as sender. Set FLOWMEND_MAIL_FROM."),
     "TooManyMessages": marked("Many messages went there within the hour; this one waits."),
     "AnswerLost": marked("The mail server did not answer after it was handed over. It is not sent again by itself."),

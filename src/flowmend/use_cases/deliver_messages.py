@@ -27,7 +27,7 @@ from flowmend.use_cases.message_channels import (
     send_by_connection,
     send_webhook,
 )
-from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, mail_way
+from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, MAIL_SIGN_IN_PENDING, mail_way
 from flowmend.use_cases.note_notices import address_of
 from flowmend.use_cases.ports import Services
 
@@ -54,7 +54,7 @@ async def deliver(services: Services, door: MailDoor, row: DeliveryRow, write: W
     answers = _first_told(services, notice, row)
     if answers is None:
         return
-    if _has_to_wait(services, notice, route, row):
+    if _has_to_wait(services, door, notice, route, row):
         return
     message = write(notice, _language(services, route))
     if not store.deliveries.claim(row):
@@ -121,16 +121,25 @@ def _first_told(services: Services, notice: NoticeRow, row: DeliveryRow) -> str 
     return first
 
 
-def _has_to_wait(services: Services, notice: NoticeRow, route: MessageRouteRow, row: DeliveryRow) -> bool:
+def _has_to_wait(
+    services: Services, door: MailDoor, notice: NoticeRow, route: MessageRouteRow, row: DeliveryRow
+) -> bool:
     now = services.clock.now
     is_full = services.store.deliveries.sent_since(route.route_id, now - timedelta(hours=1)) >= MOST_PER_HOUR
     if is_full and notice.kind is not NoticeKind.TEST:
         _put_off(services, row, _NO_ROOM_FOR, TOO_MANY)
         return True
-    if route.channel is ChannelKind.MAIL and mail_way(services).problem == MAIL_CONNECTION_BROKEN:
+    if route.channel is not ChannelKind.MAIL:
+        return False
+    way = mail_way(services)
+    if way.problem == MAIL_CONNECTION_BROKEN:
         _put_off(services, row, _REPAIR_ASKED_EVERY, MAIL_CONNECTION_BROKEN)
         return True
-    return False
+    is_asked_for = notice.kind is NoticeKind.TEST and not row.attempts  # somebody wants to know now
+    wait = timedelta() if way.connection_id or is_asked_for else door.wait(now)
+    if wait:
+        _put_off(services, row, wait, MAIL_SIGN_IN_PENDING)
+    return bool(wait)
 
 
 def _settle(services: Services, row: DeliveryRow, sent: Sent) -> None:
@@ -147,6 +156,8 @@ def _settle(services: Services, row: DeliveryRow, sent: Sent) -> None:
     if sent.result is not Result.SENT:
         _log.warning("Message %s to route %s was not sent: %s", row.notice_id, row.route_id, sent.code)
     services.store.deliveries.change(row.notice_id, row.route_id, **changes)
+    if sent.is_let_in:
+        services.store.deliveries.wake(MAIL_SIGN_IN_PENDING, now)
     _tell(services, row)
 
 

@@ -8,13 +8,14 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from flowmend.core.connection.credentials import BasicCredential
 from flowmend.core.connector import ProtocolRefusal, TransportFailure, UnbuildableRequest, server_of
+from flowmend.core.connector.protocol_call import ProtocolAnswer
 from flowmend.core.connector.request import HttpRequest
 from flowmend.core.connector.server import PROTOCOLS
 from flowmend.core.json_value import Json
@@ -25,6 +26,7 @@ from flowmend.store.notice_rows import MessageRouteRow, NoticeRow
 from flowmend.transport import Protocols
 from flowmend.transport.address_guard import ADDRESS_NOT_ALLOWED
 from flowmend.transport.http import INVALID_REQUEST
+from flowmend.use_cases.mail_sign_in import MailSignIn
 from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, MAIL_CONNECTOR, NO_MAIL
 from flowmend.use_cases.ports import Services
 from flowmend.vault import Binding
@@ -61,11 +63,12 @@ class Result(StrEnum):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """code, message: why it was not sent, secrets removed; "" where it was."""
+    """code, message: why it was not sent, secrets removed; "" where it was. is_let_in: the server was not known to let us in, and did."""
 
     result: Result
     code: str = ""
     message: str = ""
+    is_let_in: bool = False
 
 
 class MailDoor:
@@ -74,6 +77,11 @@ class MailDoor:
     def __init__(self, mail: MailServer | None) -> None:
         self._mail = mail
         self._protocols: Protocols | None = None
+        self._sign_in = MailSignIn()
+
+    def wait(self, now: datetime) -> timedelta:
+        """How long a message leaves the server alone until it is known whether it lets another in; zero for one that may go."""
+        return self._sign_in.wait(now)
 
     async def send(self, services: Services, mail: Mapping[str, Json], key: str) -> Sent:
         """Hand one mail over. mail: as `emailMessage` of the connector. key: the same for the same mail."""
@@ -86,23 +94,24 @@ class MailDoor:
             return Sent(result=Result.REFUSED, code="InvalidHost")
         if self._protocols is None:
             self._protocols = Protocols([f"{server.host}:{server.port}"])
-        answer = await self._protocols.perform(
-            server,
-            operation,
-            {"emailMessage": dict(mail)},
-            BasicCredential(user=where.user, password=where.password),
-            key=key,
-        )
-        if isinstance(answer, UnbuildableRequest):
-            return Sent(result=Result.REFUSED, code=answer.code, message=_reason(answer.message))
-        if isinstance(answer, TransportFailure):
-            result = Result.UNKNOWN if answer.was_sent else Result.AGAIN
-            return Sent(result=result, code=answer.code, message=_reason(answer.message))
-        if isinstance(answer, ProtocolRefusal):
-            # While signing in there is no status: whoever set the password may correct it.
-            result = Result.REFUSED if 400 <= answer.status < 500 else Result.AGAIN
-            return Sent(result=result, code=answer.code or "Refused", message=_reason(answer.text))
-        return Sent(result=Result.SENT)
+        self._sign_in.begin()
+        try:
+            answer = await self._protocols.perform(
+                server,
+                operation,
+                {"emailMessage": dict(mail)},
+                BasicCredential(user=where.user, password=where.password),
+                key=key,
+            )
+        finally:
+            self._sign_in.end()
+        # While signing in there is no status: whoever set the password may correct it.
+        is_shut_out = isinstance(answer, ProtocolRefusal) and not answer.status
+        if is_shut_out:
+            self._sign_in.refused(services.clock.now)
+        has_answered = not isinstance(answer, UnbuildableRequest | TransportFailure)
+        is_news = has_answered and not is_shut_out and self._sign_in.let_in()
+        return msgspec.structs.replace(_sent(answer), is_let_in=is_news)
 
     def close(self) -> None:
         if self._protocols is not None:
@@ -205,6 +214,18 @@ def open_secret(services: Services, route: MessageRouteRow) -> bytes:
 def webhook_binding(route_id: str, address: str) -> Binding:
     """What the secret of a webhook's route is bound to."""
     return Binding(kind="webhook", parts=(route_id, address))
+
+
+def _sent(answer: ProtocolAnswer | ProtocolRefusal | TransportFailure | UnbuildableRequest) -> Sent:
+    if isinstance(answer, UnbuildableRequest):
+        return Sent(result=Result.REFUSED, code=answer.code, message=_reason(answer.message))
+    if isinstance(answer, TransportFailure):
+        result = Result.UNKNOWN if answer.was_sent else Result.AGAIN
+        return Sent(result=result, code=answer.code, message=_reason(answer.message))
+    if isinstance(answer, ProtocolRefusal):
+        result = Result.REFUSED if 400 <= answer.status < 500 else Result.AGAIN
+        return Sent(result=result, code=answer.code or "Refused", message=_reason(answer.text))
+    return Sent(result=Result.SENT)
 
 
 def _result_of(outcome: Outcome) -> Result:

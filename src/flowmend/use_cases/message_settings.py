@@ -47,6 +47,8 @@ NO_MAIL = "NoMailServer"
 MAIL_CONNECTION_GONE = "NoMailConnection"
 #: The connection that mail goes through needs repair itself.
 MAIL_CONNECTION_BROKEN = "ConnectionNeedsRepair"
+#: The mail server of the settings has not let another message in yet; this one waits for its next try.
+MAIL_SIGN_IN_PENDING = "MailSignInPending"
 #: The settings name a mail server and nobody to send as.
 NO_SENDER = "NoMailSender"
 

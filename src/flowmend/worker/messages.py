@@ -12,7 +12,7 @@ from flowmend.store.notice_rows import DeliveryRow
 from flowmend.use_cases.deliver_messages import deliver
 from flowmend.use_cases.message_channels import MailDoor, Write
 from flowmend.use_cases.message_routes import ensure_owner_route
-from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN
+from flowmend.use_cases.message_settings import MAIL_CONNECTION_BROKEN, MAIL_SIGN_IN_PENDING
 from flowmend.use_cases.note_notices import note_due
 from flowmend.use_cases.ports import Services
 from flowmend.worker.row_watch import RowWatch
@@ -67,6 +67,8 @@ class Messages(RowWatch):
         services = self._services()
         if self._rows_may_lag and not self._sending:
             await asyncio.to_thread(services.store.deliveries.recover, services.clock.now)
+            # A corrected password comes with a start; one message finds out, the others wait for it.
+            await asyncio.to_thread(services.store.deliveries.wake, MAIL_SIGN_IN_PENDING, services.clock.now)
             self._rows_may_lag = False
         await asyncio.to_thread(ensure_owner_route, services)
         if self._told_of:
