@@ -60,7 +60,7 @@ def test_a_terminal_says_what_broke_and_who_can_end_it(demo: Demonstration) -> N
     assert [one["source"]["id"] for one in listed] == [failure.connection_id]
     assert "Sample orders" in demo.command("incidents", "list")
     shown = demo.command("incidents", "show", listed[0]["id"])
-    assert "Owner can end it by signing in again." in shown
+    assert "Owner can end it by entering the current password." in shown
     assert failure.run_name in shown
     assert "7503" in shown
     assert json.loads(demo.command("incidents", "show", listed[0]["id"], "--json"))["incident"] == listed[0]

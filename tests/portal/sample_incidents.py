@@ -52,6 +52,7 @@ def password_incident(now: datetime) -> IncidentSummary:
             person_id="mei",
             service="Contoso Orders",
             account="svc-orders@contoso.com",
+            sign_in="basic",
         ),
         flows=_FLOWS,
         failed_by_flow={"intake": 96, "status": 41, "check": 6},

@@ -67,6 +67,22 @@ def test_a_break_says_time_what_how_numbers_and_who() -> None:
     assert "<Invoices> to archive · 2 more" in text
 
 
+@pytest.mark.parametrize(
+    ("sign_in", "how"),
+    [
+        ("basic", "entering the current password"),
+        ("api_key", "entering the key that is valid now"),
+        ("client_certificate", "giving the certificate that is valid now"),
+        ("oauth2", "signing in again"),
+        ("client_credentials", "verifying the connection"),
+    ],
+)
+def test_how_its_owner_ends_it_depends_on_how_it_signs_in(sign_in: str, how: str) -> None:
+    for person in ("Mei Chen", ""):
+        made = mail(NoticeKind.BROKEN, incident(NOW, sign_in=sign_in, fixable_by="reverify", person=person))
+        assert f"{person or 'The owner of the connection'} can end it by {how}." in made.plain
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("remedy", ["", *REMEDIES])
 def test_every_diagnosis_can_be_told(remedy: str, language: str) -> None:

@@ -18,7 +18,7 @@ from flowmend.store.incident_rows import IncidentState
 from flowmend.store.rows import SignInAppRow
 from flowmend.use_cases.connections import delete_connection, install_connector_documents
 from flowmend.use_cases.flows import map_connection
-from flowmend.use_cases.incidents import IncidentSummary, list_incidents, open_incidents, read_incident
+from flowmend.use_cases.incidents import IncidentSummary, WhoCanFix, list_incidents, open_incidents, read_incident
 from flowmend.use_cases.run_choices import RunChoice, list_chosen
 from flowmend.use_cases.verify_connection import test_connection as try_connection
 from flowmend.use_cases.verify_connection import verify_connection
@@ -127,7 +127,24 @@ class TestARealBreakage:
         await running.at_rest()
         (summary,) = await incidents(running)
         assert (summary.who.fixable_by, summary.who.name) == (FixableBy.REVERIFY, "Owner")
-        assert summary.who.sentence == "Owner can end it by signing in again."
+        assert summary.who.sentence == "Owner can end it by entering the current password."
+
+    @pytest.mark.parametrize(
+        ("sign_in", "how"),
+        [
+            ("basic", "entering the current password"),
+            ("api_key", "entering the key that is valid now"),
+            ("client_certificate", "giving the certificate that is valid now"),
+            ("oauth2", "signing in again"),
+            ("client_credentials", "verifying the connection"),
+            ("", "verifying the connection"),
+        ],
+    )
+    def test_how_its_owner_ends_it_depends_on_how_it_signs_in(self, sign_in: str, how: str) -> None:
+        who = WhoCanFix(
+            fixable_by=FixableBy.REVERIFY, name="", person_id="", service="Orders", account="", sign_in=sign_in
+        )
+        assert who.sentence == f"The owner of the connection can end it by {how}."
 
     async def test_open_pages_hear_of_it(self, running: Running) -> None:
         connection_id = await running.connect()

@@ -13,7 +13,7 @@ from flowmend.core.outcome import FixableBy
 from flowmend.core.repair.stopping import StopCode
 from flowmend.portal.incident_words import APP_ADVICE
 from flowmend.portal.language import marked
-from flowmend.portal.remedies import REMEDIES, cause_of, connection_remedy
+from flowmend.portal.remedies import REMEDIES, cause_of, connection_remedy, ended_by
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import Look
 from flowmend.store.notice_rows import NoticeKind, NoticeRow
@@ -270,9 +270,7 @@ class NoticeWriter:
         named = {"name": facts.person, "service": facts.service, "account": facts.account}
         match FixableBy(facts.fixable_by):
             case FixableBy.REVERIFY | FixableBy.RECONSENT:
-                if not facts.person:
-                    return gettext("The owner of the connection can end it by signing in again.")
-                return gettext("%(name)s can end it by signing in again.") % named
+                return gettext(ended_by(facts.sign_in, facts.person)) % named
             case FixableBy.GRANT_PERMISSION:
                 if not facts.account:
                     return gettext("Somebody at %(service)s who grants permission can end it.") % named

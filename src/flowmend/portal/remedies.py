@@ -242,6 +242,30 @@ _BY_SIGN_IN = {
     "client_credentials": _LET_APP_SIGN_IN,
 }
 
+#: Who ends it and how, by how the connection signs in: by name, and where nobody is known.
+_ENDED_BY = {
+    "basic": (
+        marked("%(name)s can end it by entering the current password."),
+        marked("The owner of the connection can end it by entering the current password."),
+    ),
+    "api_key": (
+        marked("%(name)s can end it by entering the key that is valid now."),
+        marked("The owner of the connection can end it by entering the key that is valid now."),
+    ),
+    "client_certificate": (
+        marked("%(name)s can end it by giving the certificate that is valid now."),
+        marked("The owner of the connection can end it by giving the certificate that is valid now."),
+    ),
+    "oauth2": (
+        marked("%(name)s can end it by signing in again."),
+        marked("The owner of the connection can end it by signing in again."),
+    ),
+}
+_ENDED_SOMEHOW = (
+    marked("%(name)s can end it by verifying the connection."),
+    marked("The owner of the connection can end it by verifying the connection."),
+)
+
 _CAUSES = {
     Category.EXPIRED: marked("The sign-in has expired"),
     Category.REVOKED: marked("The sign-in was withdrawn"),
@@ -261,6 +285,12 @@ _CAUSES = {
 def connection_remedy(sign_in: str) -> Remedy:
     """What cures a connection that signs in this way (`basic`, `api_key`, `oauth2`)."""
     return _BY_SIGN_IN.get(sign_in, _VERIFY_PASSWORD)
+
+
+def ended_by(sign_in: str, name: str) -> str:
+    """What its owner does to end an incident, to be translated. name: of the owner, "" where not known; else it goes in as `name`."""
+    by_name, by_nobody = _ENDED_BY.get(sign_in, _ENDED_SOMEHOW)
+    return by_name if name else by_nobody
 
 
 def cause_of(category: str) -> str:

@@ -20,7 +20,7 @@ from flowmend.portal.incident_words import incident_look, verb_in_words
 from flowmend.portal.language import LANGUAGES, translations
 from flowmend.portal.notice_words import notice_words
 from flowmend.portal.plan_words import item_look, mode_in_words, reason_in_words, stop_in_words
-from flowmend.portal.remedies import cause_of, connection_remedy
+from flowmend.portal.remedies import cause_of, connection_remedy, ended_by
 from flowmend.portal.retry_words import attempt_words
 from flowmend.portal.times import Gettext, Times
 from flowmend.portal.words import (
@@ -95,6 +95,7 @@ def _environment(language: str, assets: Assets) -> Environment:
         cause_of=cause_of,
         code_in_words=code_in_words,
         connection_remedy=connection_remedy,
+        ended_by=ended_by,
         connector_tile=connector_tile,
         days_to=days_to,
         decides_words=decides_words,

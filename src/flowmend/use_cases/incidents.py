@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flowmend.core.connection.incident import SourceKind
+from flowmend.core.connector import SignInKind
 from flowmend.core.errors import NotFound
 from flowmend.core.outcome import FixableBy
 from flowmend.store.blast_radius import AffectedRun, Window
@@ -21,6 +22,13 @@ _MOST_RUNS = 10
 #: Of how many failed runs business keys are read; of more the count says "at least".
 _MOST_ASKED = 1200
 _MOST_AUDITED = 20
+_ENDS = {
+    SignInKind.BASIC: "entering the current password",
+    SignInKind.API_KEY: "entering the key that is valid now",
+    SignInKind.CLIENT_CERTIFICATE: "giving the certificate that is valid now",
+    SignInKind.OAUTH2: "signing in again",
+}
+_ENDS_SOMEHOW = "verifying the connection"
 _NO_ATTEMPT = frozenset({"create_connection"})
 
 
@@ -28,7 +36,8 @@ _NO_ATTEMPT = frozenset({"create_connection"})
 class WhoCanFix:
     """fixable_by: the kind of person. name, person_id: of the connection's or sign-in app's owner.
 
-    service: where an administrator or whoever grants permission sits. account: who was refused, "" where not known.
+    service: where an administrator or whoever grants permission sits. account: who was refused, "" where not known. sign_in: as
+    of the incident.
     """
 
     fixable_by: FixableBy
@@ -36,6 +45,7 @@ class WhoCanFix:
     person_id: str
     service: str
     account: str
+    sign_in: str = ""
 
     @property
     def sentence(self) -> str:
@@ -43,7 +53,8 @@ class WhoCanFix:
         account = self.account or "this account"
         match self.fixable_by:
             case FixableBy.REVERIFY | FixableBy.RECONSENT:
-                return f"{self.name or 'The owner of the connection'} can end it by signing in again."
+                how = next((words for kind, words in _ENDS.items() if kind == self.sign_in), _ENDS_SOMEHOW)
+                return f"{self.name or 'The owner of the connection'} can end it by {how}."
             case FixableBy.GRANT_PERMISSION:
                 return f"Somebody at {self.service} who grants {account} permission."
             case FixableBy.ADMIN:
@@ -261,6 +272,7 @@ def _summary(
     connector_id = (first and first.connector_id) or ""
     service = _service(services, connector_id)
     app = known.apps.get(row.source_id)
+    sign_in = _sign_in(services, first) if first is not None else ""
     owner_id = (app.owner_id if app is not None else "") or (first.owner_id if first else "") or ""
     return IncidentSummary(
         row=row,
@@ -274,12 +286,13 @@ def _summary(
             person_id=owner_id,
             service=service,
             account=(first and first.account_name) or "",
+            sign_in=sign_in,
         ),
         flows={flow_id: name for one in members for flow_id, name in using.get(one.connection_id, {}).items()},
         failed_by_flow=services.store.blast_radius.failed_by_flow(_windows(members)),
         held_events=sum(known.held.get(flow_id, 0) for flow_id in waits),
         held_runs=sum(services.store.blast_radius.held_by_connection(waiting).values()) if waiting else 0,
-        sign_in=_sign_in(services, first) if first is not None else "",
+        sign_in=sign_in,
         app=app,
         plan=known.plans.get(row.incident_id),
     )
