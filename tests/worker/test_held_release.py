@@ -280,3 +280,42 @@ async def test_a_second_break_in_the_middle_keeps_the_rest(running: Running) -> 
     await verify_connection(running.services, connection_id, {"password": "again"}, person_id=running.owner)
     statuses = Counter(await all_ended(running, names))
     assert statuses["Succeeded"] >= 9
+
+
+async def test_where_the_password_is_wrong_again_one_event_fails_and_the_rest_stay_held(running: Running) -> None:
+    connection_id = await running.connect()
+    flows = [await running.add_flow({"Order": create_order()}, name=name) for name in ("one", "other")]
+    running.service.change("password", user="ada", password="changed")
+    await running.ended((await running.call(flows[0], {"number": "breaks"})).run_name)
+    names = [(await running.call(flow_id, {"number": f"N{one}"})).event_name for one in range(9) for flow_id in flows]
+    running.services.held.keep_back(flows, PLAN, None)
+    await verify_connection(running.services, connection_id, {"password": "changed"}, person_id=running.owner)
+    running.service.change("password", user="ada", password="again")
+
+    running.services.held.let_go(PLAN)
+
+    await until(lambda: running.services.health.broken_count == 1, lambda: "it did not break")
+    await running.at_rest()
+    await asyncio.sleep(0.1)
+    assert running.services.store.trigger_events.count_held() == 17
+    assert sum(row.status == "Failed" for row in running.runs() if row.run_name in names) == 1
+
+    await verify_connection(running.services, connection_id, {"password": "again"}, person_id=running.owner)
+    assert Counter(await all_ended(running, names)) == {"Succeeded": 17, "Failed": 1}
+    await until(lambda: running.services.held.lanes.is_empty, lambda: "nobody has heard that they ended")
+
+
+async def test_one_that_waits_for_long_or_fails_otherwise_lets_the_others_begin(running: Running) -> None:
+    await running.connect()
+    odd = {"type": "Compose", "inputs": "@int(triggerBody()?['number'])"}
+    wait = wait_for(2, "Hour")
+    flow_id = await running.add_flow({"Odd": odd, "Order": after(create_order(), "Odd")})
+    patient = await running.add_flow({"Wait": wait, "Order": after(create_order(), "Wait")}, name="patient")
+    running.services.held.keep_back([flow_id, patient], PLAN, None)
+    names = [(await running.call(flow_id, {"number": number})).event_name for number in ("odd", "2", "3", "4")]
+    waiting = [(await running.call(patient, {"number": f"P{one}"})).event_name for one in range(3)]
+
+    running.services.held.let_go(PLAN)
+
+    assert Counter(await all_ended(running, names)) == {"Succeeded": 3, "Failed": 1}
+    await running.reached_count(patient, len(waiting))

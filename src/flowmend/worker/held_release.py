@@ -5,6 +5,9 @@ process that is killed loses none and begins none twice. In memory are names alo
 catches up (`catch_up`); an event's body is read when its turn comes. Whoever changes something that may let events go
 on wakes their flow (`use_cases/held_flows`); the end of a run wakes the next one of its lane. Flows have their turn one
 after another; where the store fails a flow is taken up anew from its rows, for the order's sake.
+
+After a repair one goes first, alone, for each connection (`core/repair/vanguard`): a credential that is wrong again fails one
+event, and breaks its connection, instead of everything that was held.
 """
 
 import asyncio
@@ -13,14 +16,18 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from datetime import datetime, timedelta
 
+from flowmend.core.connection.health import HealthState
 from flowmend.core.errors import Conflict, FlowmendError, StoreUnavailable
 from flowmend.core.json_value import Json
 from flowmend.core.outcome import Status
 from flowmend.core.repair import Waiting
+from flowmend.core.repair.vanguard import FirstEnd, Vanguard
 from flowmend.core.run import ConnectionRepaired
 from flowmend.store.rows import TriggerEventRow
 from flowmend.store.trigger_events import change_held
+from flowmend.use_cases.failed_runs import failure_of
 from flowmend.use_cases.held_events import GoesOn, what_goes_on
+from flowmend.use_cases.known_health import needs_repair
 from flowmend.use_cases.loaded_flows import LoadedFlow
 from flowmend.use_cases.ports import Begun, Services
 from flowmend.use_cases.run_limits import has_room, most_runs
@@ -54,7 +61,9 @@ class HeldRelease(RowWatch):
         self._flows: dict[str, CatchUp] = {}
         #: {name: flow id} of what was begun and is not known to be stored as begun.
         self._unsettled: dict[str, str] = {}
-        self._ended: list[str] = []
+        self._ended: list[tuple[str, Status]] = []
+        self._vanguard = Vanguard()
+        self._broken: set[str] = set()
         self._beginning: set[asyncio.Task[None]] = set()
         self._look_all_at: datetime | None = None
         self._look_for_rest_at: datetime | None = None
@@ -64,10 +73,12 @@ class HeldRelease(RowWatch):
         super().start()
 
     def heard(self, topic: str, facts: dict[str, Json]) -> None:
-        """A listener for `Changes`: a run ended."""
+        """A listener for `Changes`: a run ended, or a connection broke."""
         if topic == "run" and Status(facts["status"]).is_terminal and facts["run_name"] in self._services().held.lanes:
-            self._ended.append(facts["run_name"])
+            self._ended.append((facts["run_name"], Status(facts["status"])))
             self._changed.set()
+        elif topic == "connection" and "health" in facts and needs_repair(HealthState(facts["health"])):
+            self._broken.add(facts["connection_id"])
 
     def _under_way(self) -> Collection[asyncio.Task[None]]:
         return self._beginning
@@ -83,8 +94,13 @@ class HeldRelease(RowWatch):
         now = services.clock.now
         kept_until = services.held.kept_back_until(now)
         if self._look_all_at is None or now >= self._look_all_at:
-            services.held.wake(*services.store.held.counts(), *services.store.held.flows_with_runs())
+            holding = {*services.store.held.counts(), *services.store.held.flows_with_runs()}
+            if self._look_all_at is None:  # nobody knows what happened before
+                for flow_id in holding - self._flows.keys():
+                    self._vanguard.was_held(flow_id)
+            services.held.wake(*holding)
             self._look_all_at = now + _LOOK_AGAIN
+        self._note_broken(services)
         self._look_for_rest(services)
         self._open_woken(services)
         while await self._begin_some_of_each(services):
@@ -94,8 +110,8 @@ class HeldRelease(RowWatch):
     def _open_woken(self, services: Services) -> None:
         """Take in what ended and what was woken since."""
         ended, self._ended = self._ended, []
-        for name in ended:
-            self._end(services, name)
+        for name, status in ended:
+            self._end(services, name, status)
         woken, arrived, taken_out = services.held.take_woken()
         for flow_id in taken_out & self._flows.keys():
             self._close(self._flows[flow_id])
@@ -104,9 +120,24 @@ class HeldRelease(RowWatch):
             if catch_up is not None:
                 catch_up.look_again(also_at_runs=flow_id in woken)
             elif (loaded := _readable(services, flow_id)) is not None:
-                goes = what_goes_on(services, loaded)
+                goes = self._what_goes_on(services, loaded)
                 if flow_id in woken or goes is not GoesOn.NOTHING:
                     self._flows[flow_id] = CatchUp(loaded, services.held.lanes, goes, self._unsettled)
+
+    def _note_broken(self, services: Services) -> None:
+        """What these flows hold waits for a repair, or will: whatever goes first after it goes alone."""
+        for connection_id in list(self._broken):
+            for flow in services.store.flows.using(connection_id):
+                self._vanguard.was_held(flow.flow_id)
+            self._broken.discard(connection_id)
+
+    def _what_goes_on(self, services: Services, loaded: LoadedFlow) -> GoesOn:
+        goes = what_goes_on(services, loaded)
+        if goes is GoesOn.ALL:
+            self._vanguard.goes_on(loaded.row.flow_id, _sources(loaded), services.clock.now)
+        else:
+            self._vanguard.was_held(loaded.row.flow_id)
+        return goes
 
     async def _begin_some_of_each(self, services: Services) -> bool:
         """Whether anything was begun."""
@@ -128,7 +159,7 @@ class HeldRelease(RowWatch):
     async def _begin_some(self, services: Services, catch_up: CatchUp) -> bool:
         """Whether anything of this flow was begun."""
         loaded = _readable(services, catch_up.flow_id)
-        goes = what_goes_on(services, loaded) if loaded is not None else GoesOn.NOTHING
+        goes = self._what_goes_on(services, loaded) if loaded is not None else GoesOn.NOTHING
         if loaded is None or goes is not catch_up.goes or loaded.version != catch_up.version:
             self._close(catch_up)
             services.held.wake(catch_up.flow_id)  # something changed: taken up anew as it stands now
@@ -158,15 +189,17 @@ class HeldRelease(RowWatch):
 
     def _take(self, services: Services, loaded: LoadedFlow, catch_up: CatchUp, taken: deque[Waiting]) -> None:
         """The next that begin now, in order, into `taken`; each has its place among those under way already."""
-        is_limited = most_runs(loaded) is not None
+        is_limited, now = most_runs(loaded) is not None, services.clock.now
         while len(taken) < (1 if is_limited else _IN_TURN):
             waiting = catch_up.take(services, loaded)
             if waiting is None:
                 break
-            if is_limited and not waiting.connection_id and not has_room(services, loaded):
+            is_full = is_limited and not waiting.connection_id and not has_room(services, loaded)
+            if is_full or not self._vanguard.may_begin(catch_up.flow_id, now):
                 catch_up.put_back(waiting)
                 break
             services.held.lanes.begun(waiting.name, catch_up.flow_id, waiting.key)
+            self._vanguard.begun(waiting.name, catch_up.flow_id, now)
             self._unsettled[waiting.name] = catch_up.flow_id
             taken.append(waiting)
 
@@ -256,6 +289,7 @@ class HeldRelease(RowWatch):
     def _release(self, name: str) -> None:
         """It was taken and did not begin."""
         self._unsettled.pop(name, None)
+        self._vanguard.ended(name, FirstEnd.UNKNOWN, self._services().clock.now)
         self._services().held.lanes.ended(name)
 
     def _take_up_anew(self, flow_id: str) -> None:
@@ -264,7 +298,10 @@ class HeldRelease(RowWatch):
             self._close(catch_up)
         asyncio.get_running_loop().call_later(_AFTER_TROUBLE_SECONDS, self._services().held.wake, flow_id)
 
-    def _end(self, services: Services, name: str) -> None:
+    def _end(self, services: Services, name: str, status: Status) -> None:
+        """status: as far as it is known; of one that does not end, it waits for long."""
+        if self._vanguard.is_ahead(name):
+            self._vanguard.ended(name, _first_end(services, name, status), services.clock.now)
         lane = services.held.lanes.lane_of(name)
         if services.held.lanes.ended(name) and lane is not None and (catch_up := self._flows.get(lane[0])) is not None:
             catch_up.freed(lane[1])
@@ -286,8 +323,33 @@ class HeldRelease(RowWatch):
         for name, key in gone:
             if key and name in unended:
                 lanes.rests(name)
+                self._vanguard.rests(name, now)
+            elif name in unended:
+                self._end(services, name, Status.WAITING)
             else:
-                self._end(services, name)
+                row = services.store.runs.get(name)
+                self._end(services, name, Status(row.status) if row is not None else Status.CANCELLED)
+        self._look_for_proofs(services)
+
+    def _look_for_proofs(self, services: Services) -> None:
+        """A good call, whoever made it, shows as much as the end of the one that went first."""
+        for source, since in self._vanguard.waited_for().items():
+            row = services.store.connections.get(source)
+            if row is not None and row.last_good_at is not None and row.last_good_at >= since:
+                self._vanguard.proved(source, services.clock.now)
+
+
+def _sources(loaded: LoadedFlow) -> tuple[str, ...]:
+    """What one event of the flow shows to work: the connections that it surely needs; else of this flow alone."""
+    return loaded.certain_connections or ((loaded.row.flow_id,) if loaded.mappings else ())
+
+
+def _first_end(services: Services, name: str, status: Status) -> FirstEnd:
+    if status is Status.CANCELLED:
+        return FirstEnd.UNKNOWN
+    if status is Status.SUCCEEDED or not status.is_terminal:
+        return FirstEnd.GOOD
+    return FirstEnd.REFUSED if failure_of(services, name)[1] else FirstEnd.OTHERWISE
 
 
 def _readable(services: Services, flow_id: str) -> LoadedFlow | None:
