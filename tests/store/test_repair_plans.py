@@ -126,10 +126,11 @@ class TestGroups:
             ("flow-2", "resume", "", None, 1),
             ("flow-1", "none", "FlowOff", None, 1),
         ]
-        assert store.repair_plans.counts_of_each_flow("plan") == {
-            "flow-1": {ItemState.PLANNED: 3, ItemState.LEFT_OUT: 1},
-            "flow-2": {ItemState.PLANNED: 1},
-        }
+
+    def test_items_are_read_by_their_places(self, store: Store) -> None:
+        store.repair_plans.make(plan(), [item(0), item(1), item(2)])
+        assert [one.position for one in store.repair_plans.at("plan", (2, 0, 7))] == [0, 2]
+        assert [one.position for one in store.repair_plans.lanes("plan", 2)] == [0, 1]
 
     def test_left_out_are_the_groups_named_and_no_others(self, store: Store) -> None:
         none = {"mode": ItemMode.NONE, "state": ItemState.LEFT_OUT, "reason": "FlowOff"}

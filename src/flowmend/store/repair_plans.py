@@ -143,15 +143,6 @@ class RepairPlans:
         counted = select(items.state, func.count()).where(items.plan_id == plan_id).group_by(items.state)
         return dict(self._database.tuples(counted))
 
-    def counts_of_each_flow(self, plan_id: str) -> dict[str, dict[ItemState, int]]:
-        """{flow id: {state: number of items}}, the flow of the first arrival first."""
-        counted = select(items.flow_id, items.state, func.count(), func.min(items.position))
-        counted = counted.where(items.plan_id == plan_id).group_by(items.flow_id, items.state)
-        by_flow: dict[str, dict[ItemState, int]] = {}
-        for flow_id, state, count, _ in sorted(self._database.tuples(counted), key=lambda one: int(one[3])):
-            by_flow.setdefault(flow_id, {})[state] = count
-        return by_flow
-
     def items(
         self, plan_id: str, *, after: int = -1, limit: int = 500, states: Collection[ItemState] = ()
     ) -> Sequence[RepairItemRow]:
@@ -161,11 +152,16 @@ class RepairPlans:
             chosen = chosen.where(items.state.in_(list(states)))
         return self._database.every(chosen.order_by(items.position).limit(limit), RepairItemRow)
 
-    def lanes(self, plan_id: str) -> Sequence[LaneItem]:
-        """What is planned, in order of arrival, with what the choice of the first ones needs alone."""
+    def at(self, plan_id: str, positions: Collection[int]) -> Sequence[RepairItemRow]:
+        """The items at these positions, in order of arrival."""
+        chosen = _items().where(items.plan_id == plan_id, items.position.in_(list(positions)))
+        return self._database.every(chosen.order_by(items.position), RepairItemRow)
+
+    def lanes(self, plan_id: str, limit: int | None = None) -> Sequence[LaneItem]:
+        """What is planned, in order of arrival, with what the choice of the first ones needs alone. limit: None for all."""
         columns = [items[name] for name in LaneItem.__struct_fields__]
         chosen = select(*columns).where(items.plan_id == plan_id, items.state == ItemState.PLANNED)
-        return self._database.every(chosen.order_by(items.position), LaneItem)
+        return self._database.every(chosen.order_by(items.position).limit(limit), LaneItem)
 
     def unbegun(self, plan_id: str, kind: ItemKind) -> Sequence[str]:
         """The subjects of this kind that have not begun, those left out too."""

@@ -9,7 +9,7 @@ from sqlalchemy import LargeBinary, literal, select
 from flowmend.store.database import Database, select_row
 from flowmend.store.journal_packing import unpack
 from flowmend.store.rows import RunRow
-from flowmend.store.tables import START_SEQUENCE, journal_blocks, journal_pages, runs
+from flowmend.store.tables import IS_THERE, START_SEQUENCE, journal_blocks, journal_pages, runs
 
 #: Runs of a batch, a block more at most: what is held at once, as a journal may be megabytes.
 _BATCH = 32
@@ -37,7 +37,7 @@ def batches(database: Database, run_names: Collection[str]) -> Iterator[Sequence
     names = list(dict.fromkeys(run_names))
     for start in range(0, len(names), _ASKED_AT_ONCE):
         asked = runs.c.run_name.in_(names[start : start + _ASKED_AT_ONCE])
-        for name, block in database.tuples(select(runs.c.run_name, runs.c.journal_block).where(asked)):
+        for name, block in database.tuples(select(runs.c.run_name, runs.c.journal_block).where(asked, IS_THERE)):
             placed.setdefault(block or 0, []).append(name)
     loose = placed.pop(0, [])
     for start in range(0, len(loose), _BATCH):

@@ -219,7 +219,7 @@ def _finished(services: Services, target: Target, subjects: Sequence[Subject], a
     # Names decrease over time, so among those of one microsecond the larger name came first.
     inline = sorted(sorted(subjects, key=lambda one: one.name, reverse=True), key=lambda one: one.arrived_at)
     flow_ids = {one.flow_id for one in inline}
-    flows = {flow_id: row for flow_id in flow_ids if (row := services.store.flows.get(flow_id)) is not None}
+    flows = services.store.flows.named(flow_ids)
     taken = services.store.repair_plans.taken(
         [one.name for one in inline], besides=[one for one in (target.plan_id, *absorbed) if one]
     )
@@ -257,7 +257,7 @@ def _busy_flows(services: Services, target: Target, absorbed: Sequence[str]) -> 
 
 def _world(services: Services, target: Target, subjects: Sequence[Subject]) -> str:
     flow_ids = {one.flow_id for one in subjects}
-    rows = {flow_id: services.store.flows.get(flow_id) for flow_id in flow_ids}
+    rows = services.store.flows.named(flow_ids)
     health = {
         one.connection_id: one.health or HealthState.UNTESTED
         for one in services.store.incidents.members_of([target.incident_id] if target.incident_id else [])
@@ -265,6 +265,6 @@ def _world(services: Services, target: Target, subjects: Sequence[Subject]) -> s
     return world_of(
         runs=[f"{one.name} {one.reason}" for one in subjects if one.kind is ItemKind.RUN],
         events=[f"{one.name} {one.reason}" for one in subjects if one.kind is ItemKind.EVENT],
-        flows={flow_id: (row.version, row.state.value) for flow_id, row in rows.items() if row is not None},
+        flows={flow_id: (row.version, row.state.value) for flow_id, row in rows.items()},
         connections={connection_id: not needs_repair(state) for connection_id, state in health.items()},
     )

@@ -87,11 +87,14 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
     if row.state in OVER:
         await _note_what_ended_since(services, plan_id)
     settings = read_plan_settings(row.settings)
-    # On a thread: of a hundred thousand items these take a while, and an open page asks again and again.
-    by_flow = await asyncio.to_thread(store.counts_of_each_flow, plan_id)
-    counts = sum((Counter(of_flow) for of_flow in by_flow.values()), Counter[ItemState]())
-    flows = {flow_id: services.store.flows.get(flow_id) for flow_id in by_flow}
-    groups = _groups(await asyncio.to_thread(store.groups, plan_id), flows)
+    # On a thread: of a hundred thousand items it takes a while, and an open page asks again and again.
+    alike = await asyncio.to_thread(store.groups, plan_id)
+    by_flow: dict[str, Counter[ItemState]] = {}
+    for one in alike:
+        by_flow.setdefault(one.flow_id, Counter())[one.state] += one.count
+    counts = sum(by_flow.values(), Counter[ItemState]())
+    flows = services.store.flows.named(by_flow)
+    groups = _groups(alike, flows)
     begun = store.begun(plan_id)
     waiting = sum(one.status in ("", Status.WAITING) or one.wake_at is not None for one in begun)
     done = sum(counts.get(state, 0) for state in ENDED)
@@ -140,13 +143,13 @@ async def read_plan(services: Services, plan_id: str) -> PlanView:
 
 def _would_be_first(services: Services, plan_id: str, settings: PlanSettings) -> Sequence[RepairItemRow]:
     """Who goes first where the plan starts now; of those that arrived first, where there are very many."""
-    line = services.store.repair_plans.items(plan_id, limit=_MOST_LOOKED_AT, states=(ItemState.PLANNED,))
+    store = services.store.repair_plans
+    line = store.lanes(plan_id, _MOST_LOOKED_AT)
     lined = (
         Lined(position=one.position, flow_id=one.flow_id, key=one.business_key, is_run=one.kind is ItemKind.RUN)
         for one in line
     )
-    chosen = frozenset(first_ones(lined, settings.canary))
-    return [one for one in line if one.position in chosen] or line[:1]
+    return store.at(plan_id, first_ones(lined, settings.canary) or [one.position for one in line[:1]])
 
 
 async def _note_what_ended_since(services: Services, plan_id: str) -> None:
@@ -175,16 +178,16 @@ async def list_items(
     plan_row(services, plan_id)
     found = services.store.repair_plans.items(plan_id, after=after, limit=limit + 1)
     page = found[:limit]
-    flows = {flow_id: services.store.flows.get(flow_id) for flow_id in {one.flow_id for one in page}}
+    flows = services.store.flows.named({one.flow_id for one in page})
     last = page[-1].position if len(found) > limit else None
     return _shown(services, page, flows, services.clock.now), last
 
 
-def _groups(rows: Sequence[GroupRow], flows: Mapping[str, FlowRow | None]) -> tuple[PlanGroup, ...]:
+def _groups(rows: Sequence[GroupRow], flows: Mapping[str, FlowRow]) -> tuple[PlanGroup, ...]:
     together: dict[str, list[GroupRow]] = {}
     for row in rows:
         together.setdefault(group_id_of(row), []).append(row)
-    return tuple(_group(group_id, alike, flows[alike[0].flow_id]) for group_id, alike in together.items())
+    return tuple(_group(group_id, alike, flows.get(alike[0].flow_id)) for group_id, alike in together.items())
 
 
 def _group(group_id: str, alike: Sequence[GroupRow], flow: FlowRow | None) -> PlanGroup:
@@ -249,7 +252,7 @@ class _KeptRepeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _shown(
-    services: Services, items: Sequence[RepairItemRow], flows: Mapping[str, FlowRow | None], now: datetime
+    services: Services, items: Sequence[RepairItemRow], flows: Mapping[str, FlowRow], now: datetime
 ) -> tuple[ShownItem, ...]:
     headlines = services.store.tracked_values.of_runs([one.subject for one in items if not one.business_key])
     return tuple(
@@ -273,7 +276,7 @@ def _shown(
     )
 
 
-def _flow_name(flow_id: str, flows: Mapping[str, FlowRow | None]) -> str:
+def _flow_name(flow_id: str, flows: Mapping[str, FlowRow]) -> str:
     flow = flows.get(flow_id)
     return flow.name if flow is not None else flow_id
 
