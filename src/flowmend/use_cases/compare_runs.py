@@ -129,10 +129,18 @@ async def compare_runs(
 
     Errors: NotFound; AskedWrongly `RunsOfDifferentFlows`, `NothingToCompare`.
     """
-    left = await read_run_head(services, left_name)
+    return await compare_with(services, await read_run_head(services, left_name), right_name, passes)
+
+
+async def compare_with(
+    services: Services, left: RunHead, right_name: str = "", passes: Mapping[str, int] | None = None
+) -> RunComparison:
+    """As `compare_runs`, of a run that was read."""
     right_name = right_name or run_to_compare(services, left.row)
     if not right_name:
-        raise AskedWrongly("The flow has no other run to compare with.", code="NothingToCompare", target=left_name)
+        raise AskedWrongly(
+            "The flow has no other run to compare with.", code="NothingToCompare", target=left.row.run_name
+        )
     right = await read_run_head(services, right_name)
     if left.row.flow_id != right.row.flow_id:
         raise AskedWrongly(

@@ -18,7 +18,7 @@ from flowmend.portal.run_picture import read_picture
 from flowmend.portal.words import Look, status_look
 from flowmend.store.rows import RunRow
 from flowmend.store.runs import RunFilter
-from flowmend.use_cases.compare_runs import ComparedAction, RunComparison, Side, compare_runs, run_to_compare
+from flowmend.use_cases.compare_runs import ComparedAction, RunComparison, Side, compare_with, run_to_compare
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.runs import RunHead, read_run_head
 
@@ -98,7 +98,7 @@ async def show_comparison(portal: Portal, request: Request) -> Response:
         headlines={name: values[0].value for name, values in tracked.items()},
     )
     if other:
-        found = await compare_runs(services, head.row.run_name, other, chosen_passes(asked.items()))
+        found = await compare_with(services, head, other, chosen_passes(asked.items()))
         picture = await read_picture(services, head, found.chosen)
         view = asked.get("view", "")
         page = replace(page, found=found, steps=picture.steps, view=view if view in _VIEWS else "graph")
