@@ -198,7 +198,7 @@ async def run(jumps: int, longest_seconds: int, seed: int) -> int:
         await application.start()
         try:
             ids = {row.name: row.flow_id for row in application.services.store.flows.list()}
-            await until(lambda: news.polls, seconds=30)
+            await until(lambda: news.is_followed, seconds=30)
             poster = Poster(application, ids, draws, longest_seconds=longest_seconds)
             chosen_jumps = [draws.choice(JUMPS_UP_TO) * draws.uniform(-1, 1) for _ in range(jumps)]
             wrong = await jump_about(application, clock, poster, news, chosen_jumps)

@@ -227,7 +227,7 @@ async def fill_once(way: Any, *, seconds: float, rate: float, draws: random.Rand
             end = time.monotonic() + min(BEFORE_SECONDS, seconds) + seconds + min(AFTER_SECONDS, seconds)
 
             async def bring() -> None:
-                await until(lambda: news.polls, seconds=30)  # what was there before the first poll is not news
+                await until(lambda: news.is_followed, seconds=30)  # what was there before the first poll is not news
                 while time.monotonic() < end:
                     news.items += 3
                     await asyncio.sleep(1.0)

@@ -39,11 +39,15 @@ SETTLES_WITHIN_SECONDS = 600.0
 
 
 class Service:
-    """News to poll, by `Location`, and hooks to subscribe to. there: the subscriptions it knows, {id: callback URL}."""
+    """News to poll, by `Location`, and hooks to subscribe to.
+
+    there: the subscriptions it knows, {id: callback URL}. is_followed: whoever polls has kept the place that an answer told.
+    """
 
     def __init__(self, draws: random.Random) -> None:
         self.items = 0
         self.polls = 0
+        self.is_followed = False
         self.calls = 0
         self.there: dict[str, str] = {}
         self.made = 0
@@ -52,6 +56,7 @@ class Service:
 
     async def news(self, request: web.Request) -> web.Response:
         self.polls += 1
+        self.is_followed = self.is_followed or "triggerstate" in request.query
         place = int(request.query.get("triggerstate", self.items))
         found = [{"id": number} for number in range(place, min(place + PAGE, self.items))]
         headers = {"Location": f"/news?triggerstate={place + len(found)}"}
