@@ -156,6 +156,7 @@ async def test_what_runs_beside_a_doubt_goes_on_after_another_crash(restart: Res
     )
     accepted = await first.call(flow_id)
     await counting.arrived("POST /slow")
+    await first.recorded(accepted.run_name, "Wait", "Waiting")  # from when it waits is kept
     second = await restart.after_a_crash(first)
     assert (await second.waiting(accepted.run_name)).code == "ActionInDoubt"
     second.clock.move(minutes=1)
