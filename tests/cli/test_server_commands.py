@@ -454,6 +454,10 @@ def test_all_runs_that_match_go_into_a_file_or_are_done_together(
     assert written.exit_code == 0
     rows = list(DictReader(table.read_text("utf-8-sig").splitlines()))
     assert next(row for row in rows if row["Run"] == name)["body/orderNumber"] == "'=C-1"
+    assert "newest 5,000" not in written.stderr
+    of_text = flowmend(server, "runs", "list", "--text", name, "--csv", "-")
+    assert name in of_text.stdout
+    assert "as a part of one only in the newest 5,000" in of_text.stderr
     matching = ("--flow", flow, "--status", "succeeded", "--from", "2020-01-01T00:00Z")
     assert flowmend(server, "runs", "resubmit", "--all-matching", *matching, given="n\n").exit_code == 1
     before = len(flowmend_json(server, "runs", "list", *matching, "--limit", "100"))

@@ -24,6 +24,11 @@ from flowmend.core.json_value import Json
 if TYPE_CHECKING:
     from flowmend.cli.server_client import Server
 
+_HOW_TEXTS_ARE_FOUND = (
+    "A text that is a whole value was looked for in every run; as a part of one only in the newest 5,000 that meet the other "
+    "filters. A flow, a status or a time looks further back."
+)
+
 
 def list_runs(
     flow: FlowFilter = None,
@@ -66,6 +71,8 @@ def list_runs(
     )
     if csv is not None:
         _write_csv(server, csv, query, column or ())
+        if text:
+            typer.echo(_HOW_TEXTS_ARE_FOUND, err=True)
         return
     found = server.pages("/runs", limit=limit, **query)
     if json:
