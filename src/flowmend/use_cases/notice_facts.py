@@ -110,6 +110,12 @@ def facts_of(notice: NoticeRow) -> Facts | None:
         return None
 
 
+def has_stopped(notice: NoticeRow) -> bool:
+    """Whether it tells of a repair plan that stopped by itself, and not of one that is done."""
+    facts = facts_of(notice)
+    return isinstance(facts, PlanFacts) and bool(facts.stop_code)
+
+
 def as_json(facts: Facts) -> Json:
     """The facts as they are kept."""
     return msgspec.to_builtins(facts)

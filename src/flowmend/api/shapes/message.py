@@ -1,6 +1,7 @@
 """Messages and where they go. Nothing here holds a secret but the answer to making a webhook, and that once."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -8,6 +9,19 @@ from flowmend.core.json_value import Json
 from flowmend.store.notice_rows import ChannelKind, DeliveryRow, DeliveryState, NoticeKind, NoticeRow
 from flowmend.use_cases.message_routes import MessagesView, NewRoute, RouteView
 from flowmend.use_cases.message_settings import DigestEvery
+from flowmend.use_cases.notice_facts import has_stopped
+
+
+class MessageKind(StrEnum):
+    """What a message tells. Routes know `stopped` as `repaired`: whoever hears of the end of a plan hears of both."""
+
+    BROKEN = NoticeKind.BROKEN.value
+    MENDED = NoticeKind.MENDED.value
+    ESCALATED = NoticeKind.ESCALATED.value
+    DIGEST = NoticeKind.DIGEST.value
+    REPAIRED = NoticeKind.REPAIRED.value
+    STOPPED = "stopped"  # a repair plan, by itself
+    TEST = NoticeKind.TEST.value
 
 
 class DeliveryShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +40,7 @@ class MessageShape(msgspec.Struct, frozen=True, kw_only=True):
     """Something people are told, once. facts: names, numbers and codes, by kind. read_at: in the portal."""
 
     id: str
-    kind: NoticeKind
+    kind: MessageKind
     at: datetime
     read_at: datetime | None
     facts: Json
@@ -66,7 +80,7 @@ class MessageSettingsShape(msgspec.Struct, frozen=True, kw_only=True):
 def message_shape(row: NoticeRow, deliveries: list[DeliveryRow]) -> MessageShape:
     return MessageShape(
         id=row.notice_id,
-        kind=row.kind,
+        kind=MessageKind.STOPPED if has_stopped(row) else MessageKind(row.kind.value),
         at=row.at,
         read_at=row.read_at,
         facts=row.facts,
