@@ -196,3 +196,27 @@ def test_a_second_break_stops_the_recovery_and_a_second_repair_ends_it(demo: Dem
     expect(page.get_by_role("heading", level=1)).to_have_text("Sample orders is mended", timeout=60_000)
     assert set(shop.placed()) == {*shop.runs, *shop.events}
     assert set(shop.placed().values()) == {1}
+
+
+def test_a_proof_that_was_begun_anywhere_leads_to_the_plan_where_the_order_matters(
+    demo: Demonstration, visit: Visit
+) -> None:
+    shop = Shop(demo, "9103")
+    shop.break_it()
+    failed = demo.get("/runs?status=Failed")["value"][0]["name"]
+    page = visit().page
+    page.goto(f"{demo.url}/runs/{failed}")
+    main = page.get_by_role("main")
+    main.get_by_role("link", name="Verify password").first.click()
+    expect(main).to_contain_text("Held events wait for it")
+    page.get_by_label("Password", exact=True).fill(demo.password)
+    main.get_by_role("button", name="Verify password").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Repair plan")
+    expect(main).to_contain_text(f"{_EVENTS} held events")
+    assert shop.placed() == {}, "no event went before the failed runs"
+    main.get_by_role("link", name="Back to the run you came from").click()
+    expect(page).to_have_url(f"{demo.url}/runs/{failed}")
+    page.go_back()
+    main.get_by_role("button", name="Start with").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sample orders is mended", timeout=60_000)
+    assert shop.placed() == dict.fromkeys([*shop.runs, *shop.events], 1)

@@ -7,6 +7,7 @@ import pytest
 
 from flowmend.core.errors import AskedWrongly, Conflict, FlowmendError, NotFound
 from flowmend.core.repair.first_ones import Canary
+from flowmend.store.notice_rows import NoticeKind
 from flowmend.store.repair_rows import ItemKind, ItemMode, PlanState, RepairPlanRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.choose_in_plan import choose_groups, choose_mode
@@ -15,8 +16,10 @@ from flowmend.use_cases.flows import turn_off
 from flowmend.use_cases.held_events import discard_event
 from flowmend.use_cases.incidents import read_incident
 from flowmend.use_cases.make_plan import make_plan
+from flowmend.use_cases.note_notices import note_due
+from flowmend.use_cases.notice_facts import IncidentFacts, facts_of
 from flowmend.use_cases.plan_view import PlanView
-from flowmend.use_cases.prove_then_plan import prove_then_plan
+from flowmend.use_cases.prove_then_plan import order_matters, prove_then_plan
 from flowmend.use_cases.read_plan import list_items, list_plans, read_plan
 from flowmend.use_cases.repair_plan import PlanSettings
 from flowmend.use_cases.resubmit_runs import resubmit_run
@@ -231,6 +234,20 @@ class TestMaking:
         assert not proven.verification.is_proven
         assert proven.plan is None
         assert not shop.running.services.held.is_kept_back(shop.flow_id, shop.running.clock.now)
+
+    async def test_the_order_matters_where_failed_runs_and_held_events_both_wait(self, shop: Shop) -> None:
+        services = shop.running.services
+        assert not order_matters(services, shop.connection_id)
+        (first,) = await shop.fails("A")
+        assert not order_matters(services, shop.connection_id), "nothing is held"
+        (held,) = await shop.holds("B")
+        assert order_matters(services, shop.connection_id)
+        await discard_event(services, shop.flow_id, held, shop.running.owner)
+        assert not order_matters(services, shop.connection_id)
+        await shop.holds("C")
+        await shop.repaired()
+        assert not order_matters(services, shop.connection_id), "nothing is broken"
+        assert shop.running.run(first).status == "Failed"
 
     @pytest.mark.parametrize(
         "wanted",
@@ -478,3 +495,51 @@ class TestCalledRuns:
         assert (view.succeeded, view.failed) == (1, 0)
         assert running.service.counts["orders"]["created"] == 1
         assert running.run(failed).status == "Failed"
+
+
+async def test_of_an_incident_with_nothing_left_no_plan_is_made(shop: Shop) -> None:
+    await shop.fails("A1")
+    plan = await shop.repaired_and_planned()
+    await shop.start(plan)
+    await shop.reaches(plan, PlanState.DONE)
+
+    with pytest.raises(Conflict) as caught:
+        await shop.planned()
+
+    assert caught.value.code == "NothingToRepair"
+    assert [one.row.plan_id for one in (await list_plans(shop.running.services)).plans] == [plan.plan_id]
+
+
+async def test_the_plan_after_a_second_break_starts_as_the_first_one_did(shop: Shop) -> None:
+    await shop.fails("A1")
+    first = await shop.repaired_and_planned()
+    settings = PlanSettings(per_minute=1200, calls_at_once=2)
+    await shop.start(first, settings=settings)
+    await shop.reaches(first, PlanState.DONE)
+    shop.running.service.change("password", user="ada", password="again")
+    await shop.fails("A2")
+    await verify_connection(
+        shop.running.services, shop.connection_id, {"password": "again"}, person_id=shop.running.owner
+    )
+
+    assert (await shop.view(await shop.planned())).settings == settings
+
+
+async def test_the_message_of_the_repair_counts_what_was_held_and_says_until_when_it_waits(shop: Shop) -> None:
+    services, clock = shop.running.services, shop.running.clock
+    await shop.fails("A1")
+    await shop.holds("B1", "B2")
+    clock.move(seconds=services.settings.notice_delay_seconds + 1)
+    note_due(services)
+    plan = await shop.repaired_and_planned()
+
+    note_due(services)
+
+    facts = next(facts_of(one) for one in services.store.notices.list()[0] if one.kind is NoticeKind.MENDED)
+    assert isinstance(facts, IncidentFacts)
+    assert (facts.held_events, facts.kept_until) == (2, plan.keeps_back_until)
+    await shop.start(plan)
+    await shop.reaches(plan, PlanState.DONE)
+    (row,) = services.store.incidents.list()[0]
+    assert row.closed_at is not None
+    assert services.store.held.waited_at([shop.flow_id], row.first_bad_at, row.closed_at) == 2

@@ -10,11 +10,10 @@ from typing import Generic, Protocol, TypeVar
 
 from flowmend.core.errors import FlowmendError
 from flowmend.store.repair_rows import RepairPlanRow
-from flowmend.use_cases.incidents import open_incidents, read_incident_summary
-from flowmend.use_cases.make_plan import make_plan, waits_until
+from flowmend.use_cases.incidents import open_incidents, read_incident_summary, windows_of
+from flowmend.use_cases.make_plan import NOTHING_TO_REPAIR, make_plan, waits_until
 from flowmend.use_cases.ports import Services
 from flowmend.use_cases.repair_plan import OVER
-from flowmend.use_cases.stop_plan import dismiss_plan
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +35,22 @@ class ProvenAndPlanned(Generic[Tested]):
 
     verification: Tested
     plan: RepairPlanRow | None = None
+
+
+def order_matters(services: Services, connection_id: str) -> bool:
+    """Whether failed runs and held events wait for the open incident of a connection: without a plan, the events would go first.
+
+    Errors: StoreUnavailable.
+    """
+    store = services.store
+    incident_id = open_incidents(services, [connection_id]).get(connection_id, "")
+    if not incident_id:
+        return False
+    waiting = [one.connection_id for one in store.incidents.members_of([incident_id]) if one.mended_at is None]
+    held, using = store.trigger_events.held_of_each_flow(), store.blast_radius.flows_using(waiting)
+    if not any(held.get(flow_id) for flows in using.values() for flow_id in flows):
+        return False
+    return store.repair_subjects.count_not_put_right(windows_of(services, incident_id)) > 0
 
 
 async def prove_then_plan(
@@ -68,10 +83,8 @@ async def prove_then_plan(
 
 async def _plan(services: Services, incident_id: str, plan_id: str, person_id: str) -> RepairPlanRow | None:
     try:
-        plan = await make_plan(services, person_id=person_id, incident_id=incident_id, plan_id=plan_id)
-        if services.store.repair_plans.counts(plan.plan_id):
-            return plan
-        await dismiss_plan(services, plan.plan_id, person_id=person_id)
+        return await make_plan(services, person_id=person_id, incident_id=incident_id, plan_id=plan_id)
     except FlowmendError as error:
-        _log.error("No repair plan could be made for incident %s: %s", incident_id, error)
+        if error.code != NOTHING_TO_REPAIR:
+            _log.error("No repair plan could be made for incident %s: %s", incident_id, error)
     return None

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from msgspec.structs import replace
 from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,16 +14,18 @@ from flowmend.core.errors import AskedWrongly, Conflict, NotFound
 from flowmend.core.repair.first_ones import Canary
 from flowmend.portal.forms import form_text
 from flowmend.portal.incident_words import Cure, cure_of
+from flowmend.portal.pages.run_title import run_title
 from flowmend.portal.plan_words import stop_in_words
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.store.repair_rows import ItemKind, ItemMode, PlanState
 from flowmend.use_cases.choose_in_plan import choose_groups, choose_mode
 from flowmend.use_cases.flow_versions import VersionDifference, compare_versions
 from flowmend.use_cases.incidents import IncidentSummary, open_incidents, read_incident_summary
-from flowmend.use_cases.make_plan import make_plan
+from flowmend.use_cases.make_plan import NOTHING_TO_REPAIR, make_plan
 from flowmend.use_cases.plan_view import PlanView
 from flowmend.use_cases.read_plan import read_plan
-from flowmend.use_cases.repair_plan import PlanSettings
+from flowmend.use_cases.repair_plan import PlanSettings, plan_row, read_plan_settings
+from flowmend.use_cases.runs import read_run
 from flowmend.use_cases.start_plan import go_on_with_plan, start_plan
 from flowmend.use_cases.stop_plan import dismiss_plan, pause_plan, stop_plan
 
@@ -47,7 +50,7 @@ class Change:
 class PlanPage:
     """asked: how it is to start, as chosen on the page before it changed. changes: what the plan made anew has otherwise, None where nothing
     was asked for in vain. successor: the id of the plan that was made after a dismissed one. broken: the incident that is open for its connections now, with what cures it. stop: (why, what to do).
-    differences: {group id: what the latest definition changed since the one that its runs would go on with}.
+    came_from: the run that led here, (its name, what people call it). differences: {group id: what the latest definition changed since the one that its runs would go on with}.
     """
 
     view: PlanView
@@ -58,7 +61,13 @@ class PlanPage:
     stop: tuple[str, str] | None = None
     differences: Mapping[str, VersionDifference] = field(default_factory=dict)
     successor: str = ""
-    rates: tuple[str, ...] = RATES
+    came_from: tuple[str, str] | None = None
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """What can be chosen, with the rate the plan has from elsewhere."""
+        chosen = str(self.settings.per_minute or "")
+        return RATES if chosen in RATES else (*RATES, chosen)
 
     @property
     def address(self) -> str:
@@ -84,14 +93,19 @@ class PlanPage:
 
 
 async def show_plan(portal: Portal, request: Request) -> Response:
-    """GET /repair_plans/{plan_id}"""
+    """GET /repair_plans/{plan_id}?run="""
     return await _answer(portal, request, await read_plan(portal.services, request.path_params["plan_id"]))
 
 
 async def make_incident_plan(portal: Portal, request: Request) -> Response:
     """POST /incidents/{incident_id}/plan: what it failed and held, as a plan; nothing begins."""
     incident_id = request.path_params["incident_id"]
-    plan = await make_plan(portal.services, person_id=person_id(request), incident_id=incident_id)
+    try:
+        plan = await make_plan(portal.services, person_id=person_id(request), incident_id=incident_id)
+    except Conflict as wrong:
+        if wrong.code != NOTHING_TO_REPAIR:
+            raise
+        return see(f"/incidents/{segment(incident_id)}?done=nothing-left")
     return see(f"/repair_plans/{segment(plan.plan_id)}")
 
 
@@ -109,7 +123,7 @@ async def take_start(portal: Portal, request: Request) -> Response:
             plan_id,
             _number(form, "version"),
             person_id=person_id(request),
-            settings=_settings(form),
+            settings=_settings(form, read_plan_settings(plan_row(services, plan_id).settings)),
             groups=groups,
         )
     except Conflict as wrong:
@@ -140,7 +154,9 @@ async def take_mode(portal: Portal, request: Request) -> Response:
     except Conflict as wrong:
         view = await read_plan(portal.services, plan_id)
         return await _answer(portal, request, view, changes=(), error=wrong.message, status_code=409)
-    chosen = urlencode({name: form_text(form, name) for name in ("canary", "per_minute") if form_text(form, name)})
+    chosen = urlencode(
+        {name: form_text(form, name) for name in ("canary", "per_minute", "run") if form_text(form, name)}
+    )
     return see(f"/repair_plans/{segment(plan_id)}?done=mode&{chosen}#g-{segment(group_id)}")
 
 
@@ -193,21 +209,31 @@ async def _answer(
     has_stopped = row.state in (PlanState.PAUSED, PlanState.STOPPED)
     page = PlanPage(
         view=view,
-        asked=_asked_settings(asked or request.query_params),
+        asked=_asked_settings(asked or request.query_params, view.settings),
         successor=_successor(portal, view) if row.state is PlanState.DISMISSED else "",
         differences=await _differences_to_latest(portal, view) if view.row.started_at is None else {},
         changes=changes,
         error=error,
         broken=await _broken_again(portal, view) if not view.can_start else None,
         stop=stop_in_words(row.state, row.stop_code) if has_stopped else None,
+        came_from=await _came_from(portal, asked or request.query_params),
     )
     template = "repair_plan.html" if page.is_shown_as_plan else "repair_progress.html"
     return portal.answer(request, template, place="incidents", status_code=status_code, page=page)
 
 
-def _asked_settings(asked: FormData | QueryParams) -> PlanSettings | None:
+async def _came_from(portal: Portal, asked: FormData | QueryParams) -> tuple[str, str] | None:
+    run_name = asked.get("run", "")
+    if not run_name or not isinstance(run_name, str):
+        return None
+    with suppress(NotFound):
+        return run_name, run_title(await read_run(portal.services, run_name))
+    return None
+
+
+def _asked_settings(asked: FormData | QueryParams, before: PlanSettings) -> PlanSettings | None:
     try:
-        return _settings(asked)
+        return _settings(asked, before)
     except AskedWrongly:
         return None
 
@@ -266,11 +292,12 @@ def _differences(was: Mapping[str, tuple[int, str, str]], now: Mapping[str, tupl
     return found
 
 
-def _settings(form: FormData | QueryParams) -> PlanSettings:
+def _settings(form: FormData | QueryParams, before: PlanSettings) -> PlanSettings:
+    """before: what the plan has already; what the page does not ask for stays so."""
     canary, rate = (text if isinstance(text := form.get(name, ""), str) else "" for name in ("canary", "per_minute"))
-    if canary not in set(Canary) or rate not in RATES:
+    if canary not in set(Canary) or rate not in (*RATES, str(before.per_minute)):
         raise AskedWrongly("Choose how it starts.", code="InvalidPlanSettings", target="canary")
-    return PlanSettings(canary=Canary(canary), per_minute=int(rate) if rate else None)
+    return replace(before, canary=Canary(canary), per_minute=int(rate) if rate else None)
 
 
 def _mode(text: str) -> ItemMode:

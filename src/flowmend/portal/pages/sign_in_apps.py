@@ -13,7 +13,7 @@ from flowmend.portal.frame import language_of
 from flowmend.portal.pages.flow import DeletePage
 from flowmend.portal.portal import Portal, person_id, see, segment
 from flowmend.use_cases.incidents import open_incidents
-from flowmend.use_cases.prove_then_plan import prove_then_plan
+from flowmend.use_cases.prove_then_plan import order_matters, prove_then_plan
 from flowmend.use_cases.replace_app_secret import AppRepair, replace_app_secret
 from flowmend.use_cases.sign_in_apps import (
     AppChoice,
@@ -108,10 +108,10 @@ async def take_secret(portal: Portal, request: Request) -> Response:
         )
 
     try:
-        if not _then_plan(request):
+        connection_id = _to_be_planned(portal, request)
+        if not connection_id:
             return await _page(portal, request, repair=await proving())
-        broken = open_incidents(services, [row.connection_id for row in services.store.connections.list(app_id=app_id)])
-        proven = await prove_then_plan(services, next(iter(broken), ""), proving, person_id=person_id(request))
+        proven = await prove_then_plan(services, connection_id, proving, person_id=person_id(request))
     except NotFound:
         raise
     except (AskedWrongly, TooManyAttempts) as wrong:
@@ -186,7 +186,7 @@ async def _page(
         repair=repair,
         error=error.message if error else "",
         names={row.connection_id: row.display_name for row in view.connections},
-        then_plan=_then_plan(request),
+        then_plan=bool(_to_be_planned(portal, request)),
     )
     status_code = 200
     if error is not None:
@@ -225,9 +225,15 @@ def _date(form: FormData, name: str) -> datetime | None:
         raise AskedWrongly(f"{text!r} is no date like 2027-01-31.", code="InvalidDate", target=name) from None
 
 
-def _then_plan(request: Request) -> bool:
-    """Whether the repair plan of what it broke comes next."""
-    return request.query_params.get("then") == "plan"
+def _to_be_planned(portal: Portal, request: Request) -> str:
+    """A connection of the app whose incident's repair plan comes next, because it was asked for or the order matters; "" for none."""
+    services = portal.services
+    rows = services.store.connections.list(app_id=request.path_params["app_id"])
+    broken = open_incidents(services, [row.connection_id for row in rows])
+    if request.query_params.get("then") == "plan":
+        return next(iter(broken), "")
+    one_of_each = {incident_id: connection_id for connection_id, incident_id in broken.items()}
+    return next((one for one in one_of_each.values() if order_matters(services, one)), "")
 
 
 def _address(request: Request) -> str:

@@ -1,7 +1,7 @@
 """Prove a new password, key or sign-in: tested first, and only then in the place of the old one."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from flowmend.use_cases.bound_origins import bound_origins
 from flowmend.use_cases.connection_views import ConnectionView, read_connection
 from flowmend.use_cases.incidents import open_incidents, windows_of
 from flowmend.use_cases.ports import Services
-from flowmend.use_cases.prove_then_plan import prove_then_plan
+from flowmend.use_cases.prove_then_plan import order_matters, prove_then_plan
 from flowmend.use_cases.runs import RunDetail, read_run
 from flowmend.use_cases.shared_repair import mended_with
 from flowmend.use_cases.sign_in_connection import begin_consent, finish_consent, give_client_secret
@@ -96,6 +96,11 @@ def way_of(asked: Mapping[str, str]) -> Way:
     return Way(run_name=asked.get("run", ""), then_plan=asked.get("then", "") == "plan")
 
 
+def decided(services: Services, connection_id: str, way: Way) -> Way:
+    """The way a proof of this connection takes: by the plan also where nobody asked for it and the order matters."""
+    return way if way.then_plan else replace(way, then_plan=order_matters(services, connection_id))
+
+
 def way_on(run_name: str, *, then_plan: bool) -> dict[str, str]:
     """The same for the next address."""
     return ({"run": run_name} if run_name else {}) | ({"then": "plan"} if then_plan else {})
@@ -116,12 +121,14 @@ async def prove(
     """The page that says how a proof went, or, where the plan comes next, that plan. Errors: those of `proving`."""
     services = portal.services
     incident_id = open_incidents(services, [connection_id]).get(connection_id, "")
+    way = decided(services, connection_id, way)
     if not way.then_plan:
         result = await proving()
         return await verify_page(portal, request, connection_id, way, result=result, incident_id=incident_id)
     proven = await prove_then_plan(services, connection_id, proving, person_id=person_id(request))
     if proven.plan is not None:
-        return see(f"/repair_plans/{segment(proven.plan.plan_id)}")
+        asked = f"?{urlencode({'run': way.run_name})}" if way.run_name else ""
+        return see(f"/repair_plans/{segment(proven.plan.plan_id)}{asked}")
     return await verify_page(portal, request, connection_id, way, result=proven.verification)
 
 
@@ -235,6 +242,8 @@ async def verify_page(
     was open before.
     """
     view = await read_connection(portal.services, connection_id)
+    if result is None or not result.is_proven:
+        way = decided(portal.services, connection_id, way)
     run = await _failed_run(portal, way.run_name)
     left = 0
     if incident_id and result is not None and result.is_proven:
