@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from lxml import etree
+from lxml import etree, html
 from starlette.requests import Request
 
 from flowmend.core.json_value import Json
 from flowmend.portal.assets import Assets
 from flowmend.portal.event_stream import event_lines
 from flowmend.portal.event_streams import EventStreams
+from flowmend.portal.language import LANGUAGES
 from flowmend.portal.pending_imports import PendingImports, Upload
 from portal.conftest import Draw
 from portal.sample_pages import sample_pages
@@ -160,3 +161,13 @@ def test_a_page_says_once_that_the_disk_is_full_and_others_say_nothing(draw: Dra
     assert draw("message", "en").count(trouble) == 1
     assert "資料庫所在的磁碟已滿" in draw("message", "zh-Hant")
     assert trouble not in draw("home", "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_bar_of_a_telephone_has_five_places_and_approvals_are_above(draw: Draw, language: str) -> None:
+    page = html.document_fromstring(draw("home", language))
+    bar = page.xpath("//nav[@class='nav']/a[not(@class)]/@href")
+    assert bar == ["/", "/flows", "/runs", "/connections", "/incidents"]
+    (above,) = page.xpath("//header//a[@href='/approvals']")
+    assert "only-s" in above.get("class")
+    assert "2" in above.get("aria-label")
