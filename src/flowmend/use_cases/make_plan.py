@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from flowmend.core.errors import AskedWrongly, Conflict
+from flowmend.core.json_value import Json
 from flowmend.store.repair_rows import ItemMode, ItemState, PlanKind, PlanState, RepairItemRow, RepairPlanRow
 from flowmend.store.run_filter import RunFilter
 from flowmend.use_cases.callers import callers_of
@@ -29,6 +30,9 @@ from flowmend.use_cases.stop_plan import dismiss_plan
 
 #: {incident id: held while its plan is made}: of two who ask at once the second gets the plan of the first.
 _being_made: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+#: Connections of an incident whose earlier plans are looked for.
+_MOST_ASKED = 5
+NOTHING_TO_REPAIR = "NothingToRepair"
 _MODES = (None, ItemMode.RESUME, ItemMode.RESUBMIT, ItemMode.CANCEL)
 
 
@@ -47,7 +51,7 @@ async def make_plan(
     mode: of chosen runs, RESUME, RESUBMIT or CANCEL; None for what repeats the least. plan_id: chosen before, "" for a new one.
     An incident that has a plan under way keeps it: a draft or a stopped one is made anew under its next version, one that goes
     on is answered as it is. Drafts and stopped plans of other incidents over the same flows are taken in and dismissed.
-    Errors: NotFound; AskedWrongly `InvalidPlan`.
+    Errors: NotFound; AskedWrongly `InvalidPlan`; Conflict `NothingToRepair` where nothing is left of an incident: none is made.
     """
     is_one = (bool(incident_id), bool(run_names), wanted is not None).count(True) == 1
     if not is_one or mode not in _MODES or (incident_id and mode is not None):
@@ -98,19 +102,28 @@ def waits_until(services: Services) -> datetime:
 async def _for_incident(services: Services, incident_id: str, *, person_id: str, plan_id: str) -> RepairPlanRow:
     before = services.store.repair_plans.of_incidents([incident_id]).get(incident_id)
     if before is not None and before.state not in OVER:
-        return await remake_plan(services, before) if before.state in CHANGEABLE else before
+        if before.state not in CHANGEABLE:
+            return before
+        remade = await remake_plan(services, before)
+        if not services.store.repair_plans.counts(remade.plan_id):
+            await dismiss_plan(services, remade.plan_id, person_id=person_id)
+            raise _nothing_left(incident_id)
+        return remade
     target = Target(plan_id=plan_id or str(services.clock.guid()), kind=PlanKind.INCIDENT, incident_id=incident_id)
     return await _make(services, target, person_id)
 
 
 async def _make(services: Services, target: Target, person_id: str) -> RepairPlanRow:
     subjects, made = await _subjects_and_items(services, target, {})
+    if target.kind is PlanKind.INCIDENT and not made:
+        raise _nothing_left(target.incident_id)
     now = services.clock.now
     plan = RepairPlanRow(
         plan_id=target.plan_id,
         kind=target.kind,
         incident_id=target.incident_id,
         world=subjects.world,
+        settings=_settings_before(services, target, subjects),
         created_by=person_id,
         created_at=now,
         changed_at=now,
@@ -119,6 +132,30 @@ async def _make(services: Services, target: Target, person_id: str) -> RepairPla
     await asyncio.to_thread(services.store.repair_plans.make, plan, made)
     await _take_the_place_of(services, subjects, plan)
     return plan
+
+
+def _nothing_left(incident_id: str) -> Conflict:
+    return Conflict(
+        "Nothing is left to repair: no failed run, and no held event.", code=NOTHING_TO_REPAIR, target=incident_id
+    )
+
+
+def _settings_before(services: Services, target: Target, subjects: Subjects) -> Json:
+    """How the plan ran that this one goes on with: one it takes the place of, else the last of its connections; None where
+    there is none.
+    """
+    if target.kind is not PlanKind.INCIDENT:
+        return None
+    store = services.store
+    absorbed = [row for plan_id in subjects.absorbed if (row := store.repair_plans.get(plan_id)) is not None]
+    connections = [window.connection_id for window in windows_of(services, target.incident_id)][:_MOST_ASKED]
+    incidents = {row.incident_id for one in connections for row in store.incidents.list(connection_id=one)[0]}
+    last = max(
+        (row for row in (*absorbed, *store.repair_plans.of_incidents(incidents).values()) if row.settings),
+        key=lambda row: row.changed_at,
+        default=None,
+    )
+    return last.settings if last is not None else None
 
 
 async def _subjects_and_items(
