@@ -133,6 +133,14 @@ def test_the_end_answers_the_break_under_the_same_subject() -> None:
     assert mended.plain.startswith("Contoso Orders works again")
 
 
+def test_held_events_that_a_plan_keeps_back_are_not_said_to_go_on() -> None:
+    at = NOW + timedelta(minutes=15)
+    assert "Held events go on by themselves" in mail(NoticeKind.MENDED, incident(NOW, closed_at=NOW)).plain
+    made = mail(NoticeKind.MENDED, incident(NOW, closed_at=NOW, kept_until=at))
+    assert "Held events wait for the repair plan until" in made.plain
+    assert "Held events go on by themselves" not in made.plain
+
+
 def test_an_incident_that_ended_with_its_connection_is_not_called_mended() -> None:
     made = mail(NoticeKind.MENDED, incident(NOW, closed_at=NOW, is_proven=False))
     assert made.plain.startswith("Contoso Orders is deleted")

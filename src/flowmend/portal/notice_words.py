@@ -122,6 +122,11 @@ class NoticeWriter:
         what = gettext(
             "It works again: proven by a good answer of the service. Held events go on by themselves, in order."
         )
+        if facts.kept_until is not None:
+            what = gettext(
+                "It works again: proven by a good answer of the service. Held events wait for the repair plan until %(clock)s, "
+                "then they go on by themselves, in order."
+            ) % {"clock": self._times.plain(facts.kept_until)}
         if not facts.is_proven:
             title = gettext("%(name)s is deleted")
             what = gettext("The connection was deleted, so there is nothing to repair any more.")

@@ -1,13 +1,14 @@
 """What is held: events that start no run yet, and runs that wait at an action. Read in blocks, for there may be very many."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from flowmend.core.outcome import Status
+from flowmend.core.run.naming import countdown_ticks, run_name
 from flowmend.store.audit import add_note
 from flowmend.store.database import Database, select_row
 from flowmend.store.journal_writes import Statement
@@ -15,6 +16,8 @@ from flowmend.store.rows import AuditRow, Row, TriggerEventRow
 from flowmend.store.tables import IS_HELD, IS_HELD_RUN, IS_UNFINISHED, flows, runs, tracked_values
 from flowmend.store.tables import trigger_events as events
 
+#: A name is made a moment before or after its event arrives; clocks of two processes differ.
+_LEEWAY = timedelta(minutes=5)
 _BODIES = frozenset({"inputs", "outputs"})
 
 
@@ -97,6 +100,20 @@ class Held:
         if code:
             counted = counted.where(events.c.code == code)
         return dict(self._database.tuples(counted.group_by(events.c.flow_id)))
+
+    def waited_at(self, flow_ids: Collection[str], since: datetime, at: datetime) -> int:
+        """How many events that arrived since then were held at that moment, whatever became of them."""
+        # An event that was held has no end but that of a person or its days: its run has one instead.
+        was_held = events.c.ended_at.is_(None) | (events.c.ended_at > at)
+        has_waited = events.c.status.in_((Status.WAITING, Status.SUCCEEDED, Status.CANCELLED)) & was_held
+        counted = select(func.count()).where(
+            events.c.flow_id.in_(flow_ids),
+            events.c.event_name < run_name(countdown_ticks(since - _LEEWAY), 0.0),  # the index knows names alone
+            events.c.started_at >= since,
+            events.c.started_at < at,
+            has_waited,
+        )
+        return int(self._database.value(counted) or 0)
 
     def oldest(self) -> Mapping[str, datetime]:
         """{flow id: when the first of its held events arrived}"""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from flowmend.store.notice_rows import ChannelKind, MessageRouteRow, NoticeKind, NoticeRow
 from flowmend.store.rows import PersonRow
-from flowmend.use_cases.incidents import summaries_of
+from flowmend.use_cases.incidents import IncidentSummary, summaries_of
 from flowmend.use_cases.message_settings import (
     DigestEvery,
     last_digest_end,
@@ -198,13 +198,30 @@ def _note_incident(
         return
     (one,) = found
     open_now = services.store.incidents.count_open()
+    is_mended = kind is NoticeKind.MENDED
     facts = incident_facts(
         one,
+        held_events=_held_when_mended(services, one) if is_mended else one.held_events,
+        kept_until=_kept_until(services, one) if is_mended else None,
         other_open=max(0, open_now - one.is_open),
         after_minutes=after_minutes,
         mail_connection=mail_way(services).connection_id,
     )
     _note(services, kind, subject, facts, routes, owner_id=one.who.person_id)
+
+
+def _held_when_mended(services: Services, one: IncidentSummary) -> int:
+    """They may have gone on since."""
+    if one.row.closed_at is None:
+        return one.held_events
+    return services.store.held.waited_at(list(one.flows), one.row.first_bad_at, one.row.closed_at)
+
+
+def _kept_until(services: Services, one: IncidentSummary) -> datetime | None:
+    """Until when repair plans keep back what its flows hold; None where none does, or until somebody ends it."""
+    now = services.clock.now
+    kept = [by for flow_id in one.flows if (by := services.held.kept_back_by(flow_id, now)) is not None]
+    return max((until for _, until in kept if until is not None), default=None)
 
 
 def _note(

@@ -20,7 +20,8 @@ _LONGEST_NAME = 120
 class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Of a broken credential source. flows: names of a few. person: who owns it. after_minutes: of an escalation.
 
-    other_open: incidents that are open besides. is_mail: messages go through it. is_proven: of a closed one, that it works
+    held_events: of one that is closed, as many as there were when it was mended; kept_until: so long a repair plan keeps them
+    back unless it starts, None where none does. other_open: incidents that are open besides. is_mail: messages go through it. is_proven: of a closed one, that it works
     again; else its connections were deleted.
     """
 
@@ -48,6 +49,7 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     after_minutes: int = 0
     is_mail: bool = False
     is_proven: bool = True
+    kept_until: datetime | None = None
 
 
 class FlowFailures(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +124,13 @@ def as_json(facts: Facts) -> Json:
 
 
 def incident_facts(
-    one: IncidentSummary, *, other_open: int = 0, after_minutes: int = 0, mail_connection: str = ""
+    one: IncidentSummary,
+    *,
+    held_events: int,
+    kept_until: datetime | None = None,
+    other_open: int = 0,
+    after_minutes: int = 0,
+    mail_connection: str = "",
 ) -> IncidentFacts:
     row = one.row
     return IncidentFacts(
@@ -144,10 +152,11 @@ def incident_facts(
         flow_count=len(one.flows),
         connections=len(one.members),
         failed_runs=one.failed_runs,
-        held_events=one.held_events,
+        held_events=held_events,
         held_runs=one.held_runs,
         other_open=other_open,
         after_minutes=after_minutes,
+        kept_until=kept_until,
         is_proven=row.closed_by in {"", "proof"},
         is_mail=bool(mail_connection) and mail_connection in {member.connection_id for member in one.members},
     )
