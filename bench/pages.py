@@ -85,6 +85,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "/incidents": ("/incidents", "/incidents?state=closed"),
     "/incidents/{incident_id}": ("/incidents/{incident}", "/incidents/{closed_incident}"),
     "/repair_plans/{plan_id}": ("/repair_plans/{plan}",),
+    "/repair_plans/{plan_id}/items": ("/repair_plans/{plan}/items",),
     "/settings": ("/settings",),
     "/settings/apps": ("/settings/apps",),
     "/settings/apps/new": ("/settings/apps/new",),

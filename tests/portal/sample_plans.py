@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace as with_columns
 
 from flowmend.portal.incident_words import cure_of
+from flowmend.portal.pages.plan_items import PlanItemsPage
 from flowmend.portal.pages.repair_plan import Change, PlanPage
 from flowmend.portal.plan_words import stop_in_words
 from flowmend.store.repair_rows import ItemKind, ItemMode, ItemState, PlanKind, PlanState, RepairPlanRow
@@ -53,7 +54,15 @@ def plan_pages(now: datetime) -> dict[str, tuple[str, str, dict[str, object]]]:
         "plan-done": PlanPage(view=done),
         "plan-left": PlanPage(view=replace(done, row=with_columns(done.row, state=PlanState.DISMISSED))),
     }  # fmt: skip
-    return {
+    both = tuple(replace(_item(one, f"Order {one}", now, ItemState.PLANNED), from_action="Get_order") for one in (1, 2))
+    listed = PlanItemsPage(
+        items=(*both, replace(both[0], kind=ItemKind.EVENT, mode=ItemMode.START, headline="")),
+        plan_address="/repair_plans/plan-1",
+        address="/repair_plans/plan-1/items",
+        later="/repair_plans/plan-1/items?after=49",
+        is_later_page=True,
+    )
+    return {"plan-items": ("plan_items.html", "incidents", {"page": listed})} | {
         name: ("repair_plan.html" if page.is_shown_as_plan else "repair_progress.html", "incidents", {"page": page})
         for name, page in pages.items()
     }

@@ -547,3 +547,22 @@ async def test_the_message_of_the_repair_counts_what_was_held_and_says_until_whe
     (row,) = services.store.incidents.list()[0]
     assert row.closed_at is not None
     assert services.store.held.waited_at([shop.flow_id], row.first_bad_at, row.closed_at) == 2
+
+
+async def test_the_items_of_one_group_alone_can_be_looked_at(shop: Shop) -> None:
+    services = shop.running.services
+    failed = await shop.fails("A1", "A2")
+    held = await shop.holds("B1")
+    plan = await shop.repaired_and_planned()
+    (runs,) = [one for one in (await shop.view(plan)).groups if one.kind is ItemKind.RUN]
+
+    first, last = await list_items(services, plan.plan_id, group_id=runs.group_id, limit=1)
+    rest, end = await list_items(services, plan.plan_id, group_id=runs.group_id, limit=1, after=last or 0)
+    events, _ = await list_items(services, plan.plan_id, kind=ItemKind.EVENT)
+
+    assert [one.subject for one in (*first, *rest)] == failed
+    assert end is None
+    assert first[0].from_action == "Order"
+    assert [one.subject for one in events] == held
+    with pytest.raises(NotFound):
+        await list_items(services, plan.plan_id, group_id="gone")

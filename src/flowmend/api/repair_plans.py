@@ -97,7 +97,9 @@ async def list_repair_plan_items(services: Services, request: Request) -> JsonAn
     cursor, limit = query_text(request, "cursor") or "", query_limit(request)
     if cursor and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):  # as large as the store's numbers
         raise AskedWrongly("The cursor is not one of ours.", code="InvalidCursor", target="cursor")
-    found, last = await list_items(services, _plan_id(request), after=int(cursor or -1), limit=limit)
+    found, last = await list_items(
+        services, _plan_id(request), after=int(cursor or -1), limit=limit, group_id=query_text(request, "group") or ""
+    )
     link = next_link(services.settings, request, "" if last is None else str(last))
     return list_answer([item_shape(one) for one in found], next_link=link)
 
@@ -210,6 +212,7 @@ REPAIR_PLAN_OPERATIONS: tuple[Operation, ...] = (
         gives=PlanItemShape,
         is_list=True,
         query=(
+            QueryParameter(name="group", description="Only those of this group"),
             QueryParameter(name="limit", description="Entries in a page, 1 to 250; 50 if absent", type="integer"),
             QueryParameter(name="cursor", description="Where the page begins, from `nextLink`"),
         ),

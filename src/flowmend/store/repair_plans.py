@@ -28,7 +28,8 @@ _BLOCK = 1000
 _UNBEGUN = (ItemState.PLANNED, ItemState.LEFT_OUT)
 _STARTED = (PlanState.CANARY, PlanState.RUNNING, PlanState.PAUSED)
 _SETTLED = (ItemState.BEGUN, ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REFUSED)
-_GROUPED = ("flow_id", "kind", "mode", "from_action", "flow_version", "reason")
+#: What the items of a group have in common.
+GROUPED = ("flow_id", "kind", "mode", "from_action", "flow_version", "reason")
 
 items = repair_items.c
 
@@ -123,7 +124,7 @@ class RepairPlans:
 
     def groups(self, plan_id: str) -> Sequence[GroupRow]:
         """How many items are alike, the flow's first arrival first."""
-        columns = [items[name] for name in _GROUPED]
+        columns = [items[name] for name in GROUPED]
         chosen = (
             select(
                 *columns,
@@ -144,10 +145,18 @@ class RepairPlans:
         return dict(self._database.tuples(counted))
 
     def items(
-        self, plan_id: str, *, after: int = -1, limit: int = 500, states: Collection[ItemState] = ()
+        self,
+        plan_id: str,
+        *,
+        after: int = -1,
+        limit: int = 500,
+        states: Collection[ItemState] = (),
+        alike: Mapping[str, Any] | None = None,
     ) -> Sequence[RepairItemRow]:
-        """Items in order of arrival from behind a position on. states: empty means all."""
+        """Items in order of arrival from behind a position on. states: empty means all. alike: columns they have in common."""
         chosen = _items().where(items.plan_id == plan_id, items.position > after)
+        for name, value in (alike or {}).items():
+            chosen = chosen.where(items[name] == value)
         if states:
             chosen = chosen.where(items.state.in_(list(states)))
         return self._database.every(chosen.order_by(items.position).limit(limit), RepairItemRow)
@@ -328,7 +337,7 @@ def _items() -> Any:
 
 
 def _in_group(group: Mapping[str, Any]) -> Sequence[ColumnElement[bool]]:
-    return [items[name] == group[name] for name in _GROUPED]
+    return [items[name] == group[name] for name in GROUPED]
 
 
 def _insert(connection: Connection, made: Sequence[RepairItemRow], after: int = -1) -> None:

@@ -80,6 +80,7 @@ class ShownItem:
     ended_at: datetime | None
     took: timedelta | None
     error_code: str
+    from_action: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,12 @@ from datetime import datetime
 
 import msgspec
 
+from flowmend.core.errors import NotFound
 from flowmend.core.outcome import Status
 from flowmend.core.repair.first_ones import Lined, first_ones
 from flowmend.core.repair.pace import time_left
 from flowmend.core.repair.stopping import StopCode
+from flowmend.store.repair_plans import GROUPED
 from flowmend.store.repair_rows import (
     EndedItem,
     GroupRow,
@@ -169,14 +171,28 @@ async def _note_what_ended_since(services: Services, plan_id: str) -> None:
 
 
 async def list_items(
-    services: Services, plan_id: str, *, after: int = -1, limit: int = 50
+    services: Services,
+    plan_id: str,
+    *,
+    after: int = -1,
+    limit: int = 50,
+    group_id: str = "",
+    kind: ItemKind | None = None,
 ) -> tuple[tuple[ShownItem, ...], int | None]:
     """Items in order of arrival behind a position, and the position the next page begins behind, None at the end.
 
-    Errors: NotFound `RepairPlanNotFound`.
+    group_id: "" for all groups. kind: None for runs and events.
+    Errors: NotFound `RepairPlanNotFound`, `GroupNotFound` where the plan was made anew without it.
     """
     plan_row(services, plan_id)
-    found = services.store.repair_plans.items(plan_id, after=after, limit=limit + 1)
+    alike: dict[str, object] = {} if kind is None else {"kind": kind}
+    if group_id:
+        groups = await asyncio.to_thread(services.store.repair_plans.groups, plan_id)
+        group = next((one for one in groups if group_id_of(one) == group_id), None)
+        if group is None:
+            raise NotFound(f"The repair plan has no group {group_id}.", code="GroupNotFound", target=group_id)
+        alike |= {name: getattr(group, name) for name in GROUPED}
+    found = services.store.repair_plans.items(plan_id, after=after, limit=limit + 1, alike=alike)
     page = found[:limit]
     flows = services.store.flows.named({one.flow_id for one in page})
     last = page[-1].position if len(found) > limit else None
@@ -271,6 +287,7 @@ def _shown(
             ended_at=one.ended_at,
             took=(one.ended_at or now) - one.begun_at if one.begun_at is not None else None,
             error_code=one.error_code,
+            from_action=one.from_action,
         )
         for one in items
     )
