@@ -168,6 +168,35 @@ async def test_what_runs_beside_a_doubt_goes_on_after_another_crash(restart: Res
     assert (row.code, counting.seen["POST /slow"]) == ("ActionInDoubt", 1)
 
 
+async def test_a_wait_that_ends_while_the_server_stops_is_not_forgotten(restart: Restart, counting: Counting) -> None:
+    first = await restart.start()
+    flow_id = await first.add_flow(
+        {
+            "Post": http("POST", f"{counting.origin}/slow"),
+            "Wait": wait_for(40, "Second"),
+            "Beside": after(http("GET", f"{counting.origin}/beside"), "Wait"),
+        }
+    )
+    accepted = await first.call(flow_id)
+    await counting.arrived("POST /slow")
+    await first.recorded(accepted.run_name, "Wait", "Waiting")
+    second = await restart.after_a_crash(first)
+    await second.waiting(accepted.run_name)
+    second.clock.move(minutes=1)
+    loop = second.application.run_loop
+    stopping = asyncio.create_task(loop.stop())
+    await asyncio.sleep(0)
+
+    await loop.wake(accepted.run_name)
+
+    await stopping
+    wakes_at = second.run(accepted.run_name).wake_at
+    assert wakes_at is not None
+    assert wakes_at <= second.clock.now
+    await restart.after_a_crash(second)
+    await counting.arrived("GET /beside")
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "post_code", "posts"),
     [

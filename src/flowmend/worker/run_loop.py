@@ -148,6 +148,8 @@ class RunLoop:
 
     async def wake(self, run_name: str) -> None:
         """Go on with a run whose row says that it is time: brought back to memory where it is at rest."""
+        if self._stopping:  # its row wakes it at the next start
+            return
         run = self._active.get(run_name)
         if run is None:
             await self._load(run_name)
