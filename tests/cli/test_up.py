@@ -47,7 +47,7 @@ def flowmend_up(*arguments: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "flowmend.cli", "up", *arguments],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
