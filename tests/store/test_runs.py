@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flowmend.core.errors import Conflict, NotFound
 from flowmend.core.outcome import Status
@@ -261,3 +262,14 @@ class TestConnections:
         assert store.runs.hourly_ticks(hour, "shop") == shop
         mail = Tick(connection_id="mail", hour=hour, status="Failed", count=1)
         assert store.runs.hourly_ticks(hour) == [mail, *shop]
+
+
+def test_waiting_for_its_turn_in_passing_is_not_told_as_held(examples: Any) -> None:
+    run: RunRow = examples.run(1)
+
+    def held_for(time: timedelta) -> timedelta | None:
+        return replace(run, begun_at=run.started_at + time).held_for
+
+    assert run.held_for is None
+    assert held_for(timedelta(milliseconds=12)) is None
+    assert held_for(timedelta(seconds=177)) == timedelta(seconds=177)

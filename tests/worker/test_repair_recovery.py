@@ -106,7 +106,7 @@ async def test_failed_runs_and_held_events_go_on_once_and_in_order(running: Runn
     assert (counts["created"], counts["distinct_numbers"]) == (12, 12)
     begun = {one.subject: one.begun_at for one in running.services.store.repair_plans.items(plan.plan_id)}
     assert set(begun) == {*failed, *held}
-    assert {one.run_name for one in running.runs(flow_id) if one.held_for} == set(held)
+    assert {one.run_name for one in running.runs(flow_id) if one.begun_at} == set(held)
     assert not running.services.store.trigger_events.count_held(flow_id)
 
 

@@ -8,6 +8,9 @@ import msgspec
 from flowmend.core.connection.health import HealthState
 from flowmend.core.json_value import Json
 
+#: What a poll brings waits for its turn, for milliseconds, as held events do: nobody need be told.
+_HELD_IN_PASSING = timedelta(seconds=1)
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A row read from or written to the store."""
@@ -101,8 +104,9 @@ class RunRow(Row, frozen=True, kw_only=True):
 
     @property
     def held_for(self) -> timedelta | None:
-        """How long its event was held before it began; None where it was not."""
-        return self.begun_at - self.started_at if self.begun_at else None
+        """How long its event was held before it began; None where it was not, or only for its turn in passing."""
+        held = self.timed_from - self.started_at
+        return held if held >= _HELD_IN_PASSING else None
 
 
 class TriggerEventRow(Row, frozen=True, kw_only=True):
