@@ -17,10 +17,12 @@ def flowmend(server: StartedServer, *arguments: str, exit_code: int = 0) -> str:
 
 
 def test_an_address_is_added_turned_off_and_removed(server: StartedServer) -> None:
-    said = flowmend(server, "add", "https://hooks.example.com/x", "--after", "30", "--kind", "broken")
+    later = ("add", "https://hooks.example.com/x", "--after", "30")
+    assert "name escalated" in flowmend(server, *later, "--kind", "broken", exit_code=1)  # it would never be told
+    said = flowmend(server, *later, "--kind", "broken", "--kind", "escalated")
     assert "whsec_" in said
     (added,) = (one for one in flowmend_json(server, "messages", "routes") if one["channel"] == "webhook")
-    assert (added["after_minutes"], added["kinds"], added["secret"]) == (30, ["broken"], "")
+    assert (added["after_minutes"], added["kinds"], added["secret"]) == (30, ["broken", "escalated"], "")
     assert "after 30 min" in flowmend(server, "routes")
     assert "is off" in flowmend(server, "turn", "https://hooks.example.com/x", "off")
     assert "turned off" in flowmend(server, "test", added["id"], exit_code=1)
