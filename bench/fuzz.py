@@ -115,13 +115,13 @@ def work(kind: str, seed: int, cases: range, *, seconds: float, at: Any, pipe: C
     signal.signal(signal.SIGPROF, _raise_too_slow)
     fuzzer = Fuzzer(kind, seed)
     findings = Findings(kind=kind)
-    began = time.perf_counter()
+    began = time.process_time()
     for index in cases:
         at.value = index
         case = fuzzer.case(index)
-        started = time.perf_counter()
+        started = time.process_time()
         came_through, signature, trace = fuzzer.attempt(case)
-        ended = time.perf_counter()
+        ended = time.process_time()
         findings.cases += 1
         findings.came_through += came_through
         if ended - started > findings.slowest_seconds:
@@ -134,7 +134,7 @@ def work(kind: str, seed: int, cases: range, *, seconds: float, at: Any, pipe: C
             findings.found[signature] = fuzzer.described(index, case, signature, trace)
         if ended - began > seconds or len(findings.found) >= MOST_FINDINGS:
             break
-    findings.seconds = time.perf_counter() - began
+    findings.seconds = time.process_time() - began
     findings.peak_megabytes = _peak_megabytes()
     pipe.send(findings)
 
