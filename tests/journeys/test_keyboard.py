@@ -16,8 +16,8 @@ FLOW = "Order intake"
 
 
 def test_what_broke_is_repaired_from_home_to_all_well_without_a_mouse(demo: Demonstration, visit: Visit) -> None:
-    failure = demo.fail_order("7901")
-    demo.run_flow(FLOW, demo.order("7902"))
+    failure = demo.fail_order("7951")
+    demo.run_flow(FLOW, demo.order("7952"))
     page = visit().page
     keys = Keyboard(page=page, faults=[])
     heading, main = page.get_by_role("heading", level=1), page.get_by_role("main")
@@ -39,7 +39,7 @@ def test_what_broke_is_repaired_from_home_to_all_well_without_a_mouse(demo: Demo
     keys.press(main.get_by_role("link", name="Home", exact=True))
     expect(page).to_have_url(f"{demo.url}/")
     assert demo.get("/incidents?state=open")["value"] == []
-    for number in ("7901", "7902"):
+    for number in ("7951", "7952"):
         assert set(demo.requests_for(number).values()) == {1}
     assert keys.faults == []
 
